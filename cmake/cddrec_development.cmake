@@ -1,0 +1,10 @@
+# How our own examples, tests and benchmarks are compiled; nothing here reaches a user of the library.
+option(CDDREC_WERROR "Treat warnings as errors in our own targets" OFF)
+
+add_library(cddrec_development INTERFACE)
+target_compile_options(cddrec_development INTERFACE -Wall -Wextra -Wpedantic -Wconversion
+  $<$<BOOL:${CDDREC_WERROR}>:-Werror> $<$<BOOL:${CDDREC_NATIVE}>:-march=native>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # 256-bit vectors are GCC's default on processors that have 512-bit ones; our kernels ask for the width themselves.
+  target_compile_options(cddrec_development INTERFACE $<$<BOOL:${CDDREC_NATIVE}>:-mprefer-vector-width=512>)
+endif()

@@ -1,0 +1,43 @@
+# The two targets people link: cddrec::cddrec (Eigen, and OpenMP when found) and cddrec::io (files, beside JSON and zlib).
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
+if(CDDREC_OPENMP)
+  find_package(OpenMP COMPONENTS CXX)
+endif()
+find_package(nlohmann_json 3.9 QUIET)
+find_package(ZLIB QUIET)
+
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include/cddrec/*.hpp")
+set(io_headers ${headers})
+list(FILTER io_headers INCLUDE REGEX "^include/cddrec/io/")
+list(FILTER headers EXCLUDE REGEX "^include/cddrec/io/")
+
+add_library(cddrec INTERFACE)
+add_library(cddrec::cddrec ALIAS cddrec)
+target_compile_features(cddrec INTERFACE cxx_std_20)
+target_sources(cddrec INTERFACE FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${headers})
+target_link_libraries(cddrec INTERFACE Eigen3::Eigen)
+if(OpenMP_CXX_FOUND)
+  target_link_libraries(cddrec INTERFACE OpenMP::OpenMP_CXX)
+endif()
+set_target_properties(cddrec PROPERTIES VERIFY_INTERFACE_HEADER_SETS ${PROJECT_IS_TOP_LEVEL})
+set(installed_targets cddrec)
+
+if(nlohmann_json_FOUND AND ZLIB_FOUND)
+  add_library(cddrec_io INTERFACE)
+  add_library(cddrec::io ALIAS cddrec_io)
+  set_target_properties(cddrec_io PROPERTIES EXPORT_NAME io VERIFY_INTERFACE_HEADER_SETS ${PROJECT_IS_TOP_LEVEL})
+  target_sources(cddrec_io INTERFACE FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${io_headers})
+  target_link_libraries(cddrec_io INTERFACE cddrec nlohmann_json::nlohmann_json ZLIB::ZLIB)
+  list(APPEND installed_targets cddrec_io)
+endif()
+
+install(TARGETS ${installed_targets} EXPORT cddrec_targets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT cddrec_targets NAMESPACE cddrec:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cddrec FILE cddrec_targets.cmake)
+configure_package_config_file(cmake/cddrecConfig.cmake.in cddrecConfig.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cddrec)
+write_basic_package_version_file(cddrecConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES "${PROJECT_BINARY_DIR}/cddrecConfig.cmake" "${PROJECT_BINARY_DIR}/cddrecConfigVersion.cmake"
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cddrec)

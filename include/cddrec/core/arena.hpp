@@ -1,0 +1,95 @@
+// A bump allocator that is rewound, never freed: after the first training step nothing touches the heap.
+// Marks nest like a stack, so the memory of one diffusion step is reused by the next.
+#pragma once
+
+#include <memory>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "cddrec/core/tensor.hpp"
+
+namespace cddrec::core {
+
+class arena {
+ public:
+  /// A place to rewind to.
+  struct marker {
+    std::size_t block = 0;
+    std::size_t used = 0;
+  };
+
+  /// `first_block` bytes are reserved at the first use.
+  explicit arena(std::size_t first_block = std::size_t{1} << 20) : next_block_(round_up(first_block)) {}
+  arena(const arena&) = delete;
+  arena& operator=(const arena&) = delete;
+
+  /// `bytes` of uninitialised memory, aligned to a cache line; valid until a rewind past it.
+  void* allocate(std::size_t bytes) {
+    bytes = round_up(bytes);
+    while (position_.block < blocks_.size() && position_.used + bytes > blocks_[position_.block].size)
+      position_ = {position_.block + 1, 0};
+    if (position_.block == blocks_.size()) {
+      const std::size_t size = bytes > next_block_ ? bytes : next_block_;
+      blocks_.push_back({memory(static_cast<std::byte*>(::operator new(size, std::align_val_t{alignment}))), size});
+      next_block_ *= 2;
+    }
+    std::byte* pointer = blocks_[position_.block].bytes.get() + position_.used;
+    position_.used += bytes;
+    return pointer;
+  }
+
+  /// `count` uninitialised values of a trivial type.
+  template <class T>
+  std::span<T> array(index count) {
+    static_assert(std::is_trivially_destructible_v<T>);
+    return {static_cast<T*>(allocate(static_cast<std::size_t>(count) * sizeof(T))), static_cast<std::size_t>(count)};
+  }
+
+  /// An uninitialised [rows, cols] matrix.
+  template <class T>
+  view<T> matrix(index rows, index cols) {
+    return {array<T>(rows * cols).data(), rows, cols};
+  }
+
+  marker mark() const { return position_; }
+  /// Gives back everything allocated since `place`; the memory stays reserved.
+  void rewind(marker place) { position_ = place; }
+
+  /// Bytes reserved from the heap so far.
+  std::size_t capacity() const {
+    std::size_t total = 0;
+    for (const block& b : blocks_) total += b.size;
+    return total;
+  }
+
+ private:
+  struct release {
+    void operator()(std::byte* pointer) const { ::operator delete(pointer, std::align_val_t{alignment}); }
+  };
+  using memory = std::unique_ptr<std::byte, release>;
+  struct block {
+    memory bytes;
+    std::size_t size;
+  };
+  static std::size_t round_up(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+
+  std::vector<block> blocks_;
+  marker position_;
+  std::size_t next_block_;
+};
+
+/// Rewinds an arena to where it was when the scope began.
+class arena_scope {
+ public:
+  explicit arena_scope(arena& a) : arena_(a), place_(a.mark()) {}
+  ~arena_scope() { arena_.rewind(place_); }
+  arena_scope(const arena_scope&) = delete;
+  arena_scope& operator=(const arena_scope&) = delete;
+
+ private:
+  arena& arena_;
+  arena::marker place_;
+};
+
+}  // namespace cddrec::core

@@ -1,0 +1,63 @@
+// All of OpenMP lives here. Work is cut into blocks of a fixed size, never by the number of threads,
+// so a result cannot depend on how many threads computed it.
+#pragma once
+
+#include <algorithm>
+#include <exception>
+
+#include "cddrec/core/tensor.hpp"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace cddrec::core {
+
+/// How to run: passed down as an argument, there is no global setting.
+struct execution {
+  int threads = 1;
+};
+
+/// Processors this process may use; 1 without OpenMP.
+inline int available_threads() {
+#ifdef _OPENMP
+  return std::max(1, omp_get_num_procs());
+#else
+  return 1;
+#endif
+}
+
+/// Number of blocks of `grain` that cover `count`.
+inline index block_count(index count, index grain) { return (count + grain - 1) / grain; }
+
+/// Calls body(begin, end) for every block [k * grain, min(count, (k + 1) * grain)), in any order and in parallel.
+/// The first exception of the lowest block is thrown again here.
+template <class Body>
+void parallel_for(execution how, index count, index grain, Body&& body) {
+  const index blocks = block_count(count, grain);
+#ifdef _OPENMP
+  if (how.threads > 1 && blocks > 1 && !omp_in_parallel()) {
+    std::exception_ptr failure;
+    index failed_block = blocks;
+    const int team = static_cast<int>(std::min<index>(how.threads, blocks));
+#pragma omp parallel for schedule(dynamic, 1) num_threads(team)
+    for (index k = 0; k < blocks; ++k) {
+      try {
+        body(k * grain, std::min(count, (k + 1) * grain));
+      } catch (...) {
+#pragma omp critical(cddrec_parallel_for)
+        if (k < failed_block) {
+          failed_block = k;
+          failure = std::current_exception();
+        }
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+    return;
+  }
+#endif
+  static_cast<void>(how);
+  for (index k = 0; k < blocks; ++k) body(k * grain, std::min(count, (k + 1) * grain));
+}
+
+}  // namespace cddrec::core

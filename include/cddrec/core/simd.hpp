@@ -1,0 +1,237 @@
+// The widest vector the build has, by the compiler's vector extension, and elementary functions on it.
+// Float functions are branch-free polynomials; double ones call the standard library, lane by lane, for gradient checks.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "cddrec/core/tensor.hpp"
+
+namespace cddrec::core::simd {
+
+/// Bytes of one vector register of this build. One program must be built with one set of -m flags.
+#if defined(__AVX512F__)
+inline constexpr index bytes = 64;
+#elif defined(__AVX__)
+inline constexpr index bytes = 32;
+#else
+inline constexpr index bytes = 16;
+#endif
+
+namespace detail {
+template <class T>
+struct vector_of {
+  typedef T type __attribute__((vector_size(bytes)));
+};
+template <class T>
+using bits_of = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+}  // namespace detail
+
+template <class T>
+using vec = typename detail::vector_of<T>::type;
+template <class T>
+using bits = typename detail::vector_of<detail::bits_of<T>>::type;
+template <class T>
+inline constexpr index lanes = bytes / static_cast<index>(sizeof(T));
+
+/// Reads one vector from any address.
+template <class T>
+inline vec<T> load(const T* p) {
+  vec<T> v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+/// Reads the first `count` < lanes values; the rest is zero.
+template <class T>
+inline vec<T> load(const T* p, index count) {
+  vec<T> v{};
+  std::memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(T));
+  return v;
+}
+template <class T>
+inline void store(T* p, vec<T> v) {
+  std::memcpy(p, &v, sizeof v);
+}
+template <class T>
+inline void store(T* p, vec<T> v, index count) {
+  std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(T));
+}
+template <class T>
+inline vec<T> broadcast(T x) {
+  return x - vec<T>{};
+}
+
+/// Sum of all lanes, always in the same order (halves are folded).
+template <class T>
+inline T sum(vec<T> v) {
+  T lane[lanes<T>];
+  std::memcpy(lane, &v, sizeof v);
+  for (index width = lanes<T> / 2; width > 0; width /= 2)
+    for (index i = 0; i < width; ++i) lane[i] += lane[i + width];
+  return lane[0];
+}
+template <class T>
+inline vec<T> max(vec<T> a, vec<T> b) {
+  return a > b ? a : b;
+}
+template <class T>
+inline vec<T> min(vec<T> a, vec<T> b) {
+  return a < b ? a : b;
+}
+
+namespace detail {
+template <class T, class F>
+inline vec<T> by_lane(vec<T> x, F f) {
+  T lane[lanes<T>];
+  std::memcpy(lane, &x, sizeof x);
+  for (T& l : lane) l = f(l);
+  return load(lane);
+}
+template <class To, class From>
+inline To cast(From v) {
+  static_assert(sizeof(To) == sizeof(From));
+  return std::bit_cast<To>(v);
+}
+}  // namespace detail
+
+/// e^x. Float: relative error below 2e-7; arguments below -87 give at most 2e-38.
+template <class T>
+inline vec<T> exp(vec<T> x) {
+  if constexpr (std::is_same_v<T, float>) {
+    // e^x = 2^n e^r with |r| <= ln2 / 2; adding 1.5 * 2^23 rounds to an integer n in the low mantissa bits.
+    x = min<float>(max<float>(x, broadcast(-87.0f)), broadcast(88.3f));
+    const vec<float> magic = broadcast(12582912.0f);
+    const vec<float> shifted = x * 1.44269504088896f + magic;
+    const vec<float> n = shifted - magic;
+    const vec<float> r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    vec<float> p = broadcast(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    const bits<float> scale = (detail::cast<bits<float>>(shifted) - 0x4B400000 + 127) << 23;
+    return p * detail::cast<vec<float>>(scale);
+  } else {
+    return detail::by_lane<T>(x, [](T v) { return std::exp(v); });
+  }
+}
+
+/// ln x for normal positive x. Float: absolute error below 1e-7 near 1, relative below 2e-7 elsewhere.
+template <class T>
+inline vec<T> log(vec<T> x) {
+  if constexpr (std::is_same_v<T, float>) {
+    // x = 2^e m with m in [sqrt(1/2), sqrt(2)); ln x = e ln2 + ln m by a minimax polynomial in m - 1 (Cephes logf).
+    const bits<float> raw = detail::cast<bits<float>>(x);
+    const bits<float> shifted = raw - 0x3F3504F3;
+    const bits<float> exponent = shifted >> 23;
+    const vec<float> m = detail::cast<vec<float>>(raw - (exponent << 23)) - 1.0f;
+    const vec<float> e = __builtin_convertvector(exponent, vec<float>);
+    vec<float> p = broadcast(7.0376836292e-2f);
+    p = p * m - 1.1514610310e-1f;
+    p = p * m + 1.1676998740e-1f;
+    p = p * m - 1.2420140846e-1f;
+    p = p * m + 1.4249322787e-1f;
+    p = p * m - 1.6668057665e-1f;
+    p = p * m + 2.0000714765e-1f;
+    p = p * m - 2.4999993993e-1f;
+    p = p * m + 3.3333331174e-1f;
+    const vec<float> square = m * m;
+    vec<float> tail = p * m * square - e * 2.12194440e-4f;
+    tail = tail - 0.5f * square;
+    return (m + tail) + e * 0.693359375f;
+  } else {
+    return detail::by_lane<T>(x, [](T v) { return std::log(v); });
+  }
+}
+
+/// sqrt x, correctly rounded.
+template <class T>
+inline vec<T> sqrt(vec<T> x) {
+  return detail::by_lane<T>(x, [](T v) { return std::sqrt(v); });
+}
+
+/// erf x. Float: absolute error below 2e-7 (Abramowitz and Stegun 7.1.26).
+template <class T>
+inline vec<T> erf(vec<T> x) {
+  if constexpr (std::is_same_v<T, float>) {
+    const vec<float> a = x < 0.0f ? -x : x;
+    const vec<float> t = 1.0f / (1.0f + 0.3275911f * a);
+    vec<float> p = broadcast(1.061405429f);
+    p = p * t - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    const vec<float> y = 1.0f - p * t * exp<float>(-a * a);
+    return x < 0.0f ? -y : y;
+  } else {
+    return detail::by_lane<T>(x, [](T v) { return std::erf(v); });
+  }
+}
+
+/// cos and sin of 2 pi u for u in [0, 1).
+template <class T>
+inline void cos_sin_turn(vec<T> u, vec<T>& cosine, vec<T>& sine) {
+  if constexpr (std::is_same_v<T, float>) {
+    // Reduce to an eighth of a turn either side of a quarter turn; the quadrant swaps and signs the two series.
+    const vec<float> magic = broadcast(12582912.0f);
+    const vec<float> shifted = u * 4.0f + magic;
+    const vec<float> r = (u * 4.0f - (shifted - magic)) * 1.57079632679490f;
+    const bits<float> quadrant = detail::cast<bits<float>>(shifted) & 3;
+    const vec<float> r2 = r * r;
+    vec<float> s = broadcast(-1.9515295891e-4f);
+    s = s * r2 + 8.3321608736e-3f;
+    s = s * r2 - 1.6666654611e-1f;
+    s = s * r2 * r + r;
+    vec<float> c = broadcast(2.443315711809948e-5f);
+    c = c * r2 - 1.388731625493765e-3f;
+    c = c * r2 + 4.166664568298827e-2f;
+    c = c * r2 * r2 - 0.5f * r2 + 1.0f;
+    const auto odd = (quadrant & 1) != 0;
+    const vec<float> cos_value = odd ? s : c;
+    const vec<float> sin_value = odd ? c : s;
+    const auto cos_negative = ((quadrant + 1) & 2) != 0;
+    const auto sin_negative = (quadrant & 2) != 0;
+    cosine = cos_negative ? -cos_value : cos_value;
+    sine = sin_negative ? -sin_value : sin_value;
+  } else {
+    constexpr T turn = T(6.283185307179586476925);
+    cosine = detail::by_lane<T>(u, [](T v) { return std::cos(turn * v); });
+    sine = detail::by_lane<T>(u, [](T v) { return std::sin(turn * v); });
+  }
+}
+
+/// Calls f(vector, index) on whole vectors of x, then once on the zero-filled rest, and writes what it returns to y.
+/// Every element goes through the same arithmetic wherever it stands.
+template <class T, class F>
+inline void transform(index count, T* y, F&& f) {
+  index i = 0;
+  for (; i + lanes<T> <= count; i += lanes<T>) store(y + i, f(i, lanes<T>));
+  if (i < count) store(y + i, f(i, count - i), count - i);
+}
+
+/// Reads `count` values at p: a whole vector when count is lanes, zero-filled otherwise.
+template <class T>
+inline vec<T> load_upto(const T* p, index count) {
+  return count == lanes<T> ? load(p) : load(p, count);
+}
+
+/// sum_i a_i b_i in a fixed order.
+template <class T>
+inline T dot(const T* a, const T* b, index count) {
+  vec<T> total{};
+  index i = 0;
+  for (; i + lanes<T> <= count; i += lanes<T>) total += load(a + i) * load(b + i);
+  if (i < count) total += load(a + i, count - i) * load(b + i, count - i);
+  return sum<T>(total);
+}
+
+/// y += a x.
+template <class T>
+inline void add_scaled(T* y, T a, const T* x, index count) {
+  transform<T>(count, y, [&](index i, index n) { return load_upto(y + i, n) + a * load_upto(x + i, n); });
+}
+
+}  // namespace cddrec::core::simd

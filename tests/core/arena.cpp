@@ -1,0 +1,37 @@
+#include "cddrec/core/arena.hpp"
+
+#include "test.hpp"
+
+namespace cddrec::test {
+
+TEST_CASE("an arena hands out aligned memory and takes it back") {
+  core::arena a(256);
+  auto x = a.array<float>(3);
+  CHECK(reinterpret_cast<std::uintptr_t>(x.data()) % core::alignment == 0);
+  const auto place = a.mark();
+  auto y = a.matrix<double>(5, 7);
+  CHECK(reinterpret_cast<std::uintptr_t>(y.data()) % core::alignment == 0);
+  a.rewind(place);
+  CHECK(a.matrix<double>(5, 7).data() == y.data());
+  {
+    core::arena_scope scope(a);
+    a.array<char>(100000);
+    a.array<char>(100);
+  }
+  const std::size_t reserved = a.capacity();
+  for (int i = 0; i < 10; ++i) {
+    core::arena_scope scope(a);
+    a.array<char>(100000);
+    a.array<char>(100);
+  }
+  CHECK(a.capacity() == reserved);
+}
+
+TEST_CASE("a request larger than every block still succeeds") {
+  core::arena a(64);
+  auto big = a.array<char>(1 << 20);
+  big[(1 << 20) - 1] = 1;
+  CHECK(a.capacity() >= (1 << 20));
+}
+
+}  // namespace cddrec::test

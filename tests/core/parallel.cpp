@@ -1,0 +1,34 @@
+#include "cddrec/core/parallel.hpp"
+
+#include "test.hpp"
+
+namespace cddrec::test {
+
+TEST_CASE("every index is visited once, in blocks that do not depend on the threads") {
+  for (int threads : {1, 2, 4}) {
+    std::vector<int> seen(1003, 0);
+    std::vector<index> starts(8, -1);
+    core::parallel_for({threads}, 1003, 128, [&](index begin, index end) {
+      starts[static_cast<std::size_t>(begin / 128)] = begin;
+      for (index i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
+    });
+    CHECK(std::all_of(seen.begin(), seen.end(), [](int n) { return n == 1; }));
+    for (std::size_t k = 0; k < starts.size(); ++k) CHECK(starts[k] == index(k) * 128);
+  }
+  core::parallel_for({2}, 0, 16, [](index, index) { FAIL("nothing to do"); });
+}
+
+TEST_CASE("an exception leaves the team, the lowest block's first") {
+  for (int threads : {1, 4}) {
+    try {
+      core::parallel_for({threads}, 100, 1, [](index begin, index) {
+        if (begin >= 10) throw input_error(std::to_string(begin));
+      });
+      FAIL("should have thrown");
+    } catch (const input_error& e) {
+      CHECK(std::string(e.what()) == "10");
+    }
+  }
+}
+
+}  // namespace cddrec::test

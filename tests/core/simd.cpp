@@ -1,0 +1,58 @@
+#include "cddrec/core/simd.hpp"
+
+#include "test.hpp"
+
+namespace cddrec::test {
+
+namespace simd = core::simd;
+
+namespace {
+// Largest error of f against the double function, relative to max(|exact|, floor).
+template <class F, class G>
+double worst(double first, double last, double floor, F f, G exact) {
+  double worst = 0;
+  const int steps = 200000;
+  for (int i = 0; i < steps; i += int(simd::lanes<float>)) {
+    float x[simd::lanes<float>], y[simd::lanes<float>];
+    for (int l = 0; l < int(simd::lanes<float>); ++l) x[l] = float(first + (last - first) * (i + l) / steps);
+    simd::store<float>(y, f(simd::load(x)));
+    for (int l = 0; l < int(simd::lanes<float>); ++l) {
+      const double e = exact(double(x[l]));
+      worst = std::max(worst, std::abs(double(y[l]) - e) / std::max(std::abs(e), floor));
+    }
+  }
+  return worst;
+}
+}  // namespace
+
+TEST_CASE("elementary functions are as exact as float allows") {
+  CHECK(worst(-87, 88, 0, [](auto x) { return simd::exp<float>(x); }, [](double x) { return std::exp(x); }) < 2e-7);
+  CHECK(worst(1e-6, 1.9, 1, [](auto x) { return simd::log<float>(x); }, [](double x) { return std::log(x); }) < 2e-7);
+  CHECK(worst(2, 1e6, 0, [](auto x) { return simd::log<float>(x); }, [](double x) { return std::log(x); }) < 2e-7);
+  CHECK(worst(-6, 6, 1, [](auto x) { return simd::erf<float>(x); }, [](double x) { return std::erf(x); }) < 6e-7);
+  const double turn = 6.283185307179586;
+  simd::vec<float> other;
+  auto cosine = [&](auto u) { simd::vec<float> c; simd::cos_sin_turn<float>(u, c, other); return c; };
+  auto sine = [&](auto u) { simd::vec<float> s; simd::cos_sin_turn<float>(u, other, s); return s; };
+  CHECK(worst(0, 0.99999, 1, cosine, [&](double u) { return std::cos(turn * u); }) < 6e-7);
+  CHECK(worst(0, 0.99999, 1, sine, [&](double u) { return std::sin(turn * u); }) < 6e-7);
+}
+
+TEST_CASE("exp stays finite outside its range") {
+  float y[simd::lanes<float>];
+  simd::store<float>(y, simd::exp<float>(simd::broadcast(-1e30f)));
+  CHECK((y[0] >= 0 && y[0] < 2e-38f));
+  simd::store<float>(y, simd::exp<float>(simd::broadcast(1e30f)));
+  CHECK(std::isfinite(y[0]));
+}
+
+TEST_CASE("partial vectors read and write no more than they are told") {
+  std::vector<float> x{1, 2, 3}, y{9, 9, 9, 9};
+  simd::store<float>(y.data(), simd::load(x.data(), 3), 3);
+  CHECK(y == std::vector<float>{1, 2, 3, 9});
+  CHECK(simd::dot(x.data(), x.data(), 3) == 14.0f);
+  simd::add_scaled(y.data(), 2.0f, x.data(), 3);
+  CHECK(y == std::vector<float>{3, 6, 9, 9});
+}
+
+}  // namespace cddrec::test

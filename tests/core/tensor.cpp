@@ -1,0 +1,40 @@
+#include "cddrec/core/tensor.hpp"
+
+#include "test.hpp"
+#include <unsupported/Eigen/CXX11/Tensor>
+
+namespace cddrec::test {
+
+TEST_CASE("row-major Eigen matrices, vectors and tensors are viewed without a copy") {
+  core::matrix<float> m(3, 4);
+  m.setRandom();
+  core::view v(m);
+  CHECK(v.data() == m.data());
+  CHECK(v.rows() == 3);
+  CHECK(v.cols() == 4);
+  CHECK(v(2, 1) == m(2, 1));
+  CHECK(v.matrix_map() == m);
+  const core::matrix<float>& c = m;
+  core::view<const float> w = c;
+  CHECK(w.middle_rows(1, 2)(1, 3) == m(2, 3));
+
+  Eigen::Tensor<double, 3, Eigen::RowMajor> t(2, 3, 5);
+  t.setRandom();
+  core::view<double> u(t);
+  CHECK(u.rows() == 6);
+  CHECK(u.cols() == 5);
+  CHECK(u(4, 2) == t(1, 1, 2));
+
+  // A map at an odd address is as good as any.
+  std::vector<float> raw(13);
+  Eigen::Map<core::matrix<float>> odd(raw.data() + 1, 3, 4);
+  CHECK(core::view<float>(odd).data() == raw.data() + 1);
+}
+
+TEST_CASE("a block with gaps between its rows is refused with the remedy") {
+  core::matrix<float> m(3, 4);
+  CHECK_THROWS_WITH(core::view<float>(m.leftCols(2)), ContainsSubstring("copy the block once"));
+  CHECK(core::view<float>(m.topRows(2)).rows() == 2);
+}
+
+}  // namespace cddrec::test
