@@ -19,7 +19,9 @@ TEST_CASE("a draw depends on its element alone") {
   stream.normal<float>(0, all);
   stream.normal<float>(128, part);
   for (std::size_t i = 0; i < part.size(); ++i) CHECK(part[i] == all[i + 128]);
-  CHECK(stream.bits(5) == stream.four(1)[1]);
+  std::uint32_t word[core::random::block];
+  stream.bits_block(3, word);
+  for (index i = 0; i < core::random::block; ++i) CHECK(stream.bits(3 * core::random::block + i) == word[i]);
   CHECK(stream.child(1).bits(0) != stream.child(2).bits(0));
   CHECK(stream.child(1).bits(0) != stream.bits(0));
 }

@@ -41,8 +41,41 @@ class random {
     return derived;
   }
 
+  /// Elements come in blocks of this many, made together.
+  static constexpr index block = 64;
+
+  /// Elements 64 b … 64 b + 63: word w of sixteen Philox counters stands at 16 w.
+  void bits_block(index b, std::uint32_t (&word)[block]) const {
+    constexpr index wide = block / 4;
+    std::uint32_t x[4][wide];
+    const std::uint64_t base = static_cast<std::uint64_t>(b) * wide;
+    for (index l = 0; l < wide; ++l) {
+      x[0][l] = static_cast<std::uint32_t>(base) + static_cast<std::uint32_t>(l);  // base is a multiple of 16: no carry
+      x[1][l] = static_cast<std::uint32_t>(base >> 32);
+      x[2][l] = x[3][l] = 0;
+    }
+    std::uint32_t k0 = key_[0], k1 = key_[1];
+    for (int round = 0; round < 10; ++round) {
+      for (index l = 0; l < wide; ++l) {
+        const std::uint64_t p = std::uint64_t{0xD2511F53u} * x[0][l];
+        const std::uint64_t q = std::uint64_t{0xCD9E8D57u} * x[2][l];
+        x[0][l] = static_cast<std::uint32_t>(q >> 32) ^ x[1][l] ^ k0;
+        x[2][l] = static_cast<std::uint32_t>(p >> 32) ^ x[3][l] ^ k1;
+        x[1][l] = static_cast<std::uint32_t>(q);
+        x[3][l] = static_cast<std::uint32_t>(p);
+      }
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    std::memcpy(word, x, sizeof x);
+  }
+
   /// 32 random bits, element i.
-  std::uint32_t bits(index i) const { return four(i / 4)[static_cast<std::size_t>(i % 4)]; }
+  std::uint32_t bits(index i) const {
+    const std::uint64_t counter = static_cast<std::uint64_t>(i / block * (block / 4) + i % (block / 4));
+    return philox({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0},
+                  key_)[static_cast<std::size_t>(i % block / (block / 4))];
+  }
 
   /// Uniform in [0, 1), element i, on 24 bits.
   float uniform(index i) const { return static_cast<float>(bits(i) >> 8) * 0x1p-24f; }
@@ -52,65 +85,45 @@ class random {
     return static_cast<index>((std::uint64_t{bits(i)} * static_cast<std::uint64_t>(count)) >> 32);
   }
 
-  /// Four elements at once: those of indices 4 i … 4 i + 3.
-  std::array<std::uint32_t, 4> four(index i) const {
-    return philox({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(static_cast<std::uint64_t>(i) >> 32), 0, 0}, key_);
-  }
-
-  /// Standard normals for elements [first, first + out.size()) by Box-Muller; `first` is a multiple of normal_block.
+  /// 64 standard normals, elements 64 b … 64 b + 63, by Box-Muller.
   template <class T>
-  void normal(index first, std::span<T> out) const;
+  void normal_block(index b, T (&value)[block]) const;
 
-  /// Elements that `normal` makes together.
-  static constexpr index normal_block = 64;
+  /// Standard normals for elements [first, first + out.size()); `first` is a multiple of 64.
+  template <class T>
+  void normal(index first, std::span<T> out) const {
+    CDDREC_ASSERT(first % block == 0);
+    T value[block];
+    for (std::size_t begin = 0; begin < out.size(); begin += block) {
+      normal_block<T>(first / block + static_cast<index>(begin / block), value);
+      std::copy_n(value, std::min<std::size_t>(block, out.size() - begin), out.data() + begin);
+    }
+  }
 
  private:
   std::array<std::uint32_t, 2> key_{0, 0};
 };
 
 template <class T>
-void random::normal(index first, std::span<T> out) const {
-  CDDREC_ASSERT(first % normal_block == 0);
-  constexpr index wide = normal_block / 4;  // Philox blocks, each giving four words
-  const index count = static_cast<index>(out.size());
-  for (index begin = 0; begin < count; begin += normal_block) {
-    std::uint32_t word[4][wide];
-    const std::uint64_t base = static_cast<std::uint64_t>((first + begin) / 4);
-    std::uint32_t k0 = key_[0], k1 = key_[1];
-    for (index l = 0; l < wide; ++l) {
-      word[0][l] = static_cast<std::uint32_t>(base + static_cast<std::uint64_t>(l));
-      word[1][l] = static_cast<std::uint32_t>((base + static_cast<std::uint64_t>(l)) >> 32);
-      word[2][l] = word[3][l] = 0;
+void random::normal_block(index b, T (&value)[block]) const {
+  constexpr index quarter = block / 4;
+  std::uint32_t word[block];
+  bits_block(b, word);
+  for (index half = 0; half < 2; ++half) {
+    const std::uint32_t* radius_word = word + 2 * half * quarter;
+    T u[quarter], v[quarter];
+    for (index l = 0; l < quarter; ++l) {
+      // 24 bits each; u in (0, 1], so that its logarithm is finite.
+      u[l] = static_cast<T>(static_cast<std::int32_t>(radius_word[l] >> 8) + 1) * T(0x1p-24);
+      v[l] = static_cast<T>(static_cast<std::int32_t>(radius_word[quarter + l] >> 8)) * T(0x1p-24);
     }
-    for (int round = 0; round < 10; ++round) {
-      for (index l = 0; l < wide; ++l) {
-        const std::uint64_t a = std::uint64_t{0xD2511F53u} * word[0][l];
-        const std::uint64_t b = std::uint64_t{0xCD9E8D57u} * word[2][l];
-        word[0][l] = static_cast<std::uint32_t>(b >> 32) ^ word[1][l] ^ k0;
-        word[2][l] = static_cast<std::uint32_t>(a >> 32) ^ word[3][l] ^ k1;
-        word[1][l] = static_cast<std::uint32_t>(b);
-        word[3][l] = static_cast<std::uint32_t>(a);
-      }
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
+    for (index l = 0; l < quarter; l += simd::lanes<T>) {
+      const simd::vec<T> radius = simd::sqrt<T>(T(-2) * simd::log<T>(simd::load(u + l)));
+      simd::vec<T> cosine, sine;
+      simd::cos_sin_turn<T>(simd::load(v + l), cosine, sine);
+      simd::store<T>(value + 2 * half * quarter + l, radius * cosine);
+      simd::store<T>(value + (2 * half + 1) * quarter + l, radius * sine);
     }
-    T value[normal_block];
-    for (index half = 0; half < 2; ++half) {
-      T u[wide], v[wide];
-      for (index l = 0; l < wide; ++l) {
-        u[l] = (static_cast<T>(word[2 * half][l] >> 8) + T(1)) * T(0x1p-24);  // in (0, 1]: its logarithm is finite
-        v[l] = static_cast<T>(word[2 * half + 1][l] >> 8) * T(0x1p-24);
-      }
-      for (index l = 0; l < wide; l += simd::lanes<T>) {
-        const simd::vec<T> radius = simd::sqrt<T>(T(-2) * simd::log<T>(simd::load(u + l)));
-        simd::vec<T> cosine, sine;
-        simd::cos_sin_turn<T>(simd::load(v + l), cosine, sine);
-        simd::store<T>(value + 2 * half * wide + l, radius * cosine);
-        simd::store<T>(value + (2 * half + 1) * wide + l, radius * sine);
-      }
-    }
-    const index n = std::min(normal_block, count - begin);
-    std::copy(value, value + n, out.begin() + begin);
   }
 }
 

@@ -218,6 +218,15 @@ inline vec<T> load_upto(const T* p, index count) {
   return count == lanes<T> ? load(p) : load(p, count);
 }
 
+/// Writes `count` values to p: a whole vector when count is lanes.
+template <class T>
+inline void store_upto(T* p, vec<T> v, index count) {
+  if (count == lanes<T>)
+    store<T>(p, v);
+  else
+    store<T>(p, v, count);
+}
+
 /// sum_i a_i b_i in a fixed order.
 template <class T>
 inline T dot(const T* a, const T* b, index count) {
@@ -230,7 +239,7 @@ inline T dot(const T* a, const T* b, index count) {
 
 /// y += a x.
 template <class T>
-inline void add_scaled(T* y, T a, const T* x, index count) {
+inline void add_scaled(T* y, std::type_identity_t<T> a, const std::type_identity_t<T>* x, index count) {
   transform<T>(count, y, [&](index i, index n) { return load_upto(y + i, n) + a * load_upto(x + i, n); });
 }
 

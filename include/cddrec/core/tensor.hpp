@@ -67,8 +67,9 @@ class view {
   view(T* data, index rows, index cols) : data_(data), rows_(rows), cols_(cols) {}
 
   /// A mutable view reads as a const one.
-  view(const view<scalar>& other)
-    requires std::is_const_v<T>
+  template <class U>
+    requires std::is_same_v<const U, T>
+  view(const view<U>& other)  // NOLINT(google-explicit-constructor)
       : view(other.data(), other.rows(), other.cols()) {}
 
   /// Views a row-major Eigen matrix or map without copying, at any alignment.

@@ -1,0 +1,52 @@
+// Differentiable streaming objectives: exact InfoNCE over a batch, and cross-entropy against the whole catalogue.
+// Both keep O(N d) values, whatever the number of pairs or items.
+#pragma once
+
+#include "cddrec/autodiff/ops.hpp"
+#include "cddrec/kernel/info_nce.hpp"
+
+namespace cddrec::autodiff {
+
+/// InfoNCE of paired unit rows a, b [N, d] at a temperature -> [1, 1] (Eq. 14, 15).
+/// `ids` (empty: not used; must outlive the tape) leaves out other tokens of the same target.
+template <class T, class Id>
+variable<T> info_nce(const variable<T>& a, const variable<T>& b, std::span<const Id> ids, std::type_identity_t<T> temperature) {
+  tape<T>& t = a.owner();
+  auto [y, out] = t.make(1, 1, a.needs_grad() || b.needs_grad());
+  const core::view<T> sums = t.memory().template matrix<T>(2 * a.rows(), 1);
+  const index needed = kernel::info_nce_workspace<T>(a.rows(), a.cols());
+  {
+    detail::workspace<T> space(t, needed);
+    out(0, 0) = kernel::info_nce_forward<T, Id>(a.value(), b.value(), ids, temperature, sums, space, t.how());
+  }
+  t.record([=, y = y] {
+    tape<T>& u = y.owner();
+    detail::workspace<T> space(u, needed);
+    kernel::info_nce_backward<T, Id>(y.grad()(0, 0), a.value(), b.value(), ids, temperature, sums, a.grad(), b.grad(), space, u.how());
+  });
+  return y;
+}
+
+/// -log softmax(scale x items^T)[target] row by row -> [N, 1]. x [N, d], items [V, d]. `targets` must outlive the tape.
+template <class T, class Id>
+variable<T> softmax_over_items(const variable<T>& x, const variable<T>& items, std::span<const Id> targets,
+                               std::type_identity_t<T> scale) {
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(x.rows(), 1, x.needs_grad() || items.needs_grad());
+  const core::view<T> log_sum = t.memory().template matrix<T>(x.rows(), 1);
+  const core::view<T> expected = t.recording() ? t.memory().template matrix<T>(x.rows(), x.cols()) : core::view<T>{};
+  const index needed = kernel::softmax_over_items_workspace<T>(x.rows(), items.rows(), x.cols());
+  {
+    detail::workspace<T> space(t, needed);
+    kernel::softmax_over_items_forward<T, Id>(x.value(), items.value(), targets, scale, out, log_sum, expected, space, t.how());
+  }
+  t.record([=, y = y] {
+    tape<T>& u = y.owner();
+    detail::workspace<T> space(u, needed);
+    kernel::softmax_over_items_backward<T, Id>(y.grad(), x.value(), items.value(), targets, scale, log_sum, expected, x.grad(),
+                                               items.grad(), space, u.how());
+  });
+  return y;
+}
+
+}  // namespace cddrec::autodiff

@@ -1,0 +1,268 @@
+// Differentiable ops on packed matrices: each is one thin page over a kernel pair.
+// An op assigns its output and, backward, adds to the gradients of those inputs that want one.
+#pragma once
+
+#include "cddrec/autodiff/tape.hpp"
+#include "cddrec/kernel/attention.hpp"
+#include "cddrec/kernel/elementwise.hpp"
+#include "cddrec/kernel/layer_norm.hpp"
+#include "cddrec/kernel/matmul.hpp"
+#include "cddrec/kernel/prefix_attention.hpp"
+#include "cddrec/kernel/rows.hpp"
+
+namespace cddrec::autodiff {
+
+namespace detail {
+/// Workspace for one kernel call, given back when it goes out of scope.
+template <class T>
+class workspace {
+ public:
+  workspace(tape<T>& t, index count) : scope_(t.memory()), values_(t.memory().template array<T>(count)) {}
+  operator std::span<T>() const { return values_; }
+
+ private:
+  core::arena_scope scope_;
+  std::span<T> values_;
+};
+
+template <class T>
+void multiply(tape<T>& t, kernel::operand<T> a, kernel::operand<T> b, kernel::write mode, core::view<T> out) {
+  workspace<T> space(t, kernel::matmul_workspace<T>(b.rows, b.cols));
+  kernel::matmul<T>(a, b, mode, out, space, t.how());
+}
+}  // namespace detail
+
+/// x weight^T (+ bias). x [N, in], weight [out, in] as PyTorch keeps it, bias [1, out] or a default variable for none.
+template <class T>
+variable<T> linear(const variable<T>& x, const variable<T>& weight, const variable<T>& bias = {}) {
+  using kernel::plain, kernel::transposed, kernel::write;
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(x.rows(), weight.rows(), x.needs_grad() || weight.needs_grad());
+  detail::multiply<T>(t, plain(x.value()), transposed(weight.value()), write::assign, out);
+  const bool biased = bias.rows() > 0;
+  if (biased) kernel::add_bias<T>(bias.value(), out, t.how());
+  t.record([=, y = y] {
+    tape<T>& u = y.owner();
+    const core::view<const T> dy = y.grad();
+    if (x.needs_grad()) detail::multiply<T>(u, plain(dy), plain(weight.value()), write::add, x.grad());
+    if (weight.needs_grad()) detail::multiply<T>(u, transposed(dy), plain(x.value()), write::add, weight.grad());
+    if (biased && bias.needs_grad()) {
+      detail::workspace<T> partial(u, core::block_count(dy.rows(), 64) * dy.cols());
+      kernel::add_bias_backward<T>(dy, bias.grad(), partial, u.how());
+    }
+  });
+  return y;
+}
+
+/// a x + b y, elementwise.
+template <class T>
+variable<T> linear_combination(T a, const variable<T>& x, T b, const variable<T>& y) {
+  tape<T>& t = x.owner();
+  auto [z, out] = t.make(x.rows(), x.cols(), x.needs_grad() || y.needs_grad());
+  kernel::linear_combination<T>(a, x.value(), b, y.value(), out, t.how());
+  t.record([=, z = z] {
+    if (x.needs_grad()) kernel::add_scaled<T>(a, z.grad(), x.grad(), z.owner().how());
+    if (y.needs_grad()) kernel::add_scaled<T>(b, z.grad(), y.grad(), z.owner().how());
+  });
+  return z;
+}
+
+template <class T>
+variable<T> add(const variable<T>& x, const variable<T>& y) {
+  return linear_combination(T(1), x, T(1), y);
+}
+
+/// scale x + shift, elementwise.
+template <class T>
+variable<T> affine(const variable<T>& x, std::type_identity_t<T> scale, std::type_identity_t<T> shift) {
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
+  for (index i = 0; i < out.size(); ++i) out.data()[i] = scale * x.value().data()[i] + shift;
+  t.record([=, y = y] {
+    if (x.needs_grad()) kernel::add_scaled<T>(scale, y.grad(), x.grad(), y.owner().how());
+  });
+  return y;
+}
+
+/// The exact GELU, x Phi(x).
+template <class T>
+variable<T> gelu(const variable<T>& x) {
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
+  kernel::gelu_forward<T>(x.value(), out, t.how());
+  t.record([=, y = y] {
+    if (x.needs_grad()) kernel::gelu_backward<T>(y.grad(), x.value(), x.grad(), y.owner().how());
+  });
+  return y;
+}
+
+/// log(1 + e^x).
+template <class T>
+variable<T> softplus(const variable<T>& x) {
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
+  kernel::softplus_forward<T>(x.value(), out);
+  t.record([=, y = y] {
+    if (x.needs_grad()) kernel::softplus_backward<T>(y.grad(), x.value(), x.grad());
+  });
+  return y;
+}
+
+/// Layer normalisation with gain and bias [1, d].
+template <class T>
+variable<T> layer_norm(const variable<T>& x, const variable<T>& gain, const variable<T>& bias, double epsilon = 1e-5) {
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad() || gain.needs_grad());
+  const core::view<T> statistics = t.memory().template matrix<T>(x.rows(), 2);
+  kernel::layer_norm_forward<T>(x.value(), gain.value(), bias.value(), epsilon, out, statistics, t.how());
+  t.record([=, y = y] {
+    tape<T>& u = y.owner();
+    detail::workspace<T> partial(u, kernel::layer_norm_workspace(x.rows(), x.cols()));
+    kernel::layer_norm_backward<T>(y.grad(), x.value(), gain.value(), statistics, x.grad(), gain.grad(), bias.grad(), partial, u.how());
+  });
+  return y;
+}
+
+/// Inverted dropout in training; in inference, or at rate 0, the variable itself.
+template <class T>
+variable<T> dropout(const variable<T>& x, double rate, const core::random& draw) {
+  tape<T>& t = x.owner();
+  if (rate == 0 || !t.recording()) return x;
+  auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
+  kernel::dropout_forward<T>(x.value(), rate, draw, out, t.how());
+  t.record([=, y = y] {
+    if (x.needs_grad()) kernel::dropout_backward<T>(y.grad(), rate, draw, x.grad(), y.owner().how());
+  });
+  return y;
+}
+
+/// scale x + deviation * standard normals.
+template <class T>
+variable<T> add_noise(const variable<T>& x, double scale, double deviation, const core::random& draw) {
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
+  kernel::add_noise<T>(x.value(), scale, deviation, draw, out, t.how());
+  t.record([=, y = y] {
+    if (x.needs_grad()) kernel::add_scaled<T>(static_cast<T>(scale), y.grad(), x.grad(), y.owner().how());
+  });
+  return y;
+}
+
+/// Rows of a table. `ids` must outlive the tape.
+template <class T, class Id>
+variable<T> gather(const variable<T>& table, std::span<const Id> ids) {
+  tape<T>& t = table.owner();
+  auto [y, out] = t.make(static_cast<index>(ids.size()), table.cols(), table.needs_grad());
+  kernel::gather_forward<T, Id>(table.value(), ids, out, t.how());
+  t.record([=, y = y] {
+    if (table.needs_grad()) kernel::gather_backward<T, Id>(y.grad(), ids, table.grad(), y.owner().how());
+  });
+  return y;
+}
+
+/// Rows divided by their length.
+template <class T>
+variable<T> normalize(const variable<T>& x) {
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
+  const core::view<T> reciprocal = t.memory().template matrix<T>(x.rows(), 1);
+  kernel::normalize_forward<T>(x.value(), out, reciprocal, t.how());
+  t.record([=, y = y] {
+    if (x.needs_grad()) kernel::normalize_backward<T>(y.grad(), y.value(), reciprocal, x.grad(), y.owner().how());
+  });
+  return y;
+}
+
+/// Dot products of paired rows: [N, d] x [N, d] -> [N, 1].
+template <class T>
+variable<T> row_dot(const variable<T>& a, const variable<T>& b) {
+  tape<T>& t = a.owner();
+  auto [y, out] = t.make(a.rows(), 1, a.needs_grad() || b.needs_grad());
+  kernel::row_dot_forward<T>(a.value(), b.value(), out, t.how());
+  t.record([=, y = y] {
+    if (a.needs_grad()) kernel::row_dot_backward<T>(y.grad(), b.value(), a.grad(), y.owner().how());
+    if (b.needs_grad()) kernel::row_dot_backward<T>(y.grad(), a.value(), b.grad(), y.owner().how());
+  });
+  return y;
+}
+
+/// |scale a_i - b_i|^2 of paired rows -> [N, 1].
+template <class T>
+variable<T> squared_distance(const variable<T>& a, const variable<T>& b, std::type_identity_t<T> scale = T(1)) {
+  tape<T>& t = a.owner();
+  auto [y, out] = t.make(a.rows(), 1, a.needs_grad() || b.needs_grad());
+  kernel::squared_distance_forward<T>(a.value(), b.value(), scale, out, t.how());
+  t.record([=, y = y] {
+    kernel::squared_distance_backward<T>(y.grad(), a.value(), b.value(), scale, a.grad(), b.grad(), y.owner().how());
+  });
+  return y;
+}
+
+/// Mean of an [N, 1] column over the rows whose weight is 1; `weights` (empty: all rows) must outlive the tape. No row: 0.
+template <class T>
+variable<T> mean(const variable<T>& x, std::span<const std::type_identity_t<T>> weights = {}) {
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(1, 1, x.needs_grad());
+  T total = 0, count = 0;
+  for (index i = 0; i < x.rows(); ++i) {
+    const T w = weights.empty() ? T(1) : weights[static_cast<std::size_t>(i)];
+    if (w == T(0)) continue;
+    total += w * x.value()(i, 0);
+    count += w;
+  }
+  const T inverse = count > 0 ? T(1) / count : T(0);
+  out(0, 0) = total * inverse;
+  t.record([=, y = y] {
+    if (!x.needs_grad()) return;
+    const T up = y.grad()(0, 0) * inverse;
+    for (index i = 0; i < x.rows(); ++i) x.grad()(i, 0) += weights.empty() ? up : up * weights[static_cast<std::size_t>(i)];
+  });
+  return y;
+}
+
+/// Multi-head self-attention inside each sequence. q, k, v [N, d].
+template <class T>
+variable<T> attention(const variable<T>& q, const variable<T>& k, const variable<T>& v, core::ragged layout, index heads, bool causal,
+                      kernel::attention_dropout dropped = {}) {
+  tape<T>& t = q.owner();
+  auto [y, out] = t.make(q.rows(), q.cols(), q.needs_grad());
+  if (!t.recording()) dropped.rate = 0;
+  const core::view<T> log_sum = t.memory().template matrix<T>(q.rows(), heads);
+  {
+    detail::workspace<T> space(t, q.rows());
+    kernel::attention_forward<T>(q.value(), k.value(), v.value(), layout, causal, dropped, out, log_sum, space, t.how());
+  }
+  t.record([=, y = y] {
+    tape<T>& u = y.owner();
+    detail::workspace<T> space(u, 2 * q.rows());
+    kernel::attention_backward<T>(y.grad(), q.value(), k.value(), v.value(), layout, causal, dropped, log_sum, q.grad(), k.grad(),
+                                  v.grad(), space, u.how());
+  });
+  return y;
+}
+
+/// Causal cross-attention of one query [1, d] to keys and values [N, d], in linear time (Eq. 9).
+/// Dropout draws one factor a key and head, applied to the numerator of every later position.
+template <class T>
+variable<T> prefix_attention(const variable<T>& q, const variable<T>& k, const variable<T>& v, core::ragged layout, index heads,
+                             kernel::attention_dropout dropped = {}) {
+  tape<T>& t = q.owner();
+  auto [y, out] = t.make(k.rows(), k.cols(), q.needs_grad());
+  const core::view<T> state = t.memory().template matrix<T>(k.rows(), 3 * heads);
+  core::view<T> factor;
+  if (t.recording() && dropped.rate > 0) {
+    factor = t.memory().template matrix<T>(k.rows(), heads);
+    std::fill_n(factor.data(), factor.size(), T(1));
+    kernel::dropout_forward<T>(factor, dropped.rate, dropped.draw, factor, t.how());
+  }
+  kernel::prefix_attention_forward<T>(q.value(), k.value(), v.value(), factor, layout, out, state, t.how());
+  t.record([=, y = y] {
+    tape<T>& u = y.owner();
+    detail::workspace<T> space(u, kernel::prefix_attention_workspace(layout, k.cols()));
+    kernel::prefix_attention_backward<T>(y.grad(), q.value(), k.value(), v.value(), factor, layout, y.value(), state, q.grad(), k.grad(),
+                                         v.grad(), space, u.how());
+  });
+  return y;
+}
+
+}  // namespace cddrec::autodiff

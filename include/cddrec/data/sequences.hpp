@@ -1,0 +1,45 @@
+// A log in memory: what every user did, oldest first.
+// All sequences lie back to back in one array and are found by their offsets: two allocations for any number of users.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cddrec/data/id_map.hpp"
+
+namespace cddrec::data {
+
+/// Packed sequences of items, one a user; an item may repeat.
+struct sequences {
+  std::vector<item> items;
+  std::vector<index> offsets{0};  // sequence u holds items [offsets[u], offsets[u + 1])
+
+  /// Number of users.
+  index size() const { return static_cast<index>(offsets.size()) - 1; }
+
+  /// The items of one user, oldest first; valid until the next push_back.
+  std::span<const item> operator[](index user) const {
+    CDDREC_ASSERT(user >= 0 && user < size());
+    const std::size_t begin = static_cast<std::size_t>(offsets[static_cast<std::size_t>(user)]);
+    const std::size_t end = static_cast<std::size_t>(offsets[static_cast<std::size_t>(user) + 1]);
+    return std::span<const item>(items).subspan(begin, end - begin);
+  }
+
+  /// Appends one more user; `sequence` lies outside this object.
+  void push_back(std::span<const item> sequence) {
+    items.insert(items.end(), sequence.begin(), sequence.end());
+    offsets.push_back(static_cast<index>(items.size()));
+  }
+};
+
+/// An interaction log: who did what, in which order, and what the numbers are called.
+struct interactions {
+  sequences histories;
+  id_map items;
+  id_map users;  // users.name(u) is the user of histories[u]
+
+  const std::string& name(item i) const { return items.name(i); }
+};
+
+}  // namespace cddrec::data

@@ -1,0 +1,144 @@
+// Full ranking over all unseen items of anything that scores, and the best of them as recommendations.
+// Blocks of users times blocks of items: memory is one block of scores, never users times items.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <string>
+#include <vector>
+
+#include "cddrec/core/parallel.hpp"
+#include "cddrec/data/split.hpp"
+#include "cddrec/eval/metrics.hpp"
+#include "cddrec/kernel/top_k.hpp"
+
+namespace cddrec::eval {
+
+/// Histories to score for, oldest item first; views of the caller's memory.
+using histories = std::span<const std::span<const data::item>>;
+
+/// Anything that scores items for a history. What a stranger supplies:
+///
+///   struct my_scorer {
+///     using scalar = float;
+///     index items() const;                                                  // V
+///     my_query encode(eval::histories users, core::execution how) const;    // whatever score needs to know of them
+///     void score(const my_query& query, index first, core::view<float> out, core::execution how) const;
+///                                  // out [users, count]: the scores of items first … first + count - 1
+///     float score_item(const my_query& query, index row, data::item i) const;   // one of them; called in parallel
+///   };
+///
+/// The contract: an item's score has the same bits in whatever block it is asked for, by itself too.
+template <class S>
+concept scorer = requires(const S& s, histories users, core::execution how, index i, data::item v) {
+  requires std::floating_point<typename S::scalar>;
+  { s.items() } -> std::convertible_to<index>;
+  s.score(s.encode(users, how), i, core::view<typename S::scalar>(), how);
+  { s.score_item(s.encode(users, how), i, v) } -> std::same_as<typename S::scalar>;
+};
+
+/// Sizes of the block of scores that is in memory at a time. No result depends on them.
+struct block_sizes {
+  index users = 256;
+  index items = 4096;
+};
+
+namespace detail {
+
+// Calls visit(query, row, user, first, scores) for every user and block of items: the scores of items first, first + 1 …,
+// those of the history at -infinity if `mask_history`. Query and row are what score_item takes. A user's blocks come in
+// order, users in parallel. Throws numeric_error where a candidate's score is not finite.
+template <class S, class Visit>
+void for_each_block(const S& s, histories users, bool mask_history, core::execution how, block_sizes blocks, Visit visit) {
+  using T = typename S::scalar;
+  if (blocks.users < 1 || blocks.items < 1) throw input_error("eval: blocks of users and items have at least one of each");
+  const index all_users = static_cast<index>(users.size()), all_items = s.items();
+  core::buffer<T> memory(static_cast<std::size_t>(std::min(blocks.users, all_users) * std::min(blocks.items, all_items)));
+  for (index first_user = 0; first_user < all_users; first_user += blocks.users) {
+    const index rows = std::min(blocks.users, all_users - first_user);
+    const auto query = s.encode(users.subspan(static_cast<std::size_t>(first_user), static_cast<std::size_t>(rows)), how);
+    for (index first = 0; first < all_items; first += blocks.items) {
+      const core::view<T> block(memory.data(), rows, std::min(blocks.items, all_items - first));
+      s.score(query, first, block, how);
+      core::parallel_for(how, rows, 16, [&](index begin, index end) {
+        for (index row = begin; row < end; ++row) {
+          const index user = first_user + row;
+          const std::span<T> scores(block.row(row), static_cast<std::size_t>(block.cols()));
+          const auto mask = [&](T value) {
+            if (!mask_history) return;
+            for (index i : users[static_cast<std::size_t>(user)])
+              if (i >= first && i - first < block.cols()) scores[static_cast<std::size_t>(i - first)] = value;
+          };
+          mask(T(0));  // a seen item is no candidate: its score may be anything
+          if (kernel::count_non_finite<T>(scores) > 0) {
+            const auto bad = std::find_if(scores.begin(), scores.end(), [](T x) { return !std::isfinite(x); });
+            throw numeric_error("eval: the score of item " + std::to_string(first + (bad - scores.begin())) + " for user " +
+                                std::to_string(user) + " is " + std::to_string(*bad) +
+                                ": the model has diverged; train it again with a lower learning rate");
+          }
+          mask(-std::numeric_limits<T>::infinity());
+          visit(query, row, user, first, std::span<const T>(scores));
+        }
+      });
+    }
+  }
+}
+
+}  // namespace detail
+
+/// The 0-based rank of every case's target among all items that are not in the history: the number of them with a higher
+/// score, or the same score and a lower number. `missed` if the target itself is in the history, however far back.
+/// Throws numeric_error for a score that is not finite, input_error for a target the scorer does not know.
+template <scorer S>
+std::vector<index> rank(const S& s, const data::cases& cases, core::execution how = {}, block_sizes blocks = {}) {
+  using T = typename S::scalar;
+  const std::size_t users = static_cast<std::size_t>(cases.size());
+  std::vector<std::span<const data::item>> histories(users);
+  std::vector<kernel::scored<T>> targets(users);
+  std::vector<index> ranks(users, 0);
+  for (std::size_t u = 0; u < users; ++u) {
+    histories[u] = cases.history(static_cast<index>(u));
+    targets[u].item = cases.target(static_cast<index>(u));
+    if (targets[u].item < 0 || targets[u].item >= s.items())
+      throw input_error("eval::rank: the target of user " + std::to_string(u) + " is item " + std::to_string(targets[u].item) +
+                        " of " + std::to_string(s.items()) + "; rank with a scorer made for this log");
+    if (std::find(histories[u].begin(), histories[u].end(), targets[u].item) != histories[u].end()) ranks[u] = missed;
+  }
+  detail::for_each_block(
+      s, histories, true, how, blocks, [&](const auto& query, index row, index user, index first, std::span<const T> scores) {
+        const std::size_t u = static_cast<std::size_t>(user);
+        kernel::scored<T>& target = targets[u];
+        if (ranks[u] == missed) return;
+        if (first == 0) target.score = s.score_item(query, row, target.item);
+        const std::size_t place = static_cast<std::size_t>(target.item - first);
+        if (target.item >= first && place < scores.size() && scores[place] != target.score)
+          throw input_error("eval::rank: the scorer's score and score_item give item " + std::to_string(target.item) +
+                            " different scores for user " + std::to_string(user) + "; they must agree to the last bit");
+        ranks[u] += kernel::count_better(scores, first, target);
+      });
+  return ranks;
+}
+
+/// What recommend does beside scoring.
+struct recommend_options {
+  bool mask_history = true;  // false: items of the history may be recommended again
+  block_sizes blocks = {};
+};
+
+/// The k best items for every history, best first: score descending, then item number ascending. Where fewer than k items
+/// are unseen, all of them. Throws numeric_error for a score that is not finite.
+template <scorer S>
+std::vector<std::vector<kernel::scored<typename S::scalar>>> recommend(const S& s, histories users, index k,
+                                                                       core::execution how = {}, recommend_options options = {}) {
+  using T = typename S::scalar;
+  if (k < 0) throw input_error("eval::recommend: k is " + std::to_string(k) + "; ask for 0 items or more");
+  std::vector<std::vector<kernel::scored<T>>> lists(users.size());
+  detail::for_each_block(s, users, options.mask_history, how, options.blocks,
+                         [&](const auto&, index, index user, index first, std::span<const T> scores) {
+                           kernel::top_k(scores, first, k, lists[static_cast<std::size_t>(user)]);
+                         });
+  for (auto& list : lists) kernel::sort_best(list);
+  return lists;
+}
+
+}  // namespace cddrec::eval

@@ -1,0 +1,124 @@
+// Whole files, in one go: read into memory, or written so that a reader finds the old bytes or the new ones, never a mixture.
+// New bytes go to a temporary file in the same directory, reach the disk, and only then take the name. POSIX only.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "cddrec/core/check.hpp"
+
+namespace cddrec::io {
+
+namespace detail {
+
+// A file descriptor that closes itself; -1 when opening failed.
+class descriptor {
+ public:
+  explicit descriptor(int number) : number_(number) {}
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  ~descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  int number() const { return number_; }
+  bool is_open() const { return number_ >= 0; }
+
+ private:
+  int number_;
+};
+
+// What the last system call says went wrong.
+inline std::string reason() { return std::generic_category().message(errno); }
+
+inline bool write_all(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file, bytes.data(), bytes.size());
+    if (written >= 0)
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    else if (errno != EINTR)
+      return false;
+  }
+  return true;
+}
+
+}  // namespace detail
+
+/// Everything in a file, or in whatever else can be read. Throws input_error `FILE: cannot be opened: reason`.
+inline std::string read_file(const std::filesystem::path& path) {
+  const auto refuse = [&](const char* what) { throw input_error(path.string() + ": " + what + ": " + detail::reason()); };
+  const detail::descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) refuse("cannot be opened");
+  struct stat status;
+  if (::fstat(file.number(), &status) != 0) refuse("cannot be read");
+  if (S_ISDIR(status.st_mode)) throw input_error(path.string() + ": is a directory; name a file");
+
+  // The size is a hint only: a pipe has none. The byte more finds the end of a plain file without growing.
+  std::string bytes(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : 0, '\0');
+  std::size_t used = 0;
+  for (;;) {
+    if (used == bytes.size()) bytes.resize(2 * used + 65536);
+    const ssize_t count = ::read(file.number(), bytes.data() + used, bytes.size() - used);
+    if (count == 0) break;
+    if (count > 0)
+      used += static_cast<std::size_t>(count);
+    else if (errno != EINTR)
+      refuse("cannot be read");
+  }
+  bytes.resize(used);
+  return bytes;
+}
+
+/// Makes `parts`, one after the other, the content of a file, all or nothing; a symbolic link is followed.
+/// Throws error `FILE: cannot be written: reason`; then the old file is as it was, and nothing new lies beside it.
+inline void write_atomically(const std::filesystem::path& path, std::span<const std::string_view> parts) {
+  const auto refuse = [&](const std::string& why) { throw error(path.string() + ": cannot be written: " + why); };
+  std::error_code failed;
+  const bool link = std::filesystem::is_symlink(path, failed);
+  const std::filesystem::path target = link ? std::filesystem::canonical(path, failed) : path;
+  if (link && failed) refuse(failed.message());
+  // Renaming over a device or a pipe would put a plain file in its place.
+  if (std::filesystem::is_other(target, failed)) refuse("it is not a plain file");
+
+  const std::filesystem::path parent = target.has_parent_path() ? target.parent_path() : ".";
+  const detail::descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.is_open()) refuse(detail::reason() + ": directory " + parent.string());
+
+  // Whoever else writes here has another process number or, in this process, finds the name taken.
+  std::string name;
+  int number = -1;
+  for (int attempt = 0; number < 0 && attempt < 1000; ++attempt) {
+    name = ".cddrec-" + std::to_string(::getpid()) + "-" + std::to_string(attempt) + ".tmp";
+    number = ::openat(directory.number(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (number < 0 && errno != EEXIST) break;
+  }
+  const detail::descriptor file(number);
+  if (!file.is_open()) refuse(detail::reason());
+
+  bool good = true;
+  for (const std::string_view part : parts) good = good && detail::write_all(number, part);
+  good = good && ::fsync(number) == 0 &&
+         ::renameat(directory.number(), name.c_str(), directory.number(), target.filename().c_str()) == 0;
+  if (!good) {
+    const std::string why = detail::reason();
+    ::unlinkat(directory.number(), name.c_str(), 0);
+    refuse(why);
+  }
+  // The name must survive a power cut too. File systems that cannot flush a directory answer EINVAL.
+  if (::fsync(directory.number()) != 0 && errno != EINVAL)
+    throw error(path.string() + ": is written, but may not survive a power cut: " + detail::reason());
+}
+
+/// The same for bytes that lie in one piece.
+inline void write_atomically(const std::filesystem::path& path, std::string_view bytes) {
+  write_atomically(path, std::span(&bytes, 1));
+}
+
+}  // namespace cddrec::io

@@ -1,0 +1,279 @@
+// Named tensors in one file, in the safetensors format: 8 bytes of header length, a JSON header, then the values, no holes.
+// The header begins with the CRC-32 of the whole file (its own digits taken as '0'), so one changed bit anywhere is refused.
+#pragma once
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cddrec/core/tensor.hpp"
+#include "cddrec/io/atomic_file.hpp"
+
+namespace cddrec::io {
+
+using core::index;
+
+static_assert(std::endian::native == std::endian::little, "safetensors values are little-endian and are not swapped here");
+
+/// The format's names of the scalar types.
+template <class T>
+inline constexpr std::string_view dtype = {};
+template <>
+inline constexpr std::string_view dtype<float> = "F32";
+template <>
+inline constexpr std::string_view dtype<double> = "F64";
+template <>
+inline constexpr std::string_view dtype<std::int32_t> = "I32";
+template <>
+inline constexpr std::string_view dtype<std::int64_t> = "I64";
+template <>
+inline constexpr std::string_view dtype<std::uint8_t> = "U8";
+
+template <class T>
+concept tensor_scalar = !dtype<T>.empty();
+
+namespace detail {
+
+// A file starts with its header's length, then this, then the eight digits of the checksum.
+inline constexpr std::string_view checksum_key = R"({"__metadata__":{"checksum":")";
+inline constexpr std::size_t length_bytes = 8;
+inline constexpr std::size_t digits_begin = length_bytes + checksum_key.size();
+inline constexpr std::string_view no_digits = "00000000";
+
+// Bytes of one value, 0 for a type that is not known.
+inline std::size_t dtype_bytes(std::string_view name) {
+  if (name == "F64" || name == "I64") return 8;
+  if (name == "F32" || name == "I32") return 4;
+  return name == "U8" ? 1 : 0;
+}
+
+// Eight lower-case hexadecimal digits for a whole file whose digits may have any value.
+inline std::string checksum(std::string_view file) {
+  const auto add = [](uLong crc, std::string_view part) {
+    return ::crc32_z(crc, reinterpret_cast<const Bytef*>(part.data()), part.size());
+  };
+  uLong crc = add(0, file.substr(0, digits_begin));
+  crc = add(crc, no_digits);
+  crc = add(crc, file.substr(digits_begin + no_digits.size()));
+  std::string digits(no_digits);
+  for (std::size_t i = digits.size(); i-- > 0; crc >>= 4) digits[i] = "0123456789abcdef"[crc & 15];
+  return digits;
+}
+
+// A name as JSON writes it: in quotes and on one line, whatever it holds.
+inline std::string quoted(std::string_view name) {
+  return nlohmann::json(std::string(name)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace detail
+
+/// What one file holds: a string map and tensors of F32, F64, I32, I64 or U8. The same content always gives the same bytes.
+class tensor_file {
+ public:
+  struct tensor {
+    std::string dtype;
+    std::vector<index> shape;
+    core::buffer<std::byte> bytes;  // row-major
+  };
+
+  /// Free text by name. The name "checksum" is the format's own.
+  std::map<std::string, std::string> metadata;
+
+  const std::map<std::string, tensor, std::less<>>& tensors() const { return tensors_; }
+
+  /// Adds a copy of row-major values. Throws input_error if the name is taken or the shape does not fit.
+  template <tensor_scalar T>
+  void add(const std::string& name, std::vector<index> shape, std::span<const T> values) {
+    std::uint64_t bytes = 0;
+    if (!size_of(shape, sizeof(T), bytes) || bytes != values.size_bytes())
+      refuse("tensor " + detail::quoted(name) + ": the shape does not fit " + std::to_string(values.size()) + " values");
+    if (name == "__metadata__" || tensors_.contains(name)) refuse("the name " + detail::quoted(name) + " is taken");
+    const auto raw = std::as_bytes(values);
+    tensors_[name] = {std::string(dtype<T>), std::move(shape), {raw.begin(), raw.end()}};
+  }
+
+  /// The values of a tensor, row-major and aligned to a cache line; valid as long as this object.
+  /// Throws input_error if there is no such tensor or it has another type.
+  template <tensor_scalar T>
+  std::span<const T> values(std::string_view name) const {
+    const tensor& t = find(name);
+    if (t.dtype != dtype<T>) refuse("tensor " + detail::quoted(name) + " is " + t.dtype + ", not " + std::string(dtype<T>));
+    return {reinterpret_cast<const T*>(t.bytes.data()), t.bytes.size() / sizeof(T)};
+  }
+
+  /// The sizes of a tensor; none for a scalar. Throws input_error if there is no such tensor.
+  const std::vector<index>& shape(std::string_view name) const { return find(name).shape; }
+
+  /// The file's bytes. Throws input_error for a name or a text that is not UTF-8, and for metadata named "checksum".
+  std::string serialise() const;
+
+  /// Reads a file's bytes, called `name` in errors. Throws input_error `NAME: damaged model: what is wrong` for
+  /// every changed, missing or added byte and every header that breaks the format; no memory is taken on a header's word.
+  static tensor_file parse(std::string_view file, const std::string& name);
+
+  /// Writes a file, all or nothing. Throws as serialise() and write_atomically().
+  void save(const std::filesystem::path& path) const { write_atomically(path, serialise()); }
+
+  /// Reads a file. Throws as read_file() and parse().
+  static tensor_file load(const std::filesystem::path& path) { return parse(read_file(path), path.string()); }
+
+ private:
+  [[noreturn]] void refuse(const std::string& what) const { throw input_error(name_ + ": " + what); }
+
+  const tensor& find(std::string_view name) const {
+    const auto place = tensors_.find(name);
+    if (place == tensors_.end()) refuse("there is no tensor " + detail::quoted(name));
+    return place->second;
+  }
+
+  // Bytes of a tensor; false if a size is negative or the product overflows.
+  static bool size_of(std::span<const index> shape, std::size_t item_bytes, std::uint64_t& bytes) {
+    bytes = item_bytes;
+    for (const index size : shape)
+      if (size < 0 || __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes)) return false;
+    return true;
+  }
+
+  static nlohmann::json parse_header(std::string_view text, const std::string& name);
+
+  std::string name_ = "safetensors";
+  std::map<std::string, tensor, std::less<>> tensors_;
+};
+
+inline std::string tensor_file::serialise() const {
+  // Widest scalars first: then every tensor is aligned to its scalar, because the data begin at a multiple of 64.
+  std::vector<std::pair<const std::string*, const tensor*>> order;
+  for (const auto& [name, t] : tensors_) order.emplace_back(&name, &t);
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return detail::dtype_bytes(a.second->dtype) > detail::dtype_bytes(b.second->dtype);
+  });
+
+  nlohmann::ordered_json header;
+  auto& texts = header["__metadata__"];
+  texts["checksum"] = std::string(detail::no_digits);
+  for (const auto& [key, text] : metadata) {
+    if (key == "checksum") refuse("metadata cannot be named \"checksum\", which is the format's own");
+    texts[key] = text;
+  }
+  std::size_t offset = 0;
+  for (const auto& [name, t] : order) {
+    header[*name] = {{"dtype", t->dtype}, {"shape", t->shape}, {"data_offsets", {offset, offset + t->bytes.size()}}};
+    offset += t->bytes.size();
+  }
+
+  std::string file(detail::length_bytes, '\0');
+  try {
+    file += header.dump();
+  } catch (const nlohmann::json::type_error&) {
+    refuse("a name or a text of the metadata is not UTF-8");
+  }
+  file.resize((file.size() + 63) / 64 * 64, ' ');
+  const std::uint64_t length = file.size() - detail::length_bytes;
+  std::memcpy(file.data(), &length, sizeof length);
+  file.reserve(file.size() + offset);
+  for (const auto& [name, t] : order) file.append(reinterpret_cast<const char*>(t->bytes.data()), t->bytes.size());
+  file.replace(detail::digits_begin, detail::no_digits.size(), detail::checksum(file));
+  return file;
+}
+
+// Reads JSON of the depth that a header has, in which no object names a key twice.
+inline nlohmann::json tensor_file::parse_header(std::string_view text, const std::string& name) {
+  const auto refuse = [&](const std::string& what) { throw input_error(name + ": damaged model: the header " + what); };
+  using event = nlohmann::json::parse_event_t;
+  std::vector<std::set<std::string>> keys;
+  const auto check = [&](int depth, event what, const nlohmann::json& value) {
+    if ((what == event::object_start || what == event::array_start) && depth > 2) refuse("is nested too deeply");
+    if (what == event::object_start) keys.emplace_back();
+    if (what == event::object_end) keys.pop_back();
+    if (what == event::key && !keys.back().insert(value.get<std::string>()).second) refuse("names " + value.dump() + " twice");
+    return true;
+  };
+  // The parser takes a zero byte for the end and would not see what follows it.
+  if (text.find('\0') != std::string_view::npos) refuse("contains a zero byte");
+  try {
+    return nlohmann::json::parse(text, check);
+  } catch (const nlohmann::json::parse_error& e) {
+    const bool utf8 = std::string_view(e.what()).find("UTF-8") != std::string_view::npos;
+    refuse((utf8 ? "is not UTF-8 at byte " : "is not JSON at byte ") + std::to_string(e.byte));
+  }
+  return {};
+}
+
+inline tensor_file tensor_file::parse(std::string_view file, const std::string& name) {
+  const auto refuse = [&](const std::string& what) { throw input_error(name + ": damaged model: " + what); };
+  if (file.size() < detail::length_bytes) refuse("it ends within the header's length; restore it from a copy");
+  std::uint64_t length = 0;
+  std::memcpy(&length, file.data(), sizeof length);
+  if (length > file.size() - detail::length_bytes)
+    refuse("a header of " + std::to_string(length) + " bytes in a file of " + std::to_string(file.size()) +
+           "; restore it from a copy");
+  const std::string_view text = file.substr(detail::length_bytes, length);
+  const std::string_view data = file.substr(detail::length_bytes + length);
+  if (!text.starts_with(detail::checksum_key) || text.size() < detail::checksum_key.size() + detail::no_digits.size())
+    refuse("the header does not begin with a checksum; only files that this library wrote can be read");
+  if (file.substr(detail::digits_begin, detail::no_digits.size()) != detail::checksum(file))
+    refuse("the checksum does not match, bytes were changed or cut off; restore it from a copy");
+
+  // From here on only a file made by another hand can be wrong.
+  const nlohmann::json header = parse_header(text, name);
+  tensor_file result;
+  result.name_ = name;
+  struct extent {
+    std::uint64_t begin, end;
+    const std::string* name;
+  };
+  std::vector<extent> extents;
+  for (const auto& [key, entry] : header.items()) {
+    if (key == "__metadata__") {
+      for (const auto& [text_key, value] : entry.items()) {
+        if (!value.is_string()) refuse("metadata " + detail::quoted(text_key) + " is not a text");
+        if (text_key != "checksum") result.metadata[text_key] = value.get<std::string>();
+      }
+      continue;
+    }
+    const std::string at = "tensor " + detail::quoted(key) + ": ";
+    const auto natural = [](const nlohmann::json& v) { return v.is_number_unsigned() && v.get<std::uint64_t>() <= INT64_MAX; };
+    const auto naturals = [&](const nlohmann::json& v) { return v.is_array() && std::all_of(v.begin(), v.end(), natural); };
+    if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
+        !entry.contains("data_offsets"))
+      refuse(at + "needs exactly dtype, shape and data_offsets");
+    const auto &type = entry["dtype"], &shape = entry["shape"], &offsets = entry["data_offsets"];
+    if (!type.is_string() || detail::dtype_bytes(type.get<std::string>()) == 0)
+      refuse(at + "the dtype is not F32, F64, I32, I64 or U8");
+    if (!naturals(shape)) refuse(at + "the shape is not a list of whole numbers from 0");
+    if (!naturals(offsets) || offsets.size() != 2) refuse(at + "the data_offsets are not two whole numbers from 0");
+    const std::uint64_t begin = offsets[0].get<std::uint64_t>(), end = offsets[1].get<std::uint64_t>();
+    if (begin > end || end > data.size())
+      refuse(at + "the data_offsets leave the " + std::to_string(data.size()) + " bytes of data");
+    tensor t{type.get<std::string>(), shape.get<std::vector<index>>(), {}};
+    std::uint64_t bytes = 0;
+    if (!size_of(t.shape, detail::dtype_bytes(t.dtype), bytes)) refuse(at + "the shape overflows");
+    if (bytes != end - begin)
+      refuse(at + "the shape needs " + std::to_string(bytes) + " bytes, the data_offsets give " + std::to_string(end - begin));
+    const auto place = result.tensors_.emplace(key, std::move(t)).first;
+    extents.push_back({begin, end, &place->first});
+  }
+
+  // Checked before anything is copied: overlapping tensors could ask for many times the file's size.
+  std::sort(extents.begin(), extents.end(),
+            [](const extent& a, const extent& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::uint64_t end = 0;
+  for (const extent& e : extents) {
+    if (e.begin != end)
+      refuse("tensor " + detail::quoted(*e.name) + ": its data " + (e.begin < end ? "overlap others" : "follow a hole"));
+    end = e.end;
+  }
+  if (end != data.size()) refuse("the data hold " + std::to_string(data.size() - end) + " bytes more than the tensors");
+  for (const extent& e : extents) {
+    const auto raw = std::as_bytes(std::span(data)).subspan(e.begin, e.end - e.begin);
+    result.tensors_.find(*e.name)->second.bytes.assign(raw.begin(), raw.end());
+  }
+  return result;
+}
+
+}  // namespace cddrec::io

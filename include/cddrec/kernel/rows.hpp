@@ -1,0 +1,115 @@
+// Kernels that treat each row as one vector: gather, L2 normalisation, dot products and distances of paired rows.
+// The scatter-add of a gather's gradient is cut by table rows, so two threads never meet and the order is the tokens' own.
+#pragma once
+
+#include <span>
+
+#include "cddrec/core/parallel.hpp"
+#include "cddrec/core/simd.hpp"
+
+namespace cddrec::kernel {
+
+using core::index;
+
+namespace detail {
+inline constexpr index rows_grain = 64;
+}
+
+/// out[i] = table[ids[i]]. table [V, d], out [N, d].
+template <class T, class Id>
+void gather_forward(core::in<T> table, std::span<const Id> ids, core::view<T> out, core::execution how) {
+  core::parallel_for(how, out.rows(), detail::rows_grain, [&](index begin, index end) {
+    for (index i = begin; i < end; ++i) std::copy_n(table.row(static_cast<index>(ids[static_cast<std::size_t>(i)])), out.cols(), out.row(i));
+  });
+}
+
+/// dtable[ids[i]] += dout[i].
+template <class T, class Id>
+void gather_backward(core::in<T> dout, std::span<const Id> ids, core::view<T> dtable, core::execution how) {
+  core::parallel_for(how, dtable.rows(), 1024, [&](index begin, index end) {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const index id = static_cast<index>(ids[i]);
+      if (id >= begin && id < end) core::simd::add_scaled(dtable.row(id), T(1), dout.row(static_cast<index>(i)), dout.cols());
+    }
+  });
+}
+
+/// out = x / max(|x|, 1e-12) row by row; reciprocal [N, 1] keeps 1 / max(|x|, 1e-12).
+template <class T>
+void normalize_forward(core::in<T> x, core::view<T> out, core::view<T> reciprocal, core::execution how) {
+  core::parallel_for(how, x.rows(), detail::rows_grain, [&](index begin, index end) {
+    for (index i = begin; i < end; ++i) {
+      const T* row = x.row(i);
+      const T r = T(1) / std::max(std::sqrt(core::simd::dot(row, row, x.cols())), T(1e-12));
+      reciprocal(i, 0) = r;
+      core::simd::transform<T>(x.cols(), out.row(i), [&](index j, index n) { return core::simd::load_upto(row + j, n) * r; });
+    }
+  });
+}
+
+/// forward: out = x r with r = 1 / |x|;  dx += r (dout - out (out . dout))
+template <class T>
+void normalize_backward(core::in<T> dout, core::in<T> out, core::in<T> reciprocal, core::view<T> dx, core::execution how) {
+  core::parallel_for(how, dx.rows(), detail::rows_grain, [&](index begin, index end) {
+    for (index i = begin; i < end; ++i) {
+      const T along = core::simd::dot(out.row(i), dout.row(i), dx.cols()), r = reciprocal(i, 0);
+      core::simd::transform<T>(dx.cols(), dx.row(i), [&](index j, index n) {
+        using core::simd::load_upto;
+        return load_upto(dx.row(i) + j, n) + r * (load_upto(dout.row(i) + j, n) - load_upto(out.row(i) + j, n) * along);
+      });
+    }
+  });
+}
+
+/// out[i] = a[i] . b[i]. a, b [N, d]; out [N, 1].
+template <class T>
+void row_dot_forward(core::in<T> a, core::in<T> b, core::view<T> out, core::execution how) {
+  core::parallel_for(how, a.rows(), detail::rows_grain, [&](index begin, index end) {
+    for (index i = begin; i < end; ++i) out(i, 0) = core::simd::dot(a.row(i), b.row(i), a.cols());
+  });
+}
+
+/// da[i] += dout[i] b[i]. By symmetry the same kernel gives db.
+template <class T>
+void row_dot_backward(core::in<T> dout, core::in<T> b, core::view<T> da, core::execution how) {
+  core::parallel_for(how, da.rows(), detail::rows_grain, [&](index begin, index end) {
+    for (index i = begin; i < end; ++i) core::simd::add_scaled(da.row(i), dout(i, 0), b.row(i), da.cols());
+  });
+}
+
+/// out[i] = |scale a[i] - b[i]|^2. a, b [N, d]; out [N, 1].
+template <class T>
+void squared_distance_forward(core::in<T> a, core::in<T> b, std::type_identity_t<T> scale, core::view<T> out, core::execution how) {
+  namespace simd = core::simd;
+  core::parallel_for(how, a.rows(), detail::rows_grain, [&](index begin, index end) {
+    for (index i = begin; i < end; ++i) {
+      simd::vec<T> total{};
+      for (index j = 0; j < a.cols(); j += simd::lanes<T>) {
+        const index n = std::min(simd::lanes<T>, a.cols() - j);
+        const simd::vec<T> difference = scale * simd::load_upto(a.row(i) + j, n) - simd::load_upto(b.row(i) + j, n);
+        total += difference * difference;
+      }
+      out(i, 0) = simd::sum<T>(total);
+    }
+  });
+}
+
+/// da[i] += 2 scale dout[i] (scale a[i] - b[i]);  db[i] -= 2 dout[i] (scale a[i] - b[i]). Either may be empty.
+template <class T>
+void squared_distance_backward(core::in<T> dout, core::in<T> a, core::in<T> b, std::type_identity_t<T> scale, core::view<T> da,
+                               std::type_identity_t<core::view<T>> db, core::execution how) {
+  namespace simd = core::simd;
+  core::parallel_for(how, a.rows(), detail::rows_grain, [&](index begin, index end) {
+    for (index i = begin; i < end; ++i) {
+      const T up = T(2) * dout(i, 0);
+      for (index j = 0; j < a.cols(); j += simd::lanes<T>) {
+        const index n = std::min(simd::lanes<T>, a.cols() - j);
+        const simd::vec<T> step = up * (scale * simd::load_upto(a.row(i) + j, n) - simd::load_upto(b.row(i) + j, n));
+        if (!da.empty()) simd::store_upto<T>(da.row(i) + j, simd::load_upto(da.row(i) + j, n) + scale * step, n);
+        if (!db.empty()) simd::store_upto<T>(db.row(i) + j, simd::load_upto(db.row(i) + j, n) - step, n);
+      }
+    }
+  });
+}
+
+}  // namespace cddrec::kernel

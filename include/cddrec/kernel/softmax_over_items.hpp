@@ -1,0 +1,154 @@
+// Cross-entropy against a softmax over the whole catalogue, streamed: never N x V in memory.
+// The forward pass keeps each row's log-sum-exp and its expected item vector, which already is the gradient of the prediction.
+#pragma once
+
+#include "cddrec/kernel/matmul.hpp"
+
+namespace cddrec::kernel {
+
+namespace detail {
+inline constexpr index stream_rows = 4 * tile_rows;  // rows of one block
+inline constexpr index stream_cols = depth_block;    // columns of one block: also the depth of the second product
+
+/// Packs both forms that streaming needs of m [n, d]: m^T for scores, and m itself by blocks of stream_cols rows.
+template <class T>
+index streamed_size(index n, index d) {
+  return round_up(n, panel<T>) * d + n * round_up(d, panel<T>);
+}
+template <class T>
+struct streamed {
+  const T* scores;  // panels of m^T: block j starts at scores + j * d
+  const T* values;  // block j starts at values + j * round_up(d, panel)
+  index n, d;
+  streamed(core::in<T> m, T* memory, core::execution how) : scores(memory), n(m.rows()), d(m.cols()) {
+    pack_panels<T>(transposed(m), memory, how);
+    T* blocks = memory + round_up(n, panel<T>) * d;
+    values = blocks;
+    core::parallel_for(how, n, stream_cols, [&](index begin, index end) {
+      pack_panels<T>(plain(m.middle_rows(begin, end - begin)), blocks + begin * round_up(d, panel<T>), {1});
+    });
+  }
+  const T* score_block(index j) const { return scores + j * d; }
+  const T* value_block(index j) const { return values + j * round_up(d, panel<T>); }
+};
+}  // namespace detail
+
+/// Values of workspace for both directions.
+template <class T>
+index softmax_over_items_workspace(index rows, index items, index d) {
+  return detail::streamed_size<T>(std::max(rows, items), d);
+}
+
+/// loss_i = log sum_v exp(scale x_i . e_v) - scale x_i . e_target(i).
+/// x [N, d], items [V, d], loss [N, 1], log_sum [N, 1], expected [N, d] = sum_v p_iv e_v (empty: not kept).
+template <class T, class Id>
+void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<const Id> targets, std::type_identity_t<T> scale,
+                                core::view<T> loss, core::view<T> log_sum, core::view<T> expected,
+                                std::span<std::type_identity_t<T>> workspace, core::execution how) {
+  namespace simd = core::simd;
+  using namespace detail;
+  const index d = x.cols(), V = items.rows();
+  const streamed<T> e(items, workspace.data(), how);
+  core::parallel_for(how, x.rows(), stream_rows, [&](index begin, index end) {
+    const index rows = end - begin;
+    alignas(core::alignment) T tile[stream_rows * stream_cols];
+    T largest[stream_rows], total[stream_rows];
+    std::fill_n(largest, rows, -std::numeric_limits<T>::infinity());
+    std::fill_n(total, rows, T(0));
+    if (!expected.empty()) std::fill_n(expected.row(begin), rows * d, T(0));
+    for (index j = 0; j < V; j += stream_cols) {
+      const index n = std::min(stream_cols, V - j);
+      multiply_packed<T>(plain(x), begin, rows, e.score_block(j), n, tile, n, write::assign);
+      for (index r = 0; r < rows; ++r) {
+        T* line = tile + r * n;
+        simd::vec<T> peak = simd::broadcast(-std::numeric_limits<T>::infinity());
+        index c = 0;
+        for (; c + simd::lanes<T> <= n; c += simd::lanes<T>) peak = simd::max<T>(peak, simd::load(line + c));
+        T top = -std::numeric_limits<T>::infinity();
+        T lane[simd::lanes<T>];
+        simd::store<T>(lane, peak);
+        for (T l : lane) top = std::max(top, l);
+        for (; c < n; ++c) top = std::max(top, line[c]);
+        const T raised = std::max(largest[r], top * scale);
+        if (raised > largest[r]) {  // rescale what the earlier blocks gave
+          const T fade = std::exp(largest[r] - raised);
+          total[r] *= fade;
+          if (!expected.empty() && j > 0)
+            for (index c2 = 0; c2 < d; ++c2) expected(begin + r, c2) *= fade;
+          largest[r] = raised;
+        }
+        simd::vec<T> sum{};
+        simd::transform<T>(n, line, [&](index c2, index m) {
+          simd::vec<T> p = simd::exp<T>(scale * simd::load_upto(line + c2, m) - raised);
+          if (m < simd::lanes<T>)
+            for (index l = m; l < simd::lanes<T>; ++l) p[l] = T(0);
+          sum += p;
+          return p;
+        });
+        total[r] += simd::sum<T>(sum);
+      }
+      if (!expected.empty())
+        multiply_packed<T>(plain(core::view<const T>(tile, rows, n)), 0, rows, e.value_block(j), d, expected.row(begin), d, write::add);
+    }
+    for (index r = 0; r < rows; ++r) {
+      const index i = begin + r;
+      if (!expected.empty()) {
+        const T inverse = T(1) / total[r];
+        for (index c = 0; c < d; ++c) expected(i, c) *= inverse;
+      }
+      log_sum(i, 0) = largest[r] + std::log(total[r]);
+      const index target = static_cast<index>(targets[static_cast<std::size_t>(i)]);
+      loss(i, 0) = log_sum(i, 0) - scale * simd::dot(x.row(i), items.row(target), d);
+    }
+  });
+}
+
+/// Adds to dx and ditems (either may be empty) for upstream gradients dloss [N, 1].
+/// forward: p_iv = exp(scale x_i . e_v - log_sum_i);  dx_i = dloss_i scale (expected_i - e_target);
+/// de_v = sum_i dloss_i scale (p_iv - [v = target(i)]) x_i
+template <class T, class Id>
+void softmax_over_items_backward(core::in<T> dloss, core::in<T> x, core::in<T> items, std::span<const Id> targets,
+                                 std::type_identity_t<T> scale, core::in<T> log_sum, core::in<T> expected, core::view<T> dx,
+                                 std::type_identity_t<core::view<T>> ditems, std::span<std::type_identity_t<T>> workspace,
+                                 core::execution how) {
+  namespace simd = core::simd;
+  using namespace detail;
+  const index d = x.cols(), N = x.rows();
+  if (!dx.empty()) {
+    core::parallel_for(how, N, stream_rows, [&](index begin, index end) {
+      for (index i = begin; i < end; ++i) {
+        const T up = dloss(i, 0) * scale;
+        const T* target = items.row(static_cast<index>(targets[static_cast<std::size_t>(i)]));
+        simd::transform<T>(d, dx.row(i), [&](index j, index n) {
+          using simd::load_upto;
+          return load_upto(dx.row(i) + j, n) + up * (load_upto(expected.row(i) + j, n) - load_upto(target + j, n));
+        });
+      }
+    });
+  }
+  if (ditems.empty()) return;
+  const streamed<T> tokens(x, workspace.data(), how);
+  core::parallel_for(how, items.rows(), stream_rows, [&](index begin, index end) {
+    const index rows = end - begin;
+    alignas(core::alignment) T tile[stream_rows * stream_cols];
+    for (index i = 0; i < N; i += stream_cols) {
+      const index n = std::min(stream_cols, N - i);
+      multiply_packed<T>(plain(items), begin, rows, tokens.score_block(i), n, tile, n, write::assign);
+      for (index r = 0; r < rows; ++r) {
+        T* line = tile + r * n;
+        simd::transform<T>(n, line, [&](index c, index m) {
+          using simd::load_upto;
+          return scale * load_upto(dloss.data() + i + c, m) *
+                 simd::exp<T>(scale * load_upto(line + c, m) - load_upto(log_sum.data() + i + c, m));
+        });
+      }
+      multiply_packed<T>(plain(core::view<const T>(tile, rows, n)), 0, rows, tokens.value_block(i), d, ditems.row(begin), d, write::add);
+    }
+    for (index i = 0; i < N; ++i) {
+      const index target = static_cast<index>(targets[static_cast<std::size_t>(i)]);
+      if (target >= begin && target < end) simd::add_scaled(ditems.row(target), -scale * dloss(i, 0), x.row(i), d);
+    }
+  });
+}
+
+}  // namespace cddrec::kernel

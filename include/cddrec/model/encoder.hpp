@@ -1,0 +1,28 @@
+// What the recommender asks of a sequence encoder.
+// nn::transformer<float, nn::causal> is the paper's (Eq. 8); any type of this shape will do.
+#pragma once
+
+#include <concepts>
+
+#include "cddrec/autodiff/tape.hpp"
+#include "cddrec/core/ragged.hpp"
+
+namespace cddrec::model {
+
+/// Turns embedded packed sequences into encodings, row n seeing rows up to n only. A whole one:
+///
+///     struct bag_of_items {
+///       using scalar = float;
+///       struct settings { core::index width = 64; };
+///       bag_of_items(const settings&, const core::random& draw);
+///       autodiff::variable<float> operator()(autodiff::variable<float> x, core::ragged layout, const core::random& draw) const;
+///       template <class Self, class F> static void visit(Self& self, const std::string& name, F&& f);  // f(name, parameter)
+///     };
+template <class E>
+concept sequence_encoder = requires(const E& e, autodiff::variable<typename E::scalar> x, core::ragged layout, core::random draw) {
+  typename E::settings;
+  requires std::constructible_from<E, typename E::settings, core::random>;
+  { e(x, layout, draw) } -> std::same_as<autodiff::variable<typename E::scalar>>;
+};
+
+}  // namespace cddrec::model

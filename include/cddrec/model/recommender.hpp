@@ -1,0 +1,185 @@
+// The whole network: item and position embeddings, an encoder, a denoiser and the diffusion process it was made for.
+// Training asks for encodings and step-wise predictions; serving takes a `ranker`, a const snapshot ready to score.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cddrec/data/batch.hpp"
+#include "cddrec/diffusion/process.hpp"
+#include "cddrec/eval/rank.hpp"
+#include "cddrec/model/denoiser.hpp"
+#include "cddrec/model/encoder.hpp"
+
+namespace cddrec::model {
+
+/// Sizes and rates of a network; the structure is its type.
+struct recommender_settings {
+  index items = 0;
+  index width = 128;
+  index layers = 1;
+  index heads = 4;
+  index max_length = 20;           // the newest items that are read
+  double dropout = 0;              // of the hidden values
+  double attention_dropout = 0.2;  // of the attention weights
+  bool residual = false;           // see cross_decoder
+  bool feed_forward = false;
+};
+
+template <sequence_encoder Encoder, denoiser Denoiser>
+class recommender {
+ public:
+  using scalar = typename Encoder::scalar;
+  using T = scalar;
+  using denoiser_context = typename Denoiser::context;
+
+  /// Draws fresh weights. input_error for a setting out of range.
+  recommender(const recommender_settings& s, const diffusion::process<T>& process, core::seed seed)
+      : settings_(check(s)), process_(process),
+        item_embedding_(s.items + 1, s.width, nn::initial_deviation, core::random(seed).child(0)),
+        position_embedding_(s.max_length, s.width, nn::initial_deviation, core::random(seed).child(1)), norm_(s.width),
+        encoder_({.width = s.width, .layers = s.layers, .heads = s.heads, .dropout = s.dropout, .attention_dropout = s.attention_dropout},
+                 core::random(seed).child(2)),
+        denoiser_({.width = s.width, .steps = process.steps(), .heads = s.heads, .residual = s.residual, .feed_forward = s.feed_forward,
+                   .dropout = s.dropout, .attention_dropout = s.attention_dropout},
+                  core::random(seed).child(3)) {}
+
+  const recommender_settings& settings() const { return settings_; }
+  const diffusion::process<T>& process() const { return process_; }
+  index items() const { return settings_.items; }
+  /// The token that hides an item in an augmented view: the row behind the last item.
+  data::item mask_item() const { return static_cast<data::item>(settings_.items); }
+
+  /// e_s of a packed batch: Encoder(LN(E[v] + P)), positions counted from the end (Eq. 8). `inputs` must outlive the tape.
+  variable<T> encode(autodiff::tape<T>& t, std::span<const data::item> inputs, core::ragged layout, const core::random& draw) const {
+    const std::span<data::item> positions = t.memory().template array<data::item>(layout.rows());
+    for (index s = 0; s < layout.size(); ++s)
+      for (index i = layout.begin(s); i < layout.end(s); ++i)
+        positions[static_cast<std::size_t>(i)] = static_cast<data::item>(settings_.max_length - (layout.end(s) - i));
+    const variable<T> x = autodiff::add(autodiff::gather<T, data::item>(t.leaf(item_embedding_), inputs),
+                                        autodiff::gather<T, data::item>(t.leaf(position_embedding_), positions));
+    return encoder_(autodiff::dropout(norm_(x), settings_.dropout, draw.child(0)), layout, draw.child(1));
+  }
+  denoiser_context prepare(const variable<T>& encoded, core::ragged layout) const { return denoiser_.prepare(encoded, layout); }
+  /// mu(e_s, t) at every position: [N, d].
+  variable<T> predict(const denoiser_context& context, index step, const core::random& draw) const {
+    return denoiser_.predict(context, step, draw);
+  }
+  /// The embeddings of the items proper: [V, d].
+  variable<T> item_table(autodiff::tape<T>& t) const { return t.leaf(item_embedding_).middle_rows(0, settings_.items); }
+
+  /// Calls f(name, parameter) for every parameter, always in the same order.
+  template <class F>
+  void visit(F&& f) {
+    visit_parameters(*this, f);
+  }
+  template <class F>
+  void visit(F&& f) const {
+    visit_parameters(*this, f);
+  }
+
+  /// The k best unseen items for one history, best first, with their cosine as the score. Builds a ranker each time:
+  /// to serve many, make one and keep it.
+  std::vector<kernel::scored<T>> recommend(std::span<const data::item> history, index k, core::execution how = {}) const;
+
+ private:
+  static const recommender_settings& check(const recommender_settings& s) {
+    const auto require = [](bool holds, const char* name, const auto& value, const char* range) {
+      if (!holds) throw input_error(std::string("model::recommender: ") + name + " must be " + range + ", it is " + std::to_string(value));
+    };
+    require(s.items >= 1, "items", s.items, "1 or more");
+    require(s.width >= 1, "width", s.width, "1 or more");
+    require(s.layers >= 1, "layers", s.layers, "1 or more");
+    require(s.heads >= 1 && s.width % s.heads == 0, "heads", s.heads, "1 or more and divide the width");
+    require(s.max_length >= 1, "max_length", s.max_length, "1 or more");
+    require(s.dropout >= 0 && s.dropout < 1, "dropout", s.dropout, "in [0, 1)");
+    require(s.attention_dropout >= 0 && s.attention_dropout < 1, "attention_dropout", s.attention_dropout, "in [0, 1)");
+    return s;
+  }
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, F&& f) {
+    f("item_embedding.weight", self.item_embedding_);
+    f("position_embedding.weight", self.position_embedding_);
+    nn::layer_norm<T>::visit(self.norm_, "input_norm", f);
+    Encoder::visit(self.encoder_, "encoder", f);
+    Denoiser::visit(self.denoiser_, "denoiser", f);
+  }
+
+  recommender_settings settings_;
+  diffusion::process<T> process_;
+  autodiff::parameter<T> item_embedding_;      // [V + 1, d]
+  autodiff::parameter<T> position_embedding_;  // [max_length, d]
+  nn::layer_norm<T> norm_;
+  Encoder encoder_;
+  Denoiser denoiser_;
+};
+
+/// A const snapshot that scores: direct generation mu(e_s, 0), the score of an item is its cosine. Satisfies eval::scorer;
+/// one ranker may be used by many threads. The network must stay alive and unchanged.
+template <class Network>
+class ranker {
+ public:
+  using scalar = typename Network::scalar;
+  using T = scalar;
+  using query = core::buffer<T>;  // [users, d], unit rows
+
+  explicit ranker(const Network& network, core::execution how = {}) : network_(network) {
+    const index V = network.items(), d = network.settings().width;
+    core::arena memory;
+    autodiff::tape<T> t(memory, how, autodiff::mode::inference);
+    const auto unit = autodiff::normalize(network.item_table(t));
+    packed_.resize(static_cast<std::size_t>(kernel::matmul_workspace<T>(d, V)));
+    kernel::detail::pack_panels<T>(kernel::transposed(unit.value()), packed_.data(), how);
+  }
+
+  index items() const { return network_.items(); }
+
+  /// Unit predictions for histories, of which the newest max_length items are read.
+  query encode(eval::histories users, core::execution how) const {
+    const index d = network_.settings().width;
+    data::batch batch;
+    for (const auto& history : users) batch.add_history(history, network_.settings().max_length);
+    core::arena memory;
+    autodiff::tape<T> t(memory, how, autodiff::mode::inference);
+    const auto encoded = network_.encode(t, batch.inputs, batch.layout(), {});
+    const auto predicted = autodiff::normalize(network_.predict(network_.prepare(encoded, batch.layout()), 0, {}));
+    query q(users.size() * static_cast<std::size_t>(d));
+    for (index u = 0; u < batch.size(); ++u) std::copy_n(predicted.value().row(batch.layout().end(u) - 1), d, q.data() + u * d);
+    return q;
+  }
+
+  /// out [users, count]: cosines of items first … first + count - 1.
+  void score(const query& q, index first, core::view<T> out, core::execution how) const {
+    constexpr index panel = kernel::detail::panel<T>;
+    const core::view<const T> a(q.data(), out.rows(), network_.settings().width);
+    if (first % panel == 0) {
+      kernel::matmul_packed<T>(kernel::plain(a), packed_.data(), first, kernel::write::assign, out, how);
+      return;
+    }
+    for (index row = 0; row < out.rows(); ++row)
+      for (index j = 0; j < out.cols(); ++j) out(row, j) = score_item(q, row, static_cast<data::item>(first + j));
+  }
+
+  T score_item(const query& q, index row, data::item i) const {
+    constexpr index panel = kernel::detail::panel<T>;
+    const index d = network_.settings().width;
+    T line[panel];
+    kernel::detail::multiply_packed<T>(kernel::plain(core::view<const T>(q.data() + row * d, 1, d)), 0, 1,
+                                       packed_.data() + i / panel * panel * d, panel, line, panel, kernel::write::assign);
+    return line[i % panel];
+  }
+
+ private:
+  const Network& network_;
+  core::buffer<T> packed_;  // unit item embeddings, laid out for matmul
+};
+
+template <sequence_encoder Encoder, denoiser Denoiser>
+auto recommender<Encoder, Denoiser>::recommend(std::span<const data::item> history, index k, core::execution how) const
+    -> std::vector<kernel::scored<T>> {
+  return eval::recommend(ranker<recommender>(*this, how), eval::histories(&history, 1), k, how).front();
+}
+
+}  // namespace cddrec::model

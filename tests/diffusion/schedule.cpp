@@ -1,0 +1,50 @@
+#include "cddrec/diffusion/schedule.hpp"
+
+#include "test.hpp"
+
+namespace cddrec::test {
+
+TEST_CASE("the linear schedule goes from first to last in equal increments") {
+  const diffusion::linear_schedule s{.first = 1e-4, .last = 0.04};
+  CHECK(s.beta(0, 20) == 1e-4);
+  CHECK(s.beta(19, 20) == 0.04);
+  for (index t = 0; t < 20; ++t) CHECK(std::abs(s.beta(t, 20) - (1e-4 + double(t) * (0.04 - 1e-4) / 19)) < 1e-16);
+  CHECK(s.beta(0, 1) == 0.04);
+  CHECK(s.beta(0, 2) == 1e-4);
+}
+
+TEST_CASE("the cosine schedule's product is a squared cosine until it is cut") {
+  const diffusion::cosine_schedule s{.offset = 0.008, .largest = 0.999};
+  const double half_turn = std::acos(-1.0);
+  auto f = [&](double time) { return std::pow(std::cos((time + 0.008) / 1.008 * half_turn / 2), 2); };
+  double alpha_bar = 1;
+  for (index t = 0; t < 49; ++t) {
+    alpha_bar *= 1 - s.beta(t, 50);
+    CHECK(std::abs(alpha_bar - f(double(t + 1) / 50) / f(0)) < 1e-14);
+  }
+  CHECK(s.beta(49, 50) == 0.999);
+  CHECK(s.beta(0, 1) == 0.999);
+  const diffusion::cosine_schedule low{.largest = 0.5};
+  CHECK(low.beta(49, 50) == 0.5);
+  CHECK(low.beta(0, 50) == s.beta(0, 50));
+}
+
+namespace {
+struct without_beta {};
+struct with_wrong_arguments {
+  double beta(const char* step, index steps) const;
+};
+struct from_a_stranger {
+  float beta(int t, int steps) const { return 0.5f * float(t + 1) / float(steps); }
+};
+}  // namespace
+
+TEST_CASE("a schedule is whatever has a beta") {
+  CHECK(diffusion::noise_schedule<diffusion::linear_schedule>);
+  CHECK(diffusion::noise_schedule<diffusion::cosine_schedule>);
+  CHECK(diffusion::noise_schedule<from_a_stranger>);
+  CHECK_FALSE(diffusion::noise_schedule<without_beta>);
+  CHECK_FALSE(diffusion::noise_schedule<with_wrong_arguments>);
+}
+
+}  // namespace cddrec::test
