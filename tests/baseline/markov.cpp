@@ -29,7 +29,7 @@ TEST_CASE("Markov counts neighbours in the training sequences") {
 
 TEST_CASE("Markov ranks transitions first, popularity below, by the newest item alone") {
   const baseline::markov m(small_split());
-  const std::vector<data::item> zero{4, 0}, four{0, 4}, unknown{0, 99}, negative{0, -1};
+  const std::vector<data::item> zero{4, 0}, four{0, 4}, unknown{0, 99}, negative{0, -2};
   const std::vector<std::span<const data::item>> histories{zero, four, {}, unknown, negative};
   const auto lists = eval::recommend(m, histories, 5);
   const double p = 13;  // 12 items seen in training, and 1

@@ -12,7 +12,7 @@ using data::synthetic_log;
 namespace {
 
 struct measured {
-  double recall = 0, ndcg = 0, mrr = 0;           // Recall@10, NDCG@10, MRR on the targets that were drawn
+  double recall = 0, ndcg = 0, mrr = 0;                    // Recall@10, NDCG@10, MRR on the targets that were drawn
   double recall_error = 0, ndcg_error = 0, mrr_error = 0;  // their standard errors
 };
 

@@ -40,13 +40,13 @@ class markov {
   /// transition count times the count of all items is below 2^53.
   index items() const { return popularity_.items(); }
 
-  /// The newest item of every history, -1 if there is none.
+  /// The newest item of every history, negative if there is none.
   using query = std::vector<data::item>;
   query encode(eval::histories users, core::execution) const {
     query newest;
     newest.reserve(users.size());
     for (const auto& history : users) {
-      const bool known = !history.empty() && history.back() >= 0 && history.back() < items();
+      const bool known = !history.empty() && history.back() < items();
       newest.push_back(known ? history.back() : -1);
     }
     return newest;

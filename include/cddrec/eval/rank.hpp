@@ -93,19 +93,19 @@ template <scorer S>
 std::vector<index> rank(const S& s, const data::cases& cases, core::execution how = {}, block_sizes blocks = {}) {
   using T = typename S::scalar;
   const std::size_t users = static_cast<std::size_t>(cases.size());
-  std::vector<std::span<const data::item>> histories(users);
+  std::vector<std::span<const data::item>> seen(users);
   std::vector<kernel::scored<T>> targets(users);
   std::vector<index> ranks(users, 0);
   for (std::size_t u = 0; u < users; ++u) {
-    histories[u] = cases.history(static_cast<index>(u));
+    seen[u] = cases.history(static_cast<index>(u));
     targets[u].item = cases.target(static_cast<index>(u));
     if (targets[u].item < 0 || targets[u].item >= s.items())
       throw input_error("eval::rank: the target of user " + std::to_string(u) + " is item " + std::to_string(targets[u].item) +
                         " of " + std::to_string(s.items()) + "; rank with a scorer made for this log");
-    if (std::find(histories[u].begin(), histories[u].end(), targets[u].item) != histories[u].end()) ranks[u] = missed;
+    if (std::find(seen[u].begin(), seen[u].end(), targets[u].item) != seen[u].end()) ranks[u] = missed;
   }
   detail::for_each_block(
-      s, histories, true, how, blocks, [&](const auto& query, index row, index user, index first, std::span<const T> scores) {
+      s, seen, true, how, blocks, [&](const auto& query, index row, index user, index first, std::span<const T> scores) {
         const std::size_t u = static_cast<std::size_t>(user);
         kernel::scored<T>& target = targets[u];
         if (ranks[u] == missed) return;

@@ -1,0 +1,53 @@
+// The sum of several objectives is an objective (Eq. 16 without its weights over steps, which training applies).
+// A part that has nothing to say returns a default variable and is passed over.
+#pragma once
+
+#include <tuple>
+
+#include "cddrec/loss/contrastive.hpp"
+#include "cddrec/loss/cross_divergence.hpp"
+#include "cddrec/loss/ranking.hpp"
+
+namespace cddrec::loss {
+
+template <objective... Parts>
+class combined {
+ public:
+  explicit combined(Parts... parts) : parts_(std::move(parts)...) {}
+
+  loss::needs needs() const {
+    return std::apply([](const auto&... p) { return (loss::needs{} | ... | p.needs()); }, parts_);
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    std::apply([&](const auto&... p) { (append(all, p.names()), ...); }, parts_);
+    return all;
+  }
+
+  template <class T>
+  variable<T> operator()(const step<T>& s, std::span<double> values) const {
+    variable<T> total;
+    std::size_t first = 0;
+    const auto take = [&](const auto& part) {
+      const std::size_t count = part.names().size();
+      const variable<T> loss = part(s, values.subspan(first, count));
+      first += count;
+      if (loss.rows() > 0) total = total.rows() > 0 ? autodiff::add(total, loss) : loss;
+    };
+    std::apply([&](const auto&... p) { (take(p), ...); }, parts_);
+    return total;
+  }
+
+ private:
+  static void append(std::vector<std::string>& all, std::vector<std::string> names) { all.insert(all.end(), names.begin(), names.end()); }
+
+  std::tuple<Parts...> parts_;
+};
+
+/// combine(cross_divergence<kl>{}, in_view{}, cross_view{}): the paper's objective.
+template <objective... Parts>
+combined<Parts...> combine(Parts... parts) {
+  return combined<Parts...>(std::move(parts)...);
+}
+
+}  // namespace cddrec::loss

@@ -1,0 +1,165 @@
+// Training: shuffled batches of users, one Adam step a batch, validation after every epoch, the best epoch's weights kept.
+// Every random draw is named by (seed, epoch, batch), so a run that is interrupted and resumed gives the same bits.
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+#include "cddrec/eval/rank.hpp"
+#include "cddrec/model/recommender.hpp"
+#include "cddrec/optim/adam.hpp"
+#include "cddrec/train/early_stopping.hpp"
+#include "cddrec/train/gradient.hpp"
+
+namespace cddrec::train {
+
+struct fit_settings {
+  index epochs = 200;
+  index batch_users = 128;
+  index sampled_steps = 0;  // diffusion steps a batch, drawn; 0 trains on all of them
+  double learning_rate = 1e-3;
+  index patience = 10;      // epochs without a better validation NDCG@10 before stopping; 0 never stops early
+  double minutes = 0;       // stop at the end of the epoch that passes this; 0 is no limit
+  data::augmentation augmentation = {};
+  core::seed seed = {};
+  core::execution how = {};
+};
+
+/// What an epoch came to.
+struct epoch_report {
+  index epoch = 0;  // from 1
+  double loss = 0;  // mean over the batches
+  std::vector<std::pair<std::string, double>> parts;
+  eval::metrics validation;
+  bool best = false;
+  double seconds = 0;  // since fit began, earlier sittings included
+};
+
+/// Where training stands: all that a later sitting needs beside the weights.
+template <class T>
+struct fit_state {
+  index epoch = 0;  // epochs done
+  early_stopping stopping;
+  double seconds = 0;
+  index adam_steps = 0;
+  std::vector<core::matrix<T>> first_moments, second_moments;  // in the order of visit(); empty at the start
+  std::vector<core::matrix<T>> best;                           // the weights of the best epoch, likewise
+};
+
+/// Called during training; each may be empty.
+template <class T>
+struct fit_hooks {
+  std::function<bool(index epoch, index batch, index batches)> progress;             // false stops at once
+  std::function<void(const epoch_report&, const fit_state<T>&)> epoch_done;  // the network holds that epoch's weights
+};
+
+struct fit_result {
+  index epochs = 0;
+  index best_epoch = 0;
+  double best_ndcg = 0;
+  double seconds = 0;
+  bool stopped = false;  // by a hook
+};
+
+/// Trains the network in place and leaves it with the weights of its best validation epoch (full ranking, NDCG@10).
+/// `state` continues an earlier sitting: pass what epoch_done handed out, and the network with the weights it had then.
+/// Throws input_error for settings out of range, numeric_error naming epoch, batch and step when numbers go bad.
+template <class Network, loss::objective Objective>
+fit_result fit(Network& net, const Objective& objective, const data::split& split, const fit_settings& settings,
+               const fit_hooks<typename Network::scalar>& hooks = {}, fit_state<typename Network::scalar> state = {}) {
+  using T = typename Network::scalar;
+  using clock = std::chrono::steady_clock;
+  const auto require = [](bool holds, const char* name, auto value, const char* range) {
+    if (!holds) throw input_error(std::string("train::fit: ") + name + " must be " + range + ", it is " + std::to_string(value));
+  };
+  require(settings.epochs >= 1, "epochs", settings.epochs, "1 or more");
+  require(settings.batch_users >= 1, "batch_users", settings.batch_users, "1 or more");
+  require(settings.sampled_steps >= 0, "sampled_steps", settings.sampled_steps, "0 (all) or more");
+  require(settings.learning_rate > 0 && std::isfinite(settings.learning_rate), "learning_rate", settings.learning_rate, "positive");
+  require(split.items() == net.items(), "the network's number of items", net.items(), "that of the log");
+  const auto started = clock::now();
+  const double earlier = state.seconds;
+  const auto seconds = [&] { return earlier + std::chrono::duration<double>(clock::now() - started).count(); };
+
+  std::vector<autodiff::parameter<T>*> parameters;
+  net.visit([&](const std::string&, autodiff::parameter<T>& p) { parameters.push_back(&p); });
+  optim::adam<T> adam(parameters, {.learning_rate = settings.learning_rate});
+  if (!state.first_moments.empty()) {
+    adam.first_moments() = state.first_moments;
+    adam.second_moments() = state.second_moments;
+    adam.steps = state.adam_steps;
+  }
+  state.stopping.patience = settings.patience;
+
+  const auto keep_best = [&] {
+    state.best.clear();
+    for (const auto* p : parameters) state.best.push_back(p->value);
+  };
+  if (state.best.empty()) keep_best();
+
+  core::arena memory(std::size_t{16} << 20);
+  views batch;
+  std::vector<weighted_step> steps;
+  std::vector<index> order(static_cast<std::size_t>(split.training_users()));
+  const std::vector<std::string> names = objective.names();
+  const loss::needs what = objective.needs();
+  const index batches = core::block_count(split.training_users(), settings.batch_users);
+  fit_result result{.best_epoch = state.stopping.best_epoch, .best_ndcg = state.stopping.best};
+
+  while (state.epoch < settings.epochs && !state.stopping.exhausted(state.epoch) && !result.stopped &&
+         !(settings.minutes > 0 && seconds() >= 60 * settings.minutes)) {
+    const index epoch = state.epoch + 1;
+    const core::random draw = core::random(settings.seed).child(0x6669740000ull + static_cast<std::uint64_t>(epoch));
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<index>(i);
+    const core::random shuffle = draw.child(0);
+    for (index i = static_cast<index>(order.size()) - 1; i > 0; --i)
+      std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(shuffle.below(i, i + 1))]);
+
+    epoch_report report;
+    report.epoch = epoch;
+    std::vector<double> parts(names.size(), 0);
+    for (index b = 0; b < batches; ++b) {
+      if (hooks.progress && !hooks.progress(epoch, b, batches)) {
+        result.stopped = true;
+        break;
+      }
+      const index first = b * settings.batch_users;
+      const core::random own = draw.child(1 + static_cast<std::uint64_t>(b));
+      batch.build(
+          std::min(settings.batch_users, split.training_users() - first),
+          [&](index i) { return split.training(order[static_cast<std::size_t>(first + i)]); }, net.settings().max_length, net.items(), what,
+          settings.augmentation, own.child(0));
+      choose_steps(net.process().steps(), settings.sampled_steps, own.child(1), steps);
+      try {
+        report.loss += accumulate_gradient(net, objective, batch, steps, own.child(2), memory, settings.how, parts);
+      } catch (const numeric_error& e) {
+        throw numeric_error("epoch " + std::to_string(epoch) + ", batch " + std::to_string(b + 1) + ": " + e.what());
+      }
+      adam.step(settings.how);
+    }
+    if (result.stopped) break;
+
+    report.loss /= static_cast<double>(batches);
+    for (std::size_t k = 0; k < names.size(); ++k) report.parts.emplace_back(names[k], parts[k] / static_cast<double>(batches));
+    report.validation =
+        eval::measure(eval::rank(model::ranker<Network>(net, settings.how), split.validation(), settings.how));
+    state.epoch = epoch;
+    report.best = state.stopping.improved(epoch, report.validation.ndcg_at_10);
+    if (report.best) keep_best();
+    report.seconds = state.seconds = seconds();
+    if (hooks.epoch_done) {
+      state.adam_steps = adam.steps;
+      state.first_moments = adam.first_moments();
+      state.second_moments = adam.second_moments();
+      hooks.epoch_done(report, state);
+    }
+  }
+  for (std::size_t k = 0; k < parameters.size(); ++k) parameters[k]->value = state.best[k];
+  result.epochs = state.epoch;
+  result.best_epoch = state.stopping.best_epoch;
+  result.best_ndcg = state.stopping.best;
+  result.seconds = seconds();
+  return result;
+}
+
+}  // namespace cddrec::train
