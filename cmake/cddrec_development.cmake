@@ -8,5 +8,6 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # 256-bit vectors are GCC's default on processors that have 512-bit ones; our kernels ask for the width themselves.
   target_compile_options(cddrec_development INTERFACE $<$<BOOL:${CDDREC_NATIVE}>:-mprefer-vector-width=512>)
   # GCC 12 sees uninitialised operands in its own AVX-512 intrinsics (GCC bug 105593), which Eigen inlines into us.
-  target_compile_options(cddrec_development INTERFACE -Wno-maybe-uninitialized)
+  # It also sees overlapping copies in its own std::string (GCC bug 105651).
+  target_compile_options(cddrec_development INTERFACE -Wno-maybe-uninitialized -Wno-restrict)
 endif()

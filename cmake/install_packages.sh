@@ -1,0 +1,85 @@
+# Sourced by examples/quickstart.sh and tests/run.sh: install_packages [tests] sees to what the build needs.
+# Each need is looked for by what it provides; only what is missing is installed, by apt-get on Debian 12 and Ubuntu 24.04.
+
+# True if version $1 is at least $2.
+version_at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+has_compiler() {
+  local name
+  for name in ${CXX:-g++ clang++}; do
+    case $name in -*) continue ;; esac
+    command -v "$name" >/dev/null || continue
+    case $name in
+      *clang*) version_at_least "$("$name" -dumpversion)" 14 || continue ;;
+      *g++*) version_at_least "$("$name" -dumpversion)" 12 || continue ;;
+    esac
+    export CXX="${CXX:-$name}"
+    return 0
+  done
+  return 1
+}
+
+has_cmake() { command -v cmake >/dev/null && version_at_least "$(cmake --version | sed -n '1s/.* //p')" 3.25; }
+
+has_header() {
+  local folder
+  local IFS=:
+  for folder in ${CPLUS_INCLUDE_PATH:-} ${CPATH:-} /usr/local/include /usr/include /usr/local/include/eigen3 /usr/include/eigen3; do
+    [ -e "$folder/$1" ] && return 0
+  done
+  return 1
+}
+
+# Sets `missing` (what is not there, in words) and `packages` (what provides it).
+find_missing() {
+  missing="" packages=""
+  lack() {
+    missing="$missing${missing:+, }$1"
+    packages="$packages${packages:+ }$2"
+  }
+  has_compiler || lack "a C++20 compiler (g++ 12 or clang++ 14, or newer)" g++
+  has_cmake || lack "CMake 3.25 or newer" cmake
+  command -v make >/dev/null || lack make make
+  has_header Eigen/Core || lack "Eigen 3.4 (Eigen/Core)" libeigen3-dev
+  has_header nlohmann/json.hpp || lack "nlohmann/json 3.9 or newer (nlohmann/json.hpp)" nlohmann-json3-dev
+  has_header zlib.h || lack "zlib (zlib.h)" zlib1g-dev
+  has_header CLI/CLI.hpp || lack "CLI11 2.1 or newer (CLI/CLI.hpp)" libcli11-dev
+  if [ "${1:-}" = tests ]; then
+    has_header catch2/catch.hpp || has_header catch2/catch_all.hpp || lack "Catch2 (catch2/catch.hpp or catch2/catch_all.hpp)" catch2
+  fi
+}
+
+install_packages() {
+  local missing packages as_root="" report
+  find_missing "$@"
+  [ -z "$missing" ] && return 0
+  if ! command -v apt-get >/dev/null; then
+    echo "$0: this system has no apt-get; please install: $missing" >&2
+    return 2
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+      echo "$0: neither root nor sudo; please run as root: apt-get install $packages" >&2
+      return 2
+    fi
+    as_root=sudo
+  fi
+  echo "installing: $packages"
+  report=$(mktemp)
+  # Whether the update worked shows in the install: a broken foreign source need not stop us.
+  $as_root apt-get -o DPkg::Lock::Timeout=120 update >"$report" 2>&1
+  # $packages is a list of words.
+  # shellcheck disable=SC2086
+  if ! $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends \
+    $packages >>"$report" 2>&1 </dev/null; then
+    tail -n 15 "$report" >&2
+    rm -f "$report"
+    echo "$0: could not install $packages; is the network there? By hand: apt-get update && apt-get install $packages" >&2
+    return 1
+  fi
+  rm -f "$report"
+  find_missing "$@"
+  [ -z "$missing" ] && return 0
+  echo "$0: this system's packages are too old or elsewhere; please install: $missing" >&2
+  return 2
+}

@@ -1,0 +1,163 @@
+// A model directory: `model.safetensors` is the model of the best epoch, whole in itself; `training.safetensors` is where training stands.
+// Three kinds of model can lie there: cddrec, popularity and markov.
+#pragma once
+
+#include <optional>
+
+#include "cddrec/baseline/markov.hpp"
+#include "cddrec/io/checkpoint.hpp"
+#include "settings.hpp"
+
+namespace cddrec::cli {
+
+namespace fs = std::filesystem;
+
+inline fs::path model_path(const fs::path& directory) { return directory / "model.safetensors"; }
+inline fs::path training_path(const fs::path& directory) { return directory / "training.safetensors"; }
+
+struct loaded_model {
+  std::string kind;
+  run_settings settings;
+  data::id_map ids;
+  std::variant<std::monostate, network, baseline::popularity, baseline::markov> model;
+};
+
+inline io::tensor_file describe(const std::string& kind, const run_settings& s, const data::id_map& ids) {
+  io::tensor_file file;
+  file.metadata["format"] = "cddrec 1";
+  file.metadata["model"] = kind;
+  if (kind == "cddrec")
+    for (const auto& [name, key] : setting_keys()) file.metadata["settings." + name] = key.get(s);
+  io::put_ids(file, ids);
+  return file;
+}
+
+inline std::string required(const io::tensor_file& file, const std::string& name, const std::string& where) {
+  const auto found = file.metadata.find(name);
+  if (found == file.metadata.end()) throw input_error(where + ": damaged model: its metadata lacks '" + name + "'");
+  return found->second;
+}
+
+inline run_settings read_settings(const io::tensor_file& file, const std::string& where) {
+  run_settings s;
+  for (const auto& [name, key] : setting_keys()) key.set(s, required(file, "settings." + name, where));
+  check(s);
+  return s;
+}
+
+inline void save_network(const fs::path& directory, const network& net, const run_settings& s, const data::id_map& ids) {
+  io::tensor_file file = describe("cddrec", s, ids);
+  io::put_weights(file, net);
+  file.save(model_path(directory));
+}
+
+inline void put_indices(io::tensor_file& file, const std::string& name, const auto& values) {
+  const std::vector<std::int64_t> wide(values.begin(), values.end());
+  file.add<std::int64_t>(name, {static_cast<index>(wide.size())}, wide);
+}
+
+inline void save_popularity(const fs::path& directory, const baseline::popularity& model, const data::id_map& ids) {
+  io::tensor_file file = describe("popularity", {}, ids);
+  put_indices(file, "counts", model.counts());
+  file.save(model_path(directory));
+}
+
+inline void save_markov(const fs::path& directory, const baseline::markov& model, const data::id_map& ids) {
+  io::tensor_file file = describe("markov", {}, ids);
+  put_indices(file, "counts", model.item_counts().counts());
+  put_indices(file, "transitions.offsets", model.transition_counts().offsets);
+  put_indices(file, "transitions.successors", model.transition_counts().successors);
+  put_indices(file, "transitions.counts", model.transition_counts().counts);
+  file.save(model_path(directory));
+}
+
+inline loaded_model load_model(const fs::path& directory) {
+  const fs::path path = model_path(directory);
+  const std::string where = path.string();
+  if (!fs::exists(path)) throw input_error(directory.string() + ": holds no model; `cddrec train --output` makes one");
+  const io::tensor_file file = io::tensor_file::load(path);
+  if (required(file, "format", where) != "cddrec 1")
+    throw input_error(where + ": its format is '" + required(file, "format", where) + "'; this program reads 'cddrec 1'");
+  loaded_model m;
+  m.kind = required(file, "model", where);
+  m.ids = io::get_ids(file, where);
+  const auto indices = [&](const char* name) {
+    const auto values = file.values<std::int64_t>(name);
+    return std::vector<index>(values.begin(), values.end());
+  };
+  if (m.kind == "cddrec") {
+    m.settings = read_settings(file, where);
+    m.model = make_network(m.settings, m.ids.size());
+    io::get_weights(file, std::get<network>(m.model), where);
+  } else if (m.kind == "popularity" || m.kind == "markov") {
+    baseline::popularity counts(indices("counts"));
+    if (counts.items() != m.ids.size()) throw input_error(where + ": damaged model: counts and item ids differ in number");
+    if (m.kind == "popularity") {
+      m.model = std::move(counts);
+    } else {
+      const auto successors = indices("transitions.successors");
+      baseline::transitions table;
+      table.offsets = indices("transitions.offsets");
+      table.successors.assign(successors.begin(), successors.end());
+      table.counts = indices("transitions.counts");
+      m.model.emplace<baseline::markov>(std::move(counts), std::move(table));
+    }
+  } else {
+    throw input_error(where + ": unknown kind of model '" + m.kind + "'");
+  }
+  return m;
+}
+
+/// Where training stands, with the weights of the last epoch and the moments of Adam.
+inline void save_training(const fs::path& directory, const network& net, const train::fit_state<float>& state, const run_settings& s,
+                          const data::id_map& ids) {
+  io::tensor_file file = describe("cddrec", s, ids);
+  file.metadata["epoch"] = std::to_string(state.epoch);
+  file.metadata["best_epoch"] = std::to_string(state.stopping.best_epoch);
+  file.metadata["best_ndcg"] = detail::text(state.stopping.best);
+  file.metadata["seconds"] = detail::text(state.seconds);
+  file.metadata["adam_steps"] = std::to_string(state.adam_steps);
+  io::put_weights(file, net);
+  std::size_t k = 0;
+  net.visit([&](const std::string& name, const auto&) {
+    io::put_matrix(file, "first_moment." + name, state.first_moments[k]);
+    io::put_matrix(file, "second_moment." + name, state.second_moments[k]);
+    io::put_matrix(file, "best." + name, state.best[k++]);
+  });
+  file.save(training_path(directory));
+}
+
+/// Reads it back into a network of the same settings and items; input_error if they differ.
+inline train::fit_state<float> load_training(const fs::path& directory, network& net, const run_settings& s, const data::id_map& ids) {
+  const std::string where = training_path(directory).string();
+  const io::tensor_file file = io::tensor_file::load(training_path(directory));
+  for (const auto& [name, key] : setting_keys()) {
+    const bool may_change = name == "epochs" || name == "patience";
+    const std::string before = required(file, "settings." + name, where);
+    if (!may_change && before != key.get(s))
+      throw input_error(where + ": was trained with " + name + " = " + before + ", not " + key.get(s) + "; resume with the same settings");
+  }
+  const data::id_map known = io::get_ids(file, where);
+  bool same = known.size() == ids.size();
+  for (index i = 0; same && i < ids.size(); ++i) same = known.name(static_cast<data::item>(i)) == ids.name(static_cast<data::item>(i));
+  if (!same) throw input_error(where + ": was trained on a log with other items; resume with the same log");
+  train::fit_state<float> state;
+  const auto whole = [&](const char* name) { return detail::number<index>(name, required(file, name, where), 0, 1'000'000'000'000, "0 or more"); };
+  const auto real = [&](const char* name) { return detail::number<double>(name, required(file, name, where), -1, 1e12, "a number"); };
+  state.epoch = whole("epoch"), state.stopping.best_epoch = whole("best_epoch"), state.adam_steps = whole("adam_steps");
+  state.stopping.best = real("best_ndcg"), state.seconds = real("seconds");
+  io::get_weights(file, net, where);
+  const auto like = [&](const std::string& name, const auto& p) {
+    core::matrix<float> m(p.value.rows(), p.value.cols());
+    io::get_matrix(file, name, m, where);
+    return m;
+  };
+  net.visit([&](const std::string& name, const auto& p) {
+    state.first_moments.push_back(like("first_moment." + name, p));
+    state.second_moments.push_back(like("second_moment." + name, p));
+    state.best.push_back(like("best." + name, p));
+  });
+  return state;
+}
+
+}  // namespace cddrec::cli

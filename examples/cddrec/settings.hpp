@@ -1,0 +1,203 @@
+// Settings of a training run: named keys with ranges, the paper's presets, and what they build.
+// One table of keys serves --set, --config and the model file, so none can drift from another.
+#pragma once
+
+#include <charconv>
+#include <functional>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cddrec/loss/combine.hpp"
+#include "cddrec/nn/transformer.hpp"
+#include "cddrec/train/fit.hpp"
+
+namespace cddrec::cli {
+
+using core::index;
+using network = model::recommender<nn::transformer<float, nn::causal>, model::cross_decoder<float>>;
+
+struct run_settings {
+  // Network. The defaults were chosen on the validation users of Office_Products: see docs/results.md.
+  index width = 128, layers = 1, heads = 4, max_length = 20;
+  double dropout = 0.4, attention_dropout = 0.2;
+  std::string denoiser = "cross_decoder";
+  bool residual = true, feed_forward = true;
+  // Diffusion
+  std::string schedule = "linear";
+  index steps = 20;
+  double beta_first = 1e-4, beta_last = 0.04;
+  // Objective
+  std::string objective = "combined", divergence = "dot_product", contrastive = "exact", negatives = "uniform";
+  double divergence_weight = 1, lambda = 0, temperature = 0.5, softmax_weight = 1, softmax_temperature = 0.07;
+  // Training
+  index sampled_steps = 2, batch_users = 128, epochs = 200, patience = 20, seed = 42;
+  double learning_rate = 1e-3;
+};
+
+/// How a key reads and writes its setting; set() throws input_error for a value that is not allowed.
+struct setting_key {
+  std::function<void(run_settings&, const std::string&)> set;
+  std::function<std::string(const run_settings&)> get;
+};
+
+namespace detail {
+
+template <class N>
+N number(const std::string& key, const std::string& text, N least, N most, const char* range) {
+  N value{};
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc() || end != text.data() + text.size())
+    throw input_error("setting " + key + ": '" + text + "' is not " + (std::is_integral_v<N> ? "a whole number" : "a number"));
+  if (!(value >= least && value <= most)) throw input_error("setting " + key + " must be " + range + ", it is " + text);
+  return value;
+}
+inline std::string text(double value) {
+  char buffer[32];
+  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
+}
+inline setting_key whole(const char* key, index run_settings::*member, index least, const char* range, index most = 1'000'000'000) {
+  return {[=](run_settings& s, const std::string& v) { s.*member = number<index>(key, v, least, most, range); },
+          [=](const run_settings& s) { return std::to_string(s.*member); }};
+}
+inline setting_key real(const char* key, double run_settings::*member, double least, double most, const char* range) {
+  return {[=](run_settings& s, const std::string& v) { s.*member = number<double>(key, v, least, most, range); },
+          [=](const run_settings& s) { return text(s.*member); }};
+}
+inline setting_key flag(const char* key, bool run_settings::*member) {
+  return {[=](run_settings& s, const std::string& v) {
+            if (v != "true" && v != "false") throw input_error(std::string("setting ") + key + " must be true or false, it is '" + v + "'");
+            s.*member = v == "true";
+          },
+          [=](const run_settings& s) { return s.*member ? "true" : "false"; }};
+}
+inline setting_key choice(const char* key, std::string run_settings::*member, std::vector<std::string> allowed) {
+  return {[=](run_settings& s, const std::string& v) {
+            std::string list;
+            for (const auto& a : allowed) {
+              if (a == v) return void(s.*member = v);
+              list += (list.empty() ? "" : ", ") + a;
+            }
+            throw input_error(std::string("setting ") + key + ": '" + v + "' is not one of: " + list);
+          },
+          [=](const run_settings& s) { return s.*member; }};
+}
+
+}  // namespace detail
+
+/// Every key, in alphabetical order.
+inline const std::map<std::string, setting_key>& setting_keys() {
+  using namespace detail;
+  using r = run_settings;
+  constexpr double tiny = std::numeric_limits<double>::min(), huge = 1e6;
+  constexpr double below_one = 1 - 1e-9;
+  static const std::map<std::string, setting_key> keys{
+      {"width", whole("width", &r::width, 1, "1 to 65536", 65536)},
+      {"layers", whole("layers", &r::layers, 1, "1 to 1000", 1000)},
+      {"heads", whole("heads", &r::heads, 1, "1 or more, and divide the width", 65536)},
+      {"max_length", whole("max_length", &r::max_length, 1, "1 to 100000", 100000)},
+      {"dropout", real("dropout", &r::dropout, 0, below_one, "in [0, 1)")},
+      {"attention_dropout", real("attention_dropout", &r::attention_dropout, 0, below_one, "in [0, 1)")},
+      {"denoiser", choice("denoiser", &r::denoiser, {"cross_decoder"})},
+      {"residual", flag("residual", &r::residual)},
+      {"feed_forward", flag("feed_forward", &r::feed_forward)},
+      {"schedule", choice("schedule", &r::schedule, {"linear", "cosine"})},
+      {"steps", whole("steps", &r::steps, 1, "1 to 100000", 100000)},
+      {"beta_first", real("beta_first", &r::beta_first, tiny, below_one, "in (0, 1)")},
+      {"beta_last", real("beta_last", &r::beta_last, tiny, below_one, "in (0, 1)")},
+      {"objective", choice("objective", &r::objective, {"paper", "softmax", "combined"})},
+      {"divergence", choice("divergence", &r::divergence, {"kl", "kl_mean", "dot_product"})},
+      {"divergence_weight", real("divergence_weight", &r::divergence_weight, 0, huge, "0 to 1e6")},
+      {"contrastive", choice("contrastive", &r::contrastive, {"exact", "exact_masked"})},
+      {"negatives", choice("negatives", &r::negatives, {"uniform"})},
+      {"lambda", real("lambda", &r::lambda, 0, huge, "0 to 1e6")},
+      {"temperature", real("temperature", &r::temperature, 0.01, huge, "0.01 or more")},
+      {"softmax_weight", real("softmax_weight", &r::softmax_weight, 0, huge, "0 to 1e6")},
+      {"softmax_temperature", real("softmax_temperature", &r::softmax_temperature, 0.01, huge, "0.01 or more")},
+      {"sampled_steps", whole("sampled_steps", &r::sampled_steps, 0, "0 (all) or more")},
+      {"batch_users", whole("batch_users", &r::batch_users, 1, "1 or more")},
+      {"epochs", whole("epochs", &r::epochs, 1, "1 or more")},
+      {"patience", whole("patience", &r::patience, 0, "0 (never stops early) or more")},
+      {"learning_rate", real("learning_rate", &r::learning_rate, tiny, huge, "positive")},
+      {"seed", whole("seed", &r::seed, 0, "0 or more", std::numeric_limits<index>::max())}};
+  return keys;
+}
+
+inline void set(run_settings& s, const std::string& key, const std::string& value) {
+  const auto found = setting_keys().find(key);
+  if (found == setting_keys().end()) {
+    std::string list;
+    for (const auto& [name, unused] : setting_keys()) list += (list.empty() ? "" : " ") + name;
+    throw input_error("unknown setting '" + key + "'; the settings are:\n" + list);
+  }
+  found->second.set(s, value);
+}
+
+/// What no single key can see. input_error if the heads do not divide the width.
+inline void check(const run_settings& s) {
+  if (s.width % s.heads != 0)
+    throw input_error("setting heads: " + std::to_string(s.heads) + " heads do not divide the width " + std::to_string(s.width));
+  if (s.schedule == "linear" && s.beta_first > s.beta_last && s.steps > 1)
+    throw input_error("setting beta_first must not be above beta_last");
+}
+
+/// The paper's settings for one of its data sets, unchanged.
+inline run_settings preset(const std::string& name) {
+  run_settings s;
+  s.objective = "paper", s.divergence = "kl", s.lambda = 0.3, s.temperature = 0.5;
+  s.dropout = 0, s.attention_dropout = 0.2, s.residual = false, s.feed_forward = false, s.sampled_steps = 0;
+  if (name == "office")
+    s.steps = 20, s.beta_last = 0.04;
+  else if (name == "beauty")
+    s.steps = 30, s.beta_last = 0.002;
+  else if (name == "tools")
+    s.steps = 20, s.beta_last = 0.08;
+  else if (name == "toys")
+    s.steps = 25, s.beta_last = 0.002;
+  else
+    throw input_error("unknown preset '" + name + "'; the presets are office, beauty, tools and toys");
+  return s;
+}
+
+/// A divergence chosen at run time is a divergence policy like any other.
+struct any_divergence {
+  std::variant<loss::kl, loss::kl_mean, loss::dot_product> choice;
+
+  bool samples() const {
+    return std::visit([](const auto& d) { return d.samples; }, choice);
+  }
+  template <class T>
+  autodiff::variable<T> operator()(const loss::step<T>& s, const loss::side<T>& view, const autodiff::variable<T>& item) const {
+    return std::visit([&](const auto& d) { return d(s, view, item); }, choice);
+  }
+  template <class T>
+  T squared_slope(const loss::step<T>& s, const loss::side<T>& view, const autodiff::variable<T>& item, index row, T value) const {
+    return std::visit([&](const auto& d) { return d.squared_slope(s, view, item, row, value); }, choice);
+  }
+};
+
+inline network make_network(const run_settings& s, index items) {
+  const auto process = s.schedule == "cosine"
+                           ? diffusion::process<float>(diffusion::cosine_schedule{}, s.steps)
+                           : diffusion::process<float>(diffusion::linear_schedule{.first = s.beta_first, .last = s.beta_last}, s.steps);
+  return network({.items = items, .width = s.width, .layers = s.layers, .heads = s.heads, .max_length = s.max_length, .dropout = s.dropout,
+                  .attention_dropout = s.attention_dropout, .residual = s.residual, .feed_forward = s.feed_forward},
+                 process, core::seed{static_cast<std::uint64_t>(s.seed)});
+}
+
+inline auto make_objective(const run_settings& s) {
+  any_divergence divergence{loss::dot_product{}};
+  if (s.divergence == "kl") divergence.choice = loss::kl{};
+  if (s.divergence == "kl_mean") divergence.choice = loss::kl_mean{};
+  const bool paper = s.objective != "softmax", softmax = s.objective != "paper";
+  const auto weight = [](bool used, double w) { return used ? static_cast<float>(w) : 0.0f; };
+  const float temperature = static_cast<float>(s.temperature);
+  return loss::combine(
+      loss::cross_divergence<any_divergence>{.divergence = divergence, .weight = weight(paper, s.divergence_weight)},
+      loss::in_view{.weight = weight(paper, s.lambda), .temperature = temperature, .mask_same_target = s.contrastive == "exact_masked"},
+      loss::cross_view{.weight = weight(paper, s.lambda), .temperature = temperature},
+      loss::item_softmax{.weight = weight(softmax, s.softmax_weight), .temperature = static_cast<float>(s.softmax_temperature)});
+}
+
+}  // namespace cddrec::cli

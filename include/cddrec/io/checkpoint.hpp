@@ -1,0 +1,70 @@
+// What a model file holds: every parameter under the name visit() gives it, the item ids, and settings as metadata.
+// Loading checks names, shapes and finiteness, so a network that loads can be used.
+#pragma once
+
+#include "cddrec/autodiff/parameter.hpp"
+#include "cddrec/data/id_map.hpp"
+#include "cddrec/io/safetensors.hpp"
+
+namespace cddrec::io {
+
+namespace detail {
+/// Biases and gains are vectors in PyTorch, whatever the number of rows here.
+template <class T>
+std::vector<core::index> tensor_shape(const std::string& name, const core::matrix<T>& value) {
+  const bool vector = value.rows() == 1 || name.ends_with("bias");
+  return vector ? std::vector<core::index>{value.size()} : std::vector<core::index>{value.rows(), value.cols()};
+}
+}  // namespace detail
+
+/// Adds one matrix under a name.
+template <class T>
+void put_matrix(tensor_file& file, const std::string& name, const core::matrix<T>& value) {
+  file.add<T>(name, detail::tensor_shape<T>(name, value), std::span<const T>(value.data(), static_cast<std::size_t>(value.size())));
+}
+
+/// Reads a matrix of the size that `value` has. input_error for a missing tensor, another shape, or a value that is not finite.
+template <class T>
+void get_matrix(const tensor_file& file, const std::string& name, core::matrix<T>& value, const std::string& where) {
+  const auto wanted = detail::tensor_shape<T>(name, value);
+  const auto shape = file.shape(name);
+  if (!std::equal(shape.begin(), shape.end(), wanted.begin(), wanted.end()))
+    throw input_error(where + ": damaged model: tensor " + name + " does not have the shape that the settings ask for");
+  const std::span<const T> from = file.values<T>(name);
+  if (!std::all_of(from.begin(), from.end(), [](T v) { return std::isfinite(v); }))
+    throw input_error(where + ": damaged model: tensor " + name + " holds a value that is not finite");
+  std::copy(from.begin(), from.end(), value.data());
+}
+
+template <class Network>
+void put_weights(tensor_file& file, const Network& net) {
+  net.visit([&](const std::string& name, const auto& p) { put_matrix(file, name, p.value); });
+}
+template <class Network>
+void get_weights(const tensor_file& file, Network& net, const std::string& where) {
+  net.visit([&](const std::string& name, auto& p) { get_matrix(file, name, p.value, where); });
+}
+
+/// Item ids, one a line in the order of their numbers: an id never holds white space.
+inline void put_ids(tensor_file& file, const data::id_map& ids) {
+  std::string joined;
+  for (core::index i = 0; i < ids.size(); ++i) joined += ids.name(static_cast<data::item>(i)) + '\n';
+  file.add<std::uint8_t>("item_ids", {static_cast<core::index>(joined.size())},
+                         {reinterpret_cast<const std::uint8_t*>(joined.data()), joined.size()});
+}
+inline data::id_map get_ids(const tensor_file& file, const std::string& where) {
+  const std::span<const std::uint8_t> bytes = file.values<std::uint8_t>("item_ids");
+  const std::string_view joined(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  data::id_map ids;
+  for (std::size_t begin = 0; begin < joined.size();) {
+    const std::size_t end = joined.find('\n', begin);
+    if (end == joined.npos || end == begin) throw input_error(where + ": damaged model: the list of item ids is torn");
+    const core::index before = ids.size();
+    ids.add(joined.substr(begin, end - begin));
+    if (ids.size() == before) throw input_error(where + ": damaged model: an item id stands twice");
+    begin = end + 1;
+  }
+  return ids;
+}
+
+}  // namespace cddrec::io
