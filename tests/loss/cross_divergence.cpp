@@ -1,0 +1,90 @@
+#include "cddrec/loss/cross_divergence.hpp"
+
+#include "cddrec/autodiff/gradcheck.hpp"
+#include "loss/fixture.hpp"
+
+namespace cddrec::test {
+
+namespace {
+using matrices = std::vector<core::matrix<double>>;
+using reference::get;
+using reference::scalar;
+
+// Both views are the same, so everything is twice the reference.
+template <class Divergence>
+void compare(const reference::tensors& r, const std::string& name, Divergence divergence, const matrices& inputs,
+             const std::vector<std::string>& gradients, schedule_for schedule) {
+  const diffusion::process<double> process(schedule, 2);
+  std::array<double, 3> parts{};
+  const auto [value, gradient] = value_and_gradients(inputs, [&](auto& v) {
+    return run_objective(loss::cross_divergence<Divergence>{.divergence = divergence}, v, process, parts);
+  });
+  CHECK(value == Approx(2 * scalar(r, name + ".value")).epsilon(1e-10));
+  CHECK(parts[0] == Approx(scalar(r, name + ".value")).epsilon(1e-10));
+  for (std::size_t k = 0; k < gradients.size(); ++k)
+    if (!gradients[k].empty()) CHECK(distance(gradient[k], 2 * get(r, name + "." + gradients[k] + ".gradient")) < 1e-10);
+}
+}  // namespace
+
+TEST_CASE("cross-divergences agree with PyTorch, values and gradients") {
+  const auto r = reference::load();
+  const matrices gaussian{get(r, "divergence.mean"), get(r, "divergence.x0"), get(r, "divergence.negative")};
+  for (const std::string name : {"kl", "kl_saturated"})
+    compare(r, name, loss::kl{}, gaussian, {"mean", "x0", "negative"},
+            {scalar(r, name + ".alpha_bar"), scalar(r, name + ".posterior_variance")});
+  compare(r, "kl_mean", loss::kl_mean{.variance = scalar(r, "kl_mean.variance")}, gaussian, {"mean", "x0", "negative"},
+          {scalar(r, "kl_mean.alpha_bar"), 0.3});
+  const auto& x_hat = get(r, "dot_product.prediction");
+  compare(r, "dot_product", loss::dot_product{}, {x_hat, x_hat, get(r, "dot_product.negative"), x_hat, get(r, "dot_product.xt")},
+          {"", "", "negative", "prediction", "xt"}, {0.6, 0.3});
+}
+
+TEST_CASE("KL is never negative, and zero for equal Gaussians") {
+  core::arena memory;
+  autodiff::tape<double> t(memory, {1});
+  // alpha_bar = 0.5 and v2 = v1 = 0.5 asks for beta_1 = 0.5 * 0.5 / (0.5 - 0.25) = 1: just below it.
+  const diffusion::process<double> process(schedule_for{0.5, 0.49999}, 2);
+  const core::matrix<double> x = normal_matrix<double>(20, 6, 1);
+  const core::matrix<double> mean = std::sqrt(0.5) * x, other = normal_matrix<double>(20, 6, 2);
+  loss::side<double> view;
+  view.mean = t.constant(core::view<const double>(mean));
+  const loss::step<double> s{process, 0, view, view, {}, {}, {}};
+  const auto equal = loss::kl{}(s, view, t.constant(core::view<const double>(x)));
+  const auto different = loss::kl{}(s, view, t.constant(core::view<const double>(other)));
+  for (index i = 0; i < 20; ++i) {
+    CHECK(equal.value()(i, 0) >= 0);
+    CHECK(equal.value()(i, 0) < 1e-8);
+    CHECK(different.value()(i, 0) > 0);
+  }
+}
+
+TEST_CASE("gradients of the divergences by central differences") {
+  const diffusion::process<double> process(schedule_for{0.6, 0.3}, 2);
+  const matrices x{normal_matrix<double>(9, 4, 1, 0.4), normal_matrix<double>(9, 4, 2, 0.4), normal_matrix<double>(9, 4, 3, 0.4),
+                   normal_matrix<double>(9, 4, 4, 0.4), normal_matrix<double>(9, 4, 5, 0.4)};
+  const auto error = [&](auto divergence) {
+    return autodiff::gradient_error(x, [&](auto&, auto& v) {
+      std::array<double, 3> parts{};
+      return run_objective(loss::cross_divergence<decltype(divergence)>{.divergence = divergence, .weight = 0.7f}, v, process, parts);
+    });
+  };
+  CHECK(error(loss::kl{}) < 1e-6);
+  CHECK(error(loss::kl_mean{.variance = 0.5}) < 1e-6);
+  CHECK(error(loss::dot_product{}) < 1e-6);
+}
+
+TEST_CASE("the reported gradient of the negatives is that of the loss") {
+  const diffusion::process<double> process(schedule_for{0.6, 0.3}, 2);
+  const matrices x{normal_matrix<double>(9, 4, 1, 0.4), normal_matrix<double>(9, 4, 2, 0.4), normal_matrix<double>(9, 4, 3, 0.4)};
+  std::array<double, 3> parts{};
+  value_and_gradients(x, [&](auto& v) { return run_objective(loss::cross_divergence<loss::kl>{}, v, process, parts); });
+  // mean softplus(-D): only the negatives' term, on the mean.
+  const auto negatives = value_and_gradients({x[0], x[2]}, [&](auto& v) {
+    const loss::side<double> view{v[0], v[1], v[1], v[0], v[0], {}, {}};
+    const loss::step<double> s{process, 0, view, view, {}, {}, {}};
+    return autodiff::mean(autodiff::softplus(autodiff::affine(loss::kl{}(s, view, v[1]), -1.0, 0.0)));
+  });
+  CHECK(parts[2] == Approx(negatives.second[0].norm()).epsilon(1e-10));
+}
+
+}  // namespace cddrec::test

@@ -1,0 +1,123 @@
+#include "cddrec/train/fit.hpp"
+
+#include "cddrec/data/synthetic.hpp"
+#include "cddrec/loss/combine.hpp"
+#include "cddrec/nn/transformer.hpp"
+#include "test.hpp"
+
+namespace cddrec::test {
+
+namespace {
+
+using network = model::recommender<nn::transformer<float, nn::causal>, model::cross_decoder<float>>;
+
+const data::synthetic_log& log() {
+  static const data::synthetic_log made({.users = 120, .items = 100, .cluster_size = 25, .min_length = 3, .max_length = 12}, core::seed{3});
+  return made;
+}
+network fresh() {
+  return network({.items = log().log().items.size(), .width = 16, .heads = 2, .max_length = 8, .dropout = 0.2, .residual = true,
+                  .feed_forward = true},
+                 diffusion::process<float>(diffusion::linear_schedule{}, 6), core::seed{5});
+}
+auto objective() { return loss::combine(loss::cross_divergence<loss::dot_product>{}, loss::in_view{}, loss::cross_view{}, loss::item_softmax{}); }
+train::fit_settings settings(index epochs, int threads = 1) {
+  return {.epochs = epochs, .batch_users = 32, .sampled_steps = 2, .seed = {9}, .how = {threads}};
+}
+std::vector<core::matrix<float>> weights(const network& net) {
+  std::vector<core::matrix<float>> all;
+  net.visit([&](const std::string&, const auto& p) { all.push_back(p.value); });
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("the same seed gives the same bits with 1, 2 and 4 threads") {
+  const data::split split = data::leave_one_out(log().log());
+  std::vector<std::vector<core::matrix<float>>> trained;
+  std::vector<std::vector<kernel::scored<float>>> lists;
+  std::vector<double> scores;
+  for (int threads : {1, 2, 4}) {
+    network net = fresh();
+    const auto result = train::fit(net, objective(), split, settings(3, threads));
+    trained.push_back(weights(net));
+    scores.push_back(result.best_ndcg);
+    lists.push_back(net.recommend(log().log().histories[0], 10, {threads}));
+  }
+  for (std::size_t k = 1; k < trained.size(); ++k) {
+    CHECK(scores[k] == scores[0]);
+    for (std::size_t p = 0; p < trained[0].size(); ++p) CHECK(trained[k][p] == trained[0][p]);
+    for (std::size_t i = 0; i < lists[0].size(); ++i) {
+      CHECK(lists[k][i].item == lists[0][i].item);
+      CHECK(lists[k][i].score == lists[0][i].score);
+    }
+  }
+  CHECK(trained[0][0] != weights(fresh())[0]);
+}
+
+TEST_CASE("interrupted and resumed equals uninterrupted") {
+  const data::split split = data::leave_one_out(log().log());
+  network whole = fresh(), halves = fresh();
+  train::fit(whole, objective(), split, settings(4));
+  train::fit_state<float> state;
+  std::vector<core::matrix<float>> last;
+  train::fit_hooks<float> hooks;
+  hooks.epoch_done = [&](const train::epoch_report&, const train::fit_state<float>& now) { state = now, last = weights(halves); };
+  train::fit(halves, objective(), split, settings(2), hooks);
+  std::size_t k = 0;
+  halves.visit([&](const std::string&, auto& p) { p.value = last[k++]; });
+  train::fit(halves, objective(), split, settings(4), {}, state);
+  const auto a = weights(whole), b = weights(halves);
+  for (std::size_t p = 0; p < a.size(); ++p) CHECK(a[p] == b[p]);
+}
+
+TEST_CASE("memory does not depend on the number of diffusion steps") {
+  const data::split split = data::leave_one_out(log().log());
+  std::vector<std::size_t> reserved;
+  for (index steps : {10, 100}) {
+    network net({.items = split.items(), .width = 16, .heads = 2, .max_length = 8}, diffusion::process<float>(diffusion::linear_schedule{}, steps),
+                core::seed{5});
+    train::views batch;
+    batch.build(32, [&](index i) { return split.training(i); }, 8, net.items(), objective().needs(), {}, core::random(core::seed{1}));
+    std::vector<train::weighted_step> all;
+    train::choose_steps(steps, 0, {}, all);
+    core::arena memory(1 << 16);
+    std::vector<double> parts(objective().names().size());
+    train::accumulate_gradient(net, objective(), batch, all, core::random(core::seed{2}), memory, {1}, parts);
+    reserved.push_back(memory.capacity());
+  }
+  CHECK(reserved[0] == reserved[1]);
+}
+
+TEST_CASE("settings out of range and a log of other items are refused") {
+  const data::split split = data::leave_one_out(log().log());
+  network net = fresh();
+  auto s = settings(1);
+  s.learning_rate = 0;
+  CHECK_THROWS_WITH(train::fit(net, objective(), split, s), ContainsSubstring("learning_rate must be positive"));
+  s = settings(0);
+  CHECK_THROWS_WITH(train::fit(net, objective(), split, s), ContainsSubstring("epochs"));
+  network other({.items = 7, .width = 8, .heads = 1}, net.process(), core::seed{1});
+  CHECK_THROWS_AS(train::fit(other, objective(), split, settings(1)), input_error);
+}
+
+TEST_CASE("a loss that is not finite stops training and says where") {
+  const data::split split = data::leave_one_out(log().log());
+  network net = fresh();
+  net.visit([](const std::string& name, auto& p) {
+    if (name == "denoiser.value.weight") p.value(0, 0) = std::numeric_limits<float>::quiet_NaN();
+  });
+  CHECK_THROWS_WITH(train::fit(net, objective(), split, settings(1)), ContainsSubstring("epoch 1, batch 1") && ContainsSubstring("not finite"));
+}
+
+TEST_CASE("a hook stops training") {
+  const data::split split = data::leave_one_out(log().log());
+  network net = fresh();
+  train::fit_hooks<float> hooks;
+  hooks.progress = [](index epoch, index, index) { return epoch < 2; };
+  const auto result = train::fit(net, objective(), split, settings(5), hooks);
+  CHECK(result.stopped);
+  CHECK(result.epochs == 1);
+}
+
+}  // namespace cddrec::test
