@@ -9,5 +9,5 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(cddrec_development INTERFACE $<$<BOOL:${CDDREC_NATIVE}>:-mprefer-vector-width=512>)
   # GCC 12 sees uninitialised operands in its own AVX-512 intrinsics (GCC bug 105593), which Eigen inlines into us.
   # It also sees overlapping copies in its own std::string (GCC bug 105651).
-  target_compile_options(cddrec_development INTERFACE -Wno-maybe-uninitialized -Wno-restrict)
+  target_compile_options(cddrec_development INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict)
 endif()

@@ -1,0 +1,159 @@
+// The command line is a contract: exit status, messages, output formats.
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+
+#include "test.hpp"
+
+namespace cddrec::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct outcome {
+  int status;
+  std::string out, err;
+};
+
+std::string slurp(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// A directory of its own, with a small log and a model trained on it for two epochs.
+struct workshop {
+  fs::path root = fs::temp_directory_path() / ("cddrec_cli_" + std::to_string(::getpid()));
+  workshop() {
+    fs::create_directories(root);
+    REQUIRE(run("generate --users 200 --items 60 --output log.txt --seed 3").status == 0);
+    REQUIRE(run("train --data log.txt --output model --epochs 2 --set width=16 --set heads=2 --threads 1").status == 0);
+  }
+  ~workshop() { fs::remove_all(root); }
+  outcome run(const std::string& arguments) const {
+    const std::string command = "cd " + root.string() + " && " CDDREC_BINARY_DIR "/bin/cddrec " + arguments + " >out 2>err </dev/null";
+    const int status = std::system(command.c_str());
+    return {WEXITSTATUS(status), slurp(root / "out"), slurp(root / "err")};
+  }
+  void write(const std::string& name, const std::string& text) const { std::ofstream(root / name, std::ios::binary) << text; }
+};
+
+const workshop& shop() {
+  static const workshop w;
+  return w;
+}
+
+void refused(const std::string& arguments, const std::string& message) {
+  INFO(arguments);
+  const outcome o = shop().run(arguments);
+  CHECK(o.status == 2);
+  CHECK(o.out.empty());
+  CHECK_THAT(o.err, ContainsSubstring(message));
+  CHECK(o.err.starts_with("cddrec: "));
+  CHECK(std::count(o.err.begin(), o.err.end(), '\n') <= 4);
+}
+
+}  // namespace
+
+TEST_CASE("bad input ends with status 2 and one clear message") {
+  const std::string train = "train --output fresh --data ";
+  refused(train + "missing.txt", "missing.txt: cannot be opened");
+  shop().write("empty.txt", "");
+  refused(train + "empty.txt", "empty.txt");
+  shop().write("no_items.txt", "u1 a b c d\nu2\n");
+  refused(train + "no_items.txt", "no_items.txt:2:");
+  shop().write("bytes.txt", "u1 a b c d\nu2 \xff b c d\n");
+  refused(train + "bytes.txt", "bytes.txt:2:");
+  shop().write("short.txt", "u1 a b c\nu2 a b\n");
+  refused(train + "short.txt", "4 items");
+  refused(train + "log.txt --set nonsense=1", "unknown setting 'nonsense'");
+  refused(train + "log.txt --set width=abc", "not a whole number");
+  for (const std::string wrong : {"width=0", "heads=3", "steps=0", "beta_last=1", "beta_first=0", "temperature=0", "learning_rate=0",
+                                  "learning_rate=nan", "dropout=1", "divergence=other", "residual=perhaps"})
+    refused(train + "log.txt --set " + wrong, wrong.substr(0, wrong.find('=')));
+  refused(train + "log.txt --set width", "key=value");
+  refused(train + "log.txt --preset moon", "moon");
+  refused("train --data log.txt --output model", "already holds a model");
+  refused("evaluate --model nowhere --data log.txt", "holds no model");
+  refused("recommend --model model --history 'x y'", "no item that the model knows");
+  refused("recommend --model model", "--history");
+  refused("recommend --model model --history i1 --top 0", "top");
+  refused("", "subcommand");
+  refused("sing", "cddrec");
+  CHECK_FALSE(fs::exists(shop().root / "fresh"));
+}
+
+TEST_CASE("a damaged model is refused") {
+  const std::string whole = slurp(shop().root / "model/model.safetensors");
+  fs::create_directories(shop().root / "damaged");
+  std::string torn = whole;
+  torn[torn.size() / 2] ^= 1;
+  shop().write("damaged/model.safetensors", torn);
+  refused("evaluate --model damaged --data log.txt", "damaged model");
+  shop().write("damaged/model.safetensors", whole.substr(0, whole.size() / 2));
+  refused("recommend --model damaged --history i1", "damaged model");
+}
+
+TEST_CASE("what can be mended is, with a message") {
+  shop().write("mixed.txt", "u1 -3 caf\xc3\xa9 c d\nu2 c d\nu3 d\nu4 caf\xc3\xa9 c d -3 e\n");
+  const outcome trained = shop().run("train --data mixed.txt --output mixed --epochs 1 --set width=8 --set heads=1");
+  CHECK(trained.status == 0);
+  CHECK_THAT(trained.err, ContainsSubstring("2 users have fewer than 4 items: not evaluated, 1 of them trained on"));
+  const outcome some = shop().run("recommend --model mixed --history 'unknown caf\xc3\xa9' --json --top 99");
+  CHECK(some.status == 0);
+  CHECK_THAT(some.err, ContainsSubstring("1 unknown items dropped"));
+  CHECK_THAT(some.err, ContainsSubstring("--top 99"));
+  CHECK_THAT(some.out, ContainsSubstring("{\"recommendations\":[{\"item\":\""));
+  CHECK_THAT(some.out, ContainsSubstring("\"-3\""));
+  CHECK(some.out.find("caf\xc3\xa9") == some.out.npos);
+}
+
+TEST_CASE("evaluate and recommend print one JSON object and nothing else") {
+  const outcome e = shop().run("evaluate --model model --data log.txt --json --split valid");
+  CHECK(e.status == 0);
+  CHECK(e.out.starts_with("{\"model\":\"cddrec\",\"split\":\"valid\",\"users\":200,\"metrics\":{\"recall@1\":"));
+  CHECK(std::count(e.out.begin(), e.out.end(), '\n') == 1);
+  CHECK_THAT(e.out, ContainsSubstring("\"mrr\":"));
+  CHECK_THAT(e.out, ContainsSubstring("\"seconds\":"));
+  shop().write("histories.txt", "i1 i2\ni3\n");
+  const outcome r = shop().run("recommend --model model --input histories.txt --json --top 3");
+  CHECK(r.status == 0);
+  CHECK(std::count(r.out.begin(), r.out.end(), '\n') == 2);
+  // One history alone gets the bits that it gets in company.
+  CHECK(r.out.starts_with(shop().run("recommend --model model --history 'i1 i2' --json --top 3 --threads 1").out));
+}
+
+TEST_CASE("baselines are models too") {
+  for (const std::string kind : {"popularity", "markov"}) {
+    CHECK(shop().run("train --data log.txt --output " + kind + " --model " + kind).status == 0);
+    const outcome e = shop().run("evaluate --model " + kind + " --data log.txt --json");
+    CHECK(e.status == 0);
+    CHECK_THAT(e.out, ContainsSubstring("\"model\":\"" + kind + "\""));
+    CHECK(shop().run("recommend --model " + kind + " --history i1").status == 0);
+  }
+}
+
+TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
+  const std::string small = " --data log.txt --set width=16 --set heads=2 --threads 2 --resume ";
+  CHECK(shop().run("train --output once --epochs 4" + small).status == 0);
+  CHECK(shop().run("train --output twice --epochs 2" + small).status == 0);
+  CHECK(shop().run("train --output twice --epochs 4" + small).status == 0);
+  const auto metrics = [&](const char* model) {
+    const std::string out = shop().run(std::string("evaluate --data log.txt --json --model ") + model).out;
+    return out.substr(0, out.find("\"seconds\""));
+  };
+  CHECK(metrics("once") == metrics("twice"));
+  refused("train --output twice --epochs 5" + small + "--set width=32", "resume with the same settings");
+}
+
+TEST_CASE("settings come from a file too, and --set wins") {
+  shop().write("run.toml", "width = 8\nheads = 2\nepochs = 1\nobjective = \"softmax\"\n");
+  CHECK(shop().run("train --data log.txt --output configured --config run.toml --set heads=1").status == 0);
+  CHECK_THAT(slurp(shop().root / "configured/model.safetensors"), ContainsSubstring("\"settings.heads\":\"1\""));
+  shop().write("wrong.toml", "widht = 8\n");
+  refused("train --data log.txt --output other --config wrong.toml", "wrong.toml: unknown setting 'widht'");
+}
+
+}  // namespace cddrec::test
