@@ -4,7 +4,7 @@
 set -e -u -o pipefail
 cd "$(dirname "$0")/.."
 . cmake/install_packages.sh
-install_packages || exit $?
+install_packages "" || exit $?
 
 echo "building (a minute or two) …"
 mkdir -p build

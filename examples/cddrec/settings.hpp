@@ -19,7 +19,7 @@ using core::index;
 using network = model::recommender<nn::transformer<float, nn::causal>, model::cross_decoder<float>>;
 
 struct run_settings {
-  // Network. The defaults were chosen on the validation users of Office_Products: see docs/results.md.
+  // Network. What the defaults give on a real log stands in docs/results.md.
   index width = 128, layers = 1, heads = 4, max_length = 20;
   double dropout = 0.4, attention_dropout = 0.2;
   std::string denoiser = "cross_decoder";

@@ -11,9 +11,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::map<std::string, int> floor_of = {{"core", 0},      {"kernel", 1}, {"data", 1}, {"autodiff", 2}, {"eval", 2},
-                                             {"nn", 3},        {"diffusion", 3}, {"optim", 3}, {"loss", 4},  {"model", 4},
-                                             {"baseline", 5},  {"train", 6},  {"io", 7}};
+const std::map<std::string, int> floor_of = {{"core", 0},     {"kernel", 1},    {"data", 1},  {"autodiff", 2}, {"eval", 2},
+                                             {"nn", 3},       {"diffusion", 3}, {"optim", 3}, {"loss", 4},     {"model", 4},
+                                             {"baseline", 5}, {"train", 6},     {"io", 7}};
 constexpr int longest_header = 350;
 
 std::string read(const fs::path& path) {

@@ -1,0 +1,44 @@
+#include "cddrec/nn/attention.hpp"
+
+#include "layers.hpp"
+#include "test.hpp"
+
+namespace cddrec::test {
+
+TEMPLATE_TEST_CASE("gradients of the self-attention layer", "", nn::causal, nn::bidirectional) {
+  const auto offsets = offsets_of(ragged_lengths());
+  const core::ragged layout(offsets);
+  for (double rate : {0.0, 0.3}) {
+    nn::attention<double, TestType> layer(6, 2, rate, core::random(core::seed{1}));
+    const auto parameters = parameters_of(layer, "self_attn");
+    CHECK(parameters.size() == 4);
+    make_wild(parameters);
+    const auto x = normal_matrix<double>(layout.rows(), 6, 2);
+    const core::random draw(core::seed{3});
+    CHECK(layer_error(parameters, x, [&](auto&, const auto& v) { return layer(v, layout, draw); }) < 1e-6);
+  }
+}
+
+TEST_CASE("a causal row sees nothing later, a bidirectional one does") {
+  const std::vector<index> offsets{0, 5};
+  const auto first_row = [&](const auto& layer, const core::matrix<double>& x) {
+    core::arena memory;
+    autodiff::tape<double> t(memory, {1}, autodiff::mode::inference);
+    return core::matrix<double>(layer(t.constant(x), core::ragged(offsets), {}).value().matrix_map().topRows(4));
+  };
+  const core::matrix<double> x = normal_matrix<double>(5, 6, 2);
+  core::matrix<double> other = x;
+  other.row(4) *= -2;
+  const nn::attention<double, nn::causal> causal(6, 3, 0, core::random(core::seed{1}));
+  const nn::attention<double, nn::bidirectional> both(6, 3, 0, core::random(core::seed{1}));
+  CHECK(first_row(causal, x) == first_row(causal, other));
+  CHECK(first_row(both, x) != first_row(both, other));
+}
+
+TEST_CASE("heads that do not divide the width are refused") {
+  using layer = nn::attention<float, nn::causal>;
+  CHECK_THROWS_WITH(layer(10, 3, 0, core::random()), ContainsSubstring("3 heads do not divide the width 10"));
+  CHECK_THROWS_AS(layer(10, 0, 0, core::random()), input_error);
+}
+
+}  // namespace cddrec::test
