@@ -51,6 +51,13 @@ enum class mode { training, inference };
 /// gradient and adds to those of its inputs. Pointers that the closure captures must outlive the tape's reset.
 template <class T>
 class tape {
+  struct node {
+    void (*run)(void*);
+    void (*destroy)(void*);
+    void* closure;
+    node* previous;
+  };
+
  public:
   /// `poison` fills fresh values with NaN, so that an op which does not assign its whole output is found.
   tape(core::arena& memory, core::execution how, mode m = mode::training, bool poison = false)
@@ -128,17 +135,11 @@ class tape {
 
    private:
     tape& tape_;
-    typename tape::node* before_;
+    node* before_;
     core::arena::marker place_;
   };
 
  private:
-  struct node {
-    void (*run)(void*);
-    void (*destroy)(void*);
-    void* closure;
-    node* previous;
-  };
   void run_back_to(node* stop) {
     for (node* n = last_; n != stop; n = n->previous) n->run(n->closure);
   }

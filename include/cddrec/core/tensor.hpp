@@ -93,7 +93,7 @@ class view {
     data_ = m.data();
     cols_ = m.dimensions()[plain::NumDimensions - 1];
     rows_ = 1;
-    for (int i = 0; i + 1 < plain::NumDimensions; ++i) rows_ *= m.dimensions()[i];
+    for (std::size_t i = 0; i + 1 < static_cast<std::size_t>(plain::NumDimensions); ++i) rows_ *= m.dimensions()[i];
   }
 
   T* data() const { return data_; }

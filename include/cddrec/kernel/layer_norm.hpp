@@ -2,6 +2,8 @@
 // The forward pass keeps the mean and the reciprocal deviation of each row; the backward pass needs nothing else.
 #pragma once
 
+#include <span>
+
 #include "cddrec/core/parallel.hpp"
 #include "cddrec/core/simd.hpp"
 
