@@ -42,8 +42,7 @@ core::matrix<T> not_a_number(index rows, index cols) {
 template <class T>
 class workspace {
  public:
-  explicit workspace(index count)
-      : values_(static_cast<std::size_t>(count) + 1, std::numeric_limits<T>::quiet_NaN()) {}
+  explicit workspace(index count) : values_(static_cast<std::size_t>(count) + 1, std::numeric_limits<T>::quiet_NaN()) {}
   operator std::span<T>() { return std::span<T>(values_).subspan(1); }
 
  private:

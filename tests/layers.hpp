@@ -29,19 +29,22 @@ double layer_error(const std::map<std::string, autodiff::parameter<double>*>& pa
                    double step = 1e-3) {
   std::vector<core::matrix<double>> inputs{x};
   for (const auto& [_, p] : parameters) inputs.push_back(p->value);
-  const double error = autodiff::gradient_error(inputs, [&](auto& t, auto& v) {
-    std::size_t k = 0;
-    for (const auto& [_, p] : parameters) {
-      p->value = v[++k].value().matrix_map();
-      p->grad().matrix_map().setZero();
-    }
-    // Recorded first, so run last: hands the parameters' gradients to the leaves that stand for them.
-    t.record([&parameters, v] {
-      std::size_t n = 0;
-      for (const auto& [_, p] : parameters) kernel::add_scaled<double>(1.0, p->grad(), v[++n].grad(), {1});
-    });
-    return f(t, v[0]);
-  }, {1}, step);
+  const double error = autodiff::gradient_error(
+      inputs,
+      [&](auto& t, auto& v) {
+        std::size_t k = 0;
+        for (const auto& [_, p] : parameters) {
+          p->value = v[++k].value().matrix_map();
+          p->grad().matrix_map().setZero();
+        }
+        // Recorded first, so run last: hands the parameters' gradients to the leaves that stand for them.
+        t.record([&parameters, v] {
+          std::size_t n = 0;
+          for (const auto& [_, p] : parameters) kernel::add_scaled<double>(1.0, p->grad(), v[++n].grad(), {1});
+        });
+        return f(t, v[0]);
+      },
+      {1}, step);
   std::size_t k = 0;
   for (const auto& [_, p] : parameters) p->value = inputs[++k];
   return error;

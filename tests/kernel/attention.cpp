@@ -33,7 +33,7 @@ TEMPLATE_TEST_CASE("self-attention is the dense one, sequence by sequence", "", 
   const auto wide = [](const core::matrix<T>& m) { return core::matrix<double>(m.template cast<double>()); };
   for (auto [heads, width] : {std::pair<index, index>{1, 1}, {2, 3}, {3, 17}})
     for (bool causal : {true, false}) {
-      const auto m = [&](std::uint64_t name) { return normal_matrix<T>(layout.rows(), heads * width, name); };
+      const auto m = [&, d = heads * width](std::uint64_t name) { return normal_matrix<T>(layout.rows(), d, name); };
       const auto q = m(1), k = m(2), v = m(3), up = m(4), noise = m(5);
       const auto expected = attend(wide(q), wide(k), wide(v), {}, layout, heads, causal, wide(up));
       const auto got = run<T>(q, k, v, up, noise, layout, heads, causal);
@@ -55,7 +55,9 @@ TEST_CASE("a sequence attends with the same bits packed or alone, for any thread
     };
     for (int threads : {2, 4}) CHECK(same(run<float>(q, k, v, up, noise, layout, 2, causal, threads), whole));
     for (index s = 0; s < layout.size(); ++s) {
-      const auto cut = [&](const core::matrix<float>& x) { return core::matrix<float>(x.middleRows(layout.begin(s), layout.length(s))); };
+      const auto cut = [&](const core::matrix<float>& x) {
+        return core::matrix<float>(x.middleRows(layout.begin(s), layout.length(s)));
+      };
       const std::vector<index> alone{0, layout.length(s)};
       CHECK(same(run<float>(cut(q), cut(k), cut(v), cut(up), cut(noise), core::ragged(alone), 2, causal),
                  {cut(whole.out), cut(whole.dq), cut(whole.dk), cut(whole.dv)}));
@@ -91,7 +93,8 @@ TEST_CASE("dropout scales or drops an attention weight, the same for any threads
       }
     }
   CHECK(std::abs(kept / 800.0 - 0.75) < 0.06);
-  for (int threads : {2, 4}) CHECK(same_bits(run<float>(m(1), m(2), v, up, zero, layout, 2, true, threads, dropped).out, got.out));
+  for (int threads : {2, 4})
+    CHECK(same_bits(run<float>(m(1), m(2), v, up, zero, layout, 2, true, threads, dropped).out, got.out));
 }
 
 }  // namespace cddrec::test

@@ -46,7 +46,7 @@ TEMPLATE_TEST_CASE("prefix attention is the dense masked cross-attention", "", f
   const auto wide = [](const core::matrix<T>& m) { return core::matrix<double>(m.template cast<double>()); };
   for (auto [heads, width] : {std::pair<index, index>{1, 1}, {2, 3}, {3, 17}})
     for (const auto& factor : {core::matrix<T>(), dropout_factors<T>(layout.rows(), heads)}) {
-      const auto m = [&](std::uint64_t name) { return normal_matrix<T>(layout.rows(), heads * width, name); };
+      const auto m = [&, d = heads * width](std::uint64_t name) { return normal_matrix<T>(layout.rows(), d, name); };
       const auto q = normal_matrix<T>(1, heads * width, 1), k = m(2), v = m(3), up = m(4), noise = m(5);
       const auto expected = attend(wide(q), wide(k), wide(v), wide(factor), layout, heads, true, wide(up));
       const auto got = run<T>(q, k, v, factor, up, noise, layout, heads);
@@ -93,7 +93,9 @@ TEST_CASE("a sequence is scanned with the same bits packed or alone, for any thr
     CHECK(same_bits(many.dv, whole.dv));
   }
   for (index s = 0; s < layout.size(); ++s) {
-    const auto cut = [&](const core::matrix<float>& x) { return core::matrix<float>(x.middleRows(layout.begin(s), layout.length(s))); };
+    const auto cut = [&](const core::matrix<float>& x) {
+      return core::matrix<float>(x.middleRows(layout.begin(s), layout.length(s)));
+    };
     const std::vector<index> only{0, layout.length(s)};
     const auto alone = run<float>(q, cut(k), cut(v), cut(factor), cut(up), cut(noise), core::ragged(only), 2);
     CHECK(same_bits(alone.out, cut(whole.out)));

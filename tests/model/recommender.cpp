@@ -52,7 +52,8 @@ TEST_CASE("settings out of range are refused with the setting's name and its val
   CHECK_THROWS_WITH(with([](auto& s) { s.items = 0; }), ContainsSubstring("items must be 1 or more, it is 0"));
   CHECK_THROWS_WITH(with([](auto& s) { s.width = 0; }), ContainsSubstring("width must be 1 or more, it is 0"));
   CHECK_THROWS_WITH(with([](auto& s) { s.layers = 0; }), ContainsSubstring("layers must be 1 or more, it is 0"));
-  CHECK_THROWS_WITH(with([](auto& s) { s.heads = 5; }), ContainsSubstring("heads must be 1 or more and divide the width, it is 5"));
+  CHECK_THROWS_WITH(with([](auto& s) { s.heads = 5; }),
+                    ContainsSubstring("heads must be 1 or more and divide the width, it is 5"));
   CHECK_THROWS_WITH(with([](auto& s) { s.heads = 0; }), ContainsSubstring("heads must be"));
   CHECK_THROWS_WITH(with([](auto& s) { s.max_length = 0; }), ContainsSubstring("max_length must be 1 or more, it is 0"));
   CHECK_THROWS_WITH(with([](auto& s) { s.dropout = 1; }), ContainsSubstring("dropout must be in [0, 1), it is 1"));
@@ -79,8 +80,8 @@ TEST_CASE("encodings are PyTorch's: embedding and position counted from the end,
   const auto items = reference::whole<item>(torch, "encoder.items");
   const auto offsets = offsets_of(reference::whole<index>(torch, "encoder.lengths"));
   model::recommender<nn::transformer<double, nn::causal>, model::cross_decoder<double>> net(
-      {.items = 7, .width = 8, .layers = 1, .heads = 2, .max_length = 6}, diffusion::process<double>(diffusion::linear_schedule{}, 4),
-      core::seed{1});
+      {.items = 7, .width = 8, .layers = 1, .heads = 2, .max_length = 6},
+      diffusion::process<double>(diffusion::linear_schedule{}, 4), core::seed{1});
   net.visit([&](std::string name, auto& p) {
     if (name.starts_with("denoiser.")) return;
     if (name == "item_embedding.weight") name = "encoder.embedding";
@@ -195,6 +196,12 @@ TEST_CASE("a weight that is not finite is an error wherever it stands, never a r
       INFO("parameter " << spoilt << ", value " << bad);
       CHECK_THROWS_AS(net.recommend(history, 5), numeric_error);
     }
+}
+
+TEST_CASE("an item that the network does not know is refused") {
+  const network net = make();
+  for (const item unknown : {item(-1), item(catalogue)})
+    CHECK_THROWS_WITH(net.recommend(std::vector<item>{1, unknown}, 3), ContainsSubstring("item " + std::to_string(unknown)));
 }
 
 TEST_CASE("an empty history is refused") {

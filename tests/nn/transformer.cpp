@@ -1,8 +1,8 @@
 #include "cddrec/nn/transformer.hpp"
 
-#include "layers.hpp"
 #include <map>
 
+#include "layers.hpp"
 #include "reference/reference.hpp"
 #include "test.hpp"
 
@@ -26,7 +26,8 @@ TEST_CASE("gradients of two transformer layers, with and without dropout") {
     make_wild(parameters);
     const auto x = normal_matrix<double>(layout.rows(), 4, 2);
     // Two normalisations of four values each bend sharply: the difference quotient needs a short step.
-    CHECK(layer_error(parameters, x, [&](auto&, const auto& v) { return layers(v, layout, draw); }, 2e-4) < 1e-6);
+    CHECK(layer_error(
+              parameters, x, [&](auto&, const auto& v) { return layers(v, layout, draw); }, 2e-4) < 1e-6);
   }
 }
 

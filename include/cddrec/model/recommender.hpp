@@ -136,11 +136,15 @@ class ranker {
 
   index items() const { return network_.items(); }
 
-  /// Unit predictions for histories, of which the newest max_length items are read.
+  /// Unit predictions for histories, of which the newest max_length items are read. input_error for an unknown item.
   query encode(eval::histories users, core::execution how) const {
     const index d = network_.settings().width;
     data::batch batch;
     for (const auto& history : users) batch.add_history(history, network_.settings().max_length);
+    for (const data::item i : batch.inputs)
+      if (i < 0 || i >= items())
+        throw input_error("model::ranker: item " + std::to_string(i) + " of a history is not one of the network's " +
+                          std::to_string(items()) + " items; leave unknown items out");
     core::arena memory;
     autodiff::tape<T> t(memory, how, autodiff::mode::inference);
     const auto encoded = network_.encode(t, batch.inputs, batch.layout(), {});
