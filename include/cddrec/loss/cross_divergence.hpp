@@ -22,11 +22,10 @@ struct kl {
   }
   /// |dD / dmu|^2 for a given D, by which the negative's gradient norm is reported.
   template <class T>
-  static T squared_slope(const step<T>& s, const side<T>&, const variable<T>& item, index row, T divergence) {
+  static T squared_slope(const step<T>& s, const side<T>&, const variable<T>& item, index, T divergence) {
     const auto q = s.process.q_mean_variance(s.t);
     const T v2 = s.process.posterior_variance(s.t), ratio = q.variance / v2;
     const T distance = (T(2) * divergence - static_cast<T>(item.cols()) * (ratio - T(1) - std::log(ratio))) * v2;
-    static_cast<void>(row);
     return std::max(distance, T(0)) / (v2 * v2);
   }
 };

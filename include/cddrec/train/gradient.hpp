@@ -2,6 +2,9 @@
 // A step's sub-tape leaves its gradients in keys, values, encodings and targets, so memory does not grow with T.
 #pragma once
 
+#include <array>
+#include <cmath>
+
 #include "cddrec/data/augment.hpp"
 #include "cddrec/loss/step.hpp"
 #include "cddrec/train/step_sampling.hpp"
