@@ -46,28 +46,41 @@ class random {
 
   /// Elements 64 b … 64 b + 63: word w of sixteen Philox counters stands at 16 w.
   void bits_block(index b, std::uint32_t (&word)[block]) const {
-    constexpr index wide = block / 4;
-    std::uint32_t x[4][wide];
-    const std::uint64_t base = static_cast<std::uint64_t>(b) * wide;
-    for (index l = 0; l < wide; ++l) {
-      x[0][l] = static_cast<std::uint32_t>(base) + static_cast<std::uint32_t>(l);  // base is a multiple of 16: no carry
-      x[1][l] = static_cast<std::uint32_t>(base >> 32);
-      x[2][l] = x[3][l] = 0;
-    }
-    std::uint32_t k0 = key_[0], k1 = key_[1];
-    for (int round = 0; round < 10; ++round) {
-      for (index l = 0; l < wide; ++l) {
-        const std::uint64_t p = std::uint64_t{0xD2511F53u} * x[0][l];
-        const std::uint64_t q = std::uint64_t{0xCD9E8D57u} * x[2][l];
-        x[0][l] = static_cast<std::uint32_t>(q >> 32) ^ x[1][l] ^ k0;
-        x[2][l] = static_cast<std::uint32_t>(p >> 32) ^ x[3][l] ^ k1;
-        x[1][l] = static_cast<std::uint32_t>(q);
-        x[3][l] = static_cast<std::uint32_t>(p);
+    // A product fills a 64-bit lane, so even and odd counters run in vectors of their own and are interleaved at the end.
+    using lane = std::uint64_t;
+    using wide = simd::vec<lane>;
+    constexpr index counters = block / 4, pairs = std::min(counters / 2, simd::lanes<lane>);
+    const lane base = static_cast<lane>(b) * counters;
+    for (index first = 0; first < counters; first += 2 * pairs) {
+      lane start[2][simd::lanes<lane>] = {};
+      for (index l = 0; l < 2 * pairs; ++l) start[l % 2][l / 2] = base + static_cast<lane>(first + l);
+      wide x[4][2];
+      for (index odd = 0; odd < 2; ++odd) {
+        x[0][odd] = simd::load(start[odd]);
+        x[1][odd] = x[0][odd] >> 32;
+        x[2][odd] = x[3][odd] = wide{};
       }
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
+      std::uint32_t k0 = key_[0], k1 = key_[1];
+      for (int round = 0; round < 10; ++round) {
+        for (index odd = 0; odd < 2; ++odd) {  // the upper halves hold what multiply_low_halves() does not read
+          const wide p = simd::multiply_low_halves(simd::broadcast(lane{0xD2511F53u}), x[0][odd]);
+          const wide q = simd::multiply_low_halves(simd::broadcast(lane{0xCD9E8D57u}), x[2][odd]);
+          x[0][odd] = (q >> 32) ^ x[1][odd] ^ lane{k0};
+          x[2][odd] = (p >> 32) ^ x[3][odd] ^ lane{k1};
+          x[1][odd] = q;
+          x[3][odd] = p;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+      }
+      for (index w = 0; w < 4; ++w) {
+        const wide both = (x[w][0] & lane{0xFFFFFFFFu}) | (x[w][1] << 32);
+        if constexpr (std::endian::native == std::endian::little)
+          std::memcpy(word + w * counters + first, &both, 2 * static_cast<std::size_t>(pairs) * sizeof word[0]);
+        else
+          for (index l = 0; l < 2 * pairs; ++l) word[w * counters + first + l] = static_cast<std::uint32_t>(x[w][l % 2][l / 2]);
+      }
     }
-    std::memcpy(word, x, sizeof x);
   }
 
   /// 32 random bits, element i.

@@ -8,6 +8,10 @@
 
 #include "cddrec/core/tensor.hpp"
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace cddrec::core::simd {
 
 /// Bytes of one vector register of this build. One program must be built with one set of -m flags.
@@ -78,6 +82,17 @@ inline vec<T> max(vec<T> a, vec<T> b) {
 template <class T>
 inline vec<T> min(vec<T> a, vec<T> b) {
   return a < b ? a : b;
+}
+
+/// Products of the lower 32 bits of 64-bit lanes; the upper 32 bits are not read. (GCC does not find the instruction by itself.)
+inline vec<std::uint64_t> multiply_low_halves(vec<std::uint64_t> a, vec<std::uint64_t> b) {
+#if defined(__AVX512F__)
+  return std::bit_cast<vec<std::uint64_t>>(_mm512_mul_epu32(std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
+#elif defined(__AVX2__)
+  return std::bit_cast<vec<std::uint64_t>>(_mm256_mul_epu32(std::bit_cast<__m256i>(a), std::bit_cast<__m256i>(b)));
+#else
+  return (a & std::uint64_t{0xFFFFFFFFu}) * (b & std::uint64_t{0xFFFFFFFFu});
+#endif
 }
 
 namespace detail {

@@ -111,7 +111,13 @@ void for_dropout_factors(index size, double rate, const core::random& draw, core
     T factor[core::random::block];
     for (index i = begin; i < end; i += core::random::block) {
       draw.bits_block(i / core::random::block, word);
-      for (index l = 0; l < core::random::block; ++l) factor[l] = (word[l] >> 8) < threshold ? T(0) : kept;
+      if constexpr (sizeof(T) == sizeof word[0]) {
+        namespace simd = core::simd;
+        for (index l = 0; l < core::random::block; l += simd::lanes<T>)
+          simd::store<T>(factor + l, (simd::load(word + l) >> 8) < threshold ? simd::vec<T>{} : simd::broadcast(kept));
+      } else {
+        for (index l = 0; l < core::random::block; ++l) factor[l] = (word[l] >> 8) < threshold ? T(0) : kept;
+      }
       f(i, std::min(core::random::block, end - i), factor);
     }
   });
