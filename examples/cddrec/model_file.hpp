@@ -160,4 +160,12 @@ inline train::fit_state<float> load_training(const fs::path& directory, network&
   return state;
 }
 
+/// Calls f with the scorer of a loaded model.
+template <class F>
+auto with_scorer(const loaded_model& m, core::execution how, F&& f) {
+  if (const auto* net = std::get_if<network>(&m.model)) return f(model::ranker<network>(*net, how));
+  if (const auto* popularity = std::get_if<baseline::popularity>(&m.model)) return f(*popularity);
+  return f(std::get<baseline::markov>(m.model));
+}
+
 }  // namespace cddrec::cli

@@ -125,6 +125,18 @@ TEST_CASE("evaluate and recommend print one JSON object and nothing else") {
   CHECK(r.out.starts_with(shop().run("recommend --model model --history 'i1 i2' --json --top 3 --threads 1").out));
 }
 
+TEST_CASE("the best possible metrics stand beside the log they belong to, and no other") {
+  CHECK_THAT(shop().run("evaluate --model model --data log.txt").out, ContainsSubstring("best possible"));
+  shop().write("edited.txt", slurp(shop().root / "log.txt") + "one_more i1 i2 i3 i4\n");
+  shop().write("edited.txt.optimum.json", slurp(shop().root / "log.txt.optimum.json"));
+  const outcome edited = shop().run("evaluate --model model --data edited.txt --json");
+  CHECK(edited.status == 0);
+  CHECK_THAT(edited.err, ContainsSubstring("edited.txt.optimum.json is of another log"));
+  CHECK(edited.out.find("best") == edited.out.npos);
+  shop().write("edited.txt.optimum.json", "{");
+  refused("evaluate --model model --data edited.txt", "is not what `cddrec generate` writes");
+}
+
 TEST_CASE("baselines are models too") {
   for (const std::string kind : {"popularity", "markov"}) {
     CHECK(shop().run("train --data log.txt --output " + kind + " --model " + kind).status == 0);

@@ -31,7 +31,7 @@ TEST_CASE("the decoder has PyTorch's values at every step, and its gradients") {
   const index steps = reference::get(torch, "decoder.step").rows();
   const auto& direction = reference::get(torch, "decoder.direction");
   for (bool residual : {false, true}) {
-    decoder layer({.width = 8, .steps = steps, .heads = 2, .residual = residual, .feed_forward = residual}, core::random());
+    decoder layer({.width = direction.cols(), .steps = steps, .heads = 2, .residual = residual, .feed_forward = residual}, core::random());
     const auto parameters = parameters_of(layer, "decoder");
     REQUIRE(parameters.size() == (residual ? 12 : 4));
     for (const auto& [name, p] : parameters) {

@@ -79,8 +79,9 @@ TEST_CASE("encodings are PyTorch's: embedding and position counted from the end,
   const auto torch = reference::load();
   const auto items = reference::whole<item>(torch, "encoder.items");
   const auto offsets = offsets_of(reference::whole<index>(torch, "encoder.lengths"));
+  const auto& position = reference::get(torch, "encoder.position");
   model::recommender<nn::transformer<double, nn::causal>, model::cross_decoder<double>> net(
-      {.items = 7, .width = 8, .layers = 1, .heads = 2, .max_length = 6},
+      {.items = 7, .width = position.cols(), .layers = 1, .heads = 2, .max_length = position.rows()},
       diffusion::process<double>(diffusion::linear_schedule{}, 4), core::seed{1});
   net.visit([&](std::string name, auto& p) {
     if (name.starts_with("denoiser.")) return;

@@ -41,7 +41,7 @@ TEST_CASE("one encoder layer after embedding and normalisation has PyTorch's val
   position.value = reference::get(torch, "encoder.position");
   gain.value = reference::get(torch, "encoder.norm.weight");
   bias.value = reference::get(torch, "encoder.norm.bias");
-  encoder layers({.width = 8, .layers = 1, .heads = 2, .feed_forward = 4, .dropout = 0, .attention_dropout = 0}, core::random());
+  encoder layers({.width = embedding.value.cols(), .layers = 1, .heads = 2, .feed_forward = 4, .dropout = 0, .attention_dropout = 0}, core::random());
   const auto parameters = parameters_of(layers, "");
   const std::string prefix = ".layers.0";
   REQUIRE(parameters.size() == 12);

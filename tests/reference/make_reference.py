@@ -17,8 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-WIDTH, HEADS, ITEMS, LONGEST, STEPS = 8, 2, 7, 6, 4
-LENGTHS = [5, 1, 3]
+WIDTH, HEADS, ITEMS, LONGEST, STEPS = 4, 2, 7, 5, 2
+LENGTHS = [4, 1, 2]
 
 draw = random.Random(20230422)
 blocks = []
@@ -26,7 +26,7 @@ blocks = []
 
 def put(name, tensor):
     rows = tensor.detach().reshape(-1, tensor.shape[-1] if tensor.dim() else 1).tolist()
-    number = lambda x: repr(int(x) if x == int(x) else x)  # the shortest text that reads back as the same double
+    number = "{:.14g}".format  # finer than the tests ask for
     blocks.append("\n".join([f"{name} {len(rows)} {len(rows[0])}"] + [" ".join(map(number, row)) for row in rows]))
 
 
@@ -69,7 +69,7 @@ def fill(module, prefix, **scales):
 
 def encoder():
     """e_s = Transformer(LN(E[v] + P)), causal, post-norm, GELU; the newest item has position L - 1 (Eq. 8)."""
-    items = whole("encoder.items", [3, 0, 6, 2, 7, 5, 1, 4, 3])  # 7 is the mask token
+    items = whole("encoder.items", [3, 0, 6, 7, 5, 1, 3])  # 7 is the mask token
     whole("encoder.lengths", LENGTHS)
     embedding = leaf("encoder.embedding", ITEMS + 1, WIDTH)
     position = leaf("encoder.position", LONGEST, WIDTH)

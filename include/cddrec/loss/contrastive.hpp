@@ -13,7 +13,10 @@ struct in_view {
   bool mask_same_target = false;  // leave out other tokens of the same target; the paper does not
 
   loss::needs needs() const { return {.samples = weight != 0}; }
-  std::vector<std::string> names() const { return {"in_view"}; }
+  std::vector<std::string> names() const {
+    if (weight == 0) return {};
+    return {"in_view"};
+  }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {
@@ -32,7 +35,10 @@ struct cross_view {
   float temperature = 0.5f;
 
   loss::needs needs() const { return {.augmented = weight != 0, .samples = weight != 0}; }
-  std::vector<std::string> names() const { return {"cross_view"}; }
+  std::vector<std::string> names() const {
+    if (weight == 0) return {};
+    return {"cross_view"};
+  }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {

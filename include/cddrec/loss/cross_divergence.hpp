@@ -69,7 +69,10 @@ struct cross_divergence {
     if (weight == 0) return {};
     return {.augmented = true, .negatives = true, .samples = samples()};
   }
-  std::vector<std::string> names() const { return {"cd", "cd_aug", "negative_gradient"}; }
+  std::vector<std::string> names() const {
+    if (weight == 0) return {};
+    return {"cd", "cd_aug", "negative_gradient"};
+  }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {

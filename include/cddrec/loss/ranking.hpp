@@ -13,7 +13,10 @@ struct item_softmax {
   bool augmented = false;
 
   loss::needs needs() const { return {.augmented = weight != 0 && augmented, .items = weight != 0}; }
-  std::vector<std::string> names() const { return {"softmax"}; }
+  std::vector<std::string> names() const {
+    if (weight == 0) return {};
+    return {"softmax"};
+  }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {

@@ -1,0 +1,63 @@
+// Exact InfoNCE over N pairs of unit rows, at the paper's temperature.
+// Nearly all of the work is products of [2 N, d] by [d, 2 N]; the 4 N^2 exponentials of a direction are not counted.
+#include "cddrec/kernel/info_nce.hpp"
+
+#include "bench.hpp"
+
+namespace cddrec::bench {
+namespace {
+
+struct pairs_of {
+  index pairs, d;
+  core::execution how;
+  core::arena memory;
+  core::view<float> a, b, sums;
+  std::span<float> workspace;
+
+  explicit pairs_of(const benchmark::State& state)
+      : pairs(state.range(0)),
+        d(state.range(1)),
+        how(on(state.range(2))),
+        a(unit_rows(memory, pairs, d, 1)),
+        b(unit_rows(memory, pairs, d, 2)),
+        sums(memory.matrix<float>(2 * pairs, 1)),
+        workspace(memory.array<float>(kernel::info_nce_workspace<float>(pairs, d))) {}
+  float forward() { return kernel::info_nce_forward<float, std::int32_t>(a, b, {}, 0.5f, sums, workspace, how); }
+  // one product of all 2 N rows with all 2 N rows
+  double product_flops() const { return 2.0 * static_cast<double>(2 * pairs * 2 * pairs * d); }
+};
+
+void forward(benchmark::State& state) {
+  pairs_of p(state);
+  const double seconds = timed(state, [&] { benchmark::DoNotOptimize(p.forward()); });
+  report_flops(state, p.product_flops(), seconds, p.how);  // the scores
+}
+
+void backward(benchmark::State& state) {
+  pairs_of p(state);
+  p.forward();
+  const auto da = normal(p.memory, p.pairs, p.d, 3), db = normal(p.memory, p.pairs, p.d, 4);
+  const double seconds = timed(state, [&] {
+    kernel::info_nce_backward<float, std::int32_t>(1.0f, p.a, p.b, {}, 0.5f, p.sums, da, db, p.workspace, p.how);
+  });
+  report_flops(state, 2 * p.product_flops(), seconds, p.how);  // the scores again, and their weighted sums of rows
+}
+
+void shapes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"N", "d", "threads"})->UseManualTime()->Unit(benchmark::kMillisecond);
+  b->ArgsProduct({{1000}, {64, 128, 256}, thread_counts()});
+  b->ArgsProduct({{4000}, {128}, thread_counts()});
+}
+void large(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"N", "d", "threads"})
+      ->UseManualTime()
+      ->Unit(benchmark::kMillisecond)
+      ->ArgsProduct({{20000}, {128}, thread_counts()});
+}
+BENCHMARK(forward)->Name("info_nce/forward")->Apply(shapes);
+BENCHMARK(backward)->Name("info_nce/backward")->Apply(shapes);
+BENCHMARK(forward)->Name("info_nce/large/forward")->Apply(large);
+BENCHMARK(backward)->Name("info_nce/large/backward")->Apply(large);
+
+}  // namespace
+}  // namespace cddrec::bench

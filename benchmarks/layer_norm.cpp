@@ -1,0 +1,54 @@
+// Layer normalisation of N rows.
+// Little is computed on a value, so a copy of as many bytes is what it can be at best.
+#include "cddrec/kernel/layer_norm.hpp"
+
+#include "bench.hpp"
+
+namespace cddrec::bench {
+namespace {
+
+struct rows_of {
+  index rows, d;
+  core::execution how;
+  core::arena memory;
+  core::view<float> x, gain, bias, out, statistics;
+
+  explicit rows_of(const benchmark::State& state)
+      : rows(state.range(0)),
+        d(state.range(1)),
+        how(on(state.range(2))),
+        x(normal(memory, rows, d, 1)),
+        gain(normal(memory, 1, d, 2)),
+        bias(normal(memory, 1, d, 3)),
+        out(normal(memory, rows, d, 4)),
+        statistics(memory.matrix<float>(rows, 2)) {}
+  void forward() { kernel::layer_norm_forward<float>(x, gain, bias, 1e-5, out, statistics, how); }
+};
+
+void forward(benchmark::State& state) {
+  rows_of r(state);
+  const double seconds = timed(state, [&] { r.forward(); });
+  // x is read, out and two statistics a row are written
+  report_bytes(state, 4 * (2 * r.rows * r.d + 2 * r.rows), seconds, r.how);
+}
+
+void backward(benchmark::State& state) {
+  rows_of r(state);
+  r.forward();
+  const auto dout = normal(r.memory, r.rows, r.d, 5), dx = normal(r.memory, r.rows, r.d, 6);
+  const auto dgain = normal(r.memory, 1, r.d, 7), dbias = normal(r.memory, 1, r.d, 8);
+  const auto partial = r.memory.array<float>(kernel::layer_norm_workspace(r.rows, r.d));
+  const double seconds = timed(
+      state, [&] { kernel::layer_norm_backward<float>(dout, r.x, r.gain, r.statistics, dx, dgain, dbias, partial, r.how); });
+  // x, dout, dx and the statistics are read, dx is written
+  report_bytes(state, 4 * (4 * r.rows * r.d + 2 * r.rows), seconds, r.how);
+}
+
+void shapes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"N", "d", "threads"})->ArgsProduct({{500, 2000, 20000}, {64, 128, 256}, thread_counts()})->UseManualTime();
+}
+BENCHMARK(forward)->Name("layer_norm/forward")->Apply(shapes);
+BENCHMARK(backward)->Name("layer_norm/backward")->Apply(shapes);
+
+}  // namespace
+}  // namespace cddrec::bench

@@ -1,0 +1,43 @@
+// Runs the benchmarks: `cddrec_benchmarks --benchmark_filter=attention`; without a filter, all but those named `large`.
+// The ceilings stand among them, so that a table shows what its shares are shares of.
+#include "bench.hpp"
+
+namespace cddrec::bench {
+namespace {
+
+void ceiling_multiply_add(benchmark::State& state) {
+  const core::execution how = on(state.range(0));
+  double operations = 0;
+  const double seconds = timed(state, [&] { operations = multiply_add(how); });
+  report_flops(state, operations, seconds, how);
+}
+BENCHMARK(ceiling_multiply_add)
+    ->Name("ceiling/multiply_add")
+    ->ArgName("threads")
+    ->ArgsProduct({thread_counts()})
+    ->UseManualTime();
+
+// From what a second-level cache holds to what no cache does.
+void ceiling_copy(benchmark::State& state) {
+  const core::execution how = on(state.range(1));
+  const index bytes = state.range(0) << 10;
+  copy pass(bytes);
+  const double seconds = timed(state, [&] { pass(how); });
+  report_bytes(state, bytes, seconds, how);
+}
+BENCHMARK(ceiling_copy)
+    ->Name("ceiling/copy")
+    ->ArgNames({"KiB", "threads"})
+    ->ArgsProduct({{256, 4 << 10, 32 << 10, 256 << 10}, thread_counts()})
+    ->UseManualTime();
+
+}  // namespace
+}  // namespace cddrec::bench
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  if (benchmark::GetBenchmarkFilter().empty()) benchmark::SetBenchmarkFilter("-large");
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

@@ -1,0 +1,57 @@
+// The ten best unseen items: for one history, which is latency, and for 300 at once, which is throughput.
+// A history alone reads the whole catalogue for a product of one row, so for it memory is the ceiling, not arithmetic.
+#include "network.hpp"
+
+namespace cddrec::bench {
+namespace {
+
+struct served {
+  cli::run_settings s;
+  core::execution how;
+  data::split split;
+  cli::network net;
+  std::vector<std::span<const data::item>> histories;
+
+  served(index users, index items, core::execution how)
+      : how(how), split(data::leave_one_out(drawn_log(4905, items))), net(cli::make_network(s, split.items())) {
+    for (index u = 0; u < users; ++u) histories.push_back(split.training(u));
+  }
+};
+
+// The ranker is kept, as a server would.
+void recommend(benchmark::State& state) {
+  const served m(state.range(0), state.range(1), on(state.range(2)));
+  const model::ranker<cli::network> ranker(m.net, m.how);
+  const double seconds = timed(state, [&] { benchmark::DoNotOptimize(eval::recommend(ranker, m.histories, 10, m.how).data()); });
+  if (m.histories.size() == 1) {
+    report_bytes(state, 4 * m.split.items() * m.s.width, seconds, m.how);  // the item embeddings
+  } else {
+    data::batch batch;
+    for (const auto& history : m.histories) batch.add_history(history, m.s.max_length);
+    const double scores = 2.0 * static_cast<double>(batch.size() * m.split.items() * m.s.width);
+    report_flops(state, encode_flops(m.s, batch.layout()) + predict_flops(m.s, batch.tokens()) + scores, seconds, m.how);
+  }
+  state.counters["users/s"] = static_cast<double>(m.histories.size()) / seconds;
+}
+BENCHMARK(recommend)
+    ->ArgNames({"histories", "V", "threads"})
+    ->ArgsProduct({{1, 300}, {2420, 12101}, thread_counts()})
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond);
+
+// recommender::recommend makes a ranker of its own each time: every item is normalised and laid out anew.
+void recommend_once(benchmark::State& state) {
+  const served m(1, state.range(0), on(state.range(1)));
+  const double seconds = timed(state, [&] { benchmark::DoNotOptimize(m.net.recommend(m.histories.front(), 10, m.how).data()); });
+  // the item embeddings are read and their unit rows written, read, laid out, and read
+  report_bytes(state, 5 * 4 * m.split.items() * m.s.width, seconds, m.how);
+}
+BENCHMARK(recommend_once)
+    ->Name("recommend/without_ranker")
+    ->ArgNames({"V", "threads"})
+    ->ArgsProduct({{2420, 12101}, thread_counts()})
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace cddrec::bench

@@ -1,0 +1,55 @@
+// cddrec evaluate: a model's metrics on a log's held-out items.
+#pragma once
+
+#include "model_file.hpp"
+#include "report.hpp"
+
+namespace cddrec::cli {
+
+/// The log with the model's item numbers; items that the model does not know are dropped and counted.
+inline data::interactions in_model_numbers(const data::interactions& log, const data::id_map& ids, index& dropped) {
+  data::interactions mapped;
+  mapped.items = ids;
+  std::vector<data::item> history;
+  for (index u = 0; u < log.histories.size(); ++u) {
+    history.clear();
+    for (const data::item i : log.histories[u]) {
+      if (const auto known = ids.find(log.name(i)))
+        history.push_back(*known);
+      else
+        ++dropped;
+    }
+    mapped.users.add(log.users.name(static_cast<data::item>(u)));
+    mapped.histories.push_back(history);
+  }
+  return mapped;
+}
+
+inline void run_evaluate(const std::string& directory, const std::string& data, const std::string& which, bool as_json, core::execution how) {
+  const auto started = std::chrono::steady_clock::now();
+  const loaded_model m = load_model(directory);
+  index dropped = 0;
+  const data::interactions log = in_model_numbers(io::read_interactions(data), m.ids, dropped);
+  if (dropped > 0) std::cerr << "cddrec: " << dropped << " interactions dropped: the model does not know their items\n";
+  const data::split split = data::leave_one_out(log);
+  if (split.not_evaluated() > 0) std::cerr << "cddrec: " << split.not_evaluated() << " users have fewer than 4 items: not evaluated\n";
+  const auto metrics = with_scorer(m, how, [&](const auto& scorer) {
+    return eval::measure(eval::rank(scorer, which == "valid" ? split.validation() : split.test(), how));
+  });
+  if (metrics.target_in_history > 0)
+    std::cerr << "cddrec: " << metrics.target_in_history << " targets stand in their own history: counted as misses\n";
+  const auto best = read_optimum(data, which);
+  if (!as_json) {
+    std::vector<std::pair<std::string, json>> table{{m.kind, to_json(metrics)}};
+    if (best) table.emplace_back("best possible", *best);
+    std::cout << which << ", full ranking of " << split.items() << " items, " << metrics.users << " users\n";
+    print_table(table);
+    return;
+  }
+  json out{{"model", m.kind}, {"split", which}, {"users", metrics.users}, {"metrics", to_json(metrics)}};
+  if (best) out["best"] = *best;
+  out["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  std::cout << out.dump() << '\n';
+}
+
+}  // namespace cddrec::cli

@@ -1,0 +1,64 @@
+// What the commands print: metrics as a table or as JSON, beside the best possible where it is known.
+// `generate` leaves the best possible metrics in a file beside the log.
+#pragma once
+
+#include <zlib.h>
+
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cddrec/data/optimum.hpp"
+#include "cddrec/eval/metrics.hpp"
+#include "cddrec/io/interactions.hpp"
+
+namespace cddrec::cli {
+
+namespace fs = std::filesystem;
+using json = nlohmann::ordered_json;
+
+inline fs::path optimum_path(const fs::path& log) { return log.string() + ".optimum.json"; }
+
+inline json to_json(const eval::metrics& m) {
+  json j;
+  for (const auto& [name, value] : m.values()) j[std::string(name)] = value;
+  return j;
+}
+inline json to_json(const data::best_possible& b) {
+  return {{"recall@1", b.recall[0]}, {"recall@5", b.recall[1]}, {"recall@10", b.recall[2]}, {"recall@20", b.recall[3]},
+          {"ndcg@5", b.ndcg[0]},     {"ndcg@10", b.ndcg[1]},    {"ndcg@20", b.ndcg[2]},     {"mrr", b.mrr}};
+}
+
+/// What tells a log from any other: its length and CRC-32.
+inline json fingerprint(const fs::path& log) {
+  const std::string bytes = io::read_file(log);
+  return {{"bytes", bytes.size()}, {"crc32", ::crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size())}};
+}
+
+/// The best possible metrics that `generate` left beside a log, if it did, and if the log is still the one it wrote.
+inline std::optional<json> read_optimum(const fs::path& log, const std::string& split) {
+  if (!fs::exists(optimum_path(log))) return {};
+  try {
+    const json all = json::parse(io::read_file(optimum_path(log)));
+    if (all.at("log") == fingerprint(log)) return all.at(split);
+    std::cerr << "cddrec: " << optimum_path(log).string() << " is of another log: the best possible metrics are not shown\n";
+    return {};
+  } catch (const json::exception&) {
+    throw input_error(optimum_path(log).string() + ": is not what `cddrec generate` writes; delete it or generate the log again");
+  }
+}
+
+inline void print_table(const std::vector<std::pair<std::string, json>>& rows) {
+  std::cout << std::left << std::setw(16) << "" << std::right;
+  for (const auto& [name, unused] : eval::metrics::fields) std::cout << std::setw(11) << name;
+  std::cout << '\n';
+  for (const auto& [name, metrics] : rows) {
+    std::cout << std::left << std::setw(16) << name << std::right << std::fixed << std::setprecision(4);
+    for (const auto& [metric, unused] : eval::metrics::fields) std::cout << std::setw(11) << metrics.at(std::string(metric)).get<double>();
+    std::cout << '\n';
+  }
+  std::cout << std::flush;
+}
+
+}  // namespace cddrec::cli

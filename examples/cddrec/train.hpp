@@ -1,0 +1,133 @@
+// cddrec train: fits a model to a log, keeps the best validation epoch, and compares it with the baselines on test.
+#pragma once
+
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "model_file.hpp"
+#include "report.hpp"
+
+namespace cddrec::cli {
+
+inline std::string duration(double seconds) {
+  const long s = std::lround(std::max(0.0, seconds));
+  std::ostringstream out;
+  out << s / 60 << ':' << std::setw(2) << std::setfill('0') << s % 60;
+  return out.str();
+}
+
+/// A line an epoch, and on a terminal a bar below them.
+class training_display {
+ public:
+  training_display(index first_epoch, index epochs, double minutes, double seconds_before)
+      : first_epoch_(first_epoch), epochs_(epochs), minutes_(minutes), before_(seconds_before) {}
+  training_display(const training_display&) = delete;
+  training_display& operator=(const training_display&) = delete;
+  ~training_display() { clear(); }
+
+  void batch(index epoch, index batch, index batches) {
+    if (!terminal_) return;
+    const double part = static_cast<double>(batch) / static_cast<double>(batches);
+    std::ostringstream out;
+    out << "epoch " << epoch << " [";
+    for (int i = 0; i < 20; ++i) out << (i < 20 * part ? '#' : '.');
+    out << "] " << batch << '/' << batches;
+    if (best_epoch_ > 0) out << "  best " << std::fixed << std::setprecision(4) << best_ << " at epoch " << best_epoch_;
+    const double done = static_cast<double>(epoch - first_epoch_) + part;
+    if (done > 0) out << "  at most " << left(done) << " left";
+    winsize size{};
+    const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+    std::cerr << '\r' << out.str().substr(0, known ? size.ws_col - 1u : 79) << "\033[K" << std::flush;
+  }
+  void epoch(const train::epoch_report& r) {
+    if (r.best) best_ = r.validation.ndcg_at_10, best_epoch_ = r.epoch;
+    std::ostringstream out;
+    out << "epoch " << r.epoch << "  loss " << std::setprecision(4) << r.loss << std::setprecision(3);
+    for (const auto& [name, value] : r.parts) out << "  " << name << ' ' << value;
+    out << std::fixed << std::setprecision(4) << "  validation ndcg@10 " << r.validation.ndcg_at_10 << (r.best ? " *" : "");
+    if (!terminal_) out << "  at most " << left(static_cast<double>(r.epoch - first_epoch_ + 1)) << " left";
+    clear();
+    std::cerr << out.str() << std::endl;
+  }
+
+ private:
+  void clear() const {
+    if (terminal_) std::cerr << "\r\033[K" << std::flush;
+  }
+  /// The time to the last epoch or to the limit; early stopping may end it sooner.
+  std::string left(double epochs_done) const {
+    const double now = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+    const double to_last = now / epochs_done * (static_cast<double>(epochs_ - first_epoch_ + 1) - epochs_done);
+    return duration(minutes_ > 0 ? std::min(to_last, 60 * minutes_ - before_ - now) : to_last);
+  }
+
+  index first_epoch_, epochs_;
+  double minutes_, before_;
+  bool terminal_ = isatty(STDERR_FILENO) == 1;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  double best_ = 0;
+  index best_epoch_ = 0;
+};
+
+struct train_options {
+  std::string data, output, model = "cddrec";
+  double minutes = 0;
+  bool resume = false;
+};
+
+template <class Scorer>
+inline json test_metrics(const Scorer& s, const data::split& split, core::execution how) {
+  return to_json(eval::measure(eval::rank(s, split.test(), how)));
+}
+
+inline void run_train(const train_options& o, const run_settings& s, core::execution how) {
+  const data::interactions log = io::read_interactions(o.data);
+  const data::split split = data::leave_one_out(log);
+  if (split.not_evaluated() > 0)
+    std::cerr << "cddrec: " << split.not_evaluated() << " users have fewer than 4 items: not evaluated, "
+              << split.not_evaluated() - split.unusable() << " of them trained on\n";
+  if (fs::exists(model_path(o.output)) && !o.resume)
+    throw input_error(o.output + ": already holds a model; name another directory, or go on with --resume");
+  std::error_code problem;
+  fs::create_directories(o.output, problem);
+  if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
+
+  std::vector<std::pair<std::string, json>> table;
+  const baseline::popularity popularity(split);
+  const baseline::markov markov(split);
+  table.emplace_back("popularity", test_metrics(popularity, split, how));
+  table.emplace_back("markov", test_metrics(markov, split, how));
+  if (o.model == "popularity") save_popularity(o.output, popularity, log.items);
+  if (o.model == "markov") save_markov(o.output, markov, log.items);
+  if (o.model == "cddrec") {
+    network net = make_network(s, split.items());
+    train::fit_state<float> state;
+    if (o.resume && fs::exists(training_path(o.output))) state = load_training(o.output, net, s, log.items);
+    training_display display(state.epoch + 1, s.epochs, o.minutes, state.seconds);
+    train::fit_hooks<float> hooks;
+    hooks.progress = [&](index epoch, index batch, index batches) { return display.batch(epoch, batch, batches), true; };
+    hooks.epoch_done = [&](const train::epoch_report& report, const train::fit_state<float>& now) {
+      // The model first: a training state never stands beside an older model than it knows of.
+      if (report.best) save_network(o.output, net, s, log.items);
+      save_training(o.output, net, now, s, log.items);
+      display.epoch(report);
+    };
+    const auto result = train::fit(net, make_objective(s), split,
+                                   {.epochs = s.epochs, .batch_users = s.batch_users, .sampled_steps = s.sampled_steps,
+                                    .learning_rate = s.learning_rate, .patience = s.patience, .minutes = o.minutes, .augmentation = {},
+                                    .seed = core::seed{static_cast<std::uint64_t>(s.seed)}, .how = how},
+                                   hooks, std::move(state));
+    table.emplace_back("cddrec", test_metrics(model::ranker<network>(net, how), split, how));
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    std::cerr << "best epoch " << result.best_epoch << " of " << result.epochs << ", validation ndcg@10 " << std::fixed
+              << std::setprecision(4) << result.best_ndcg << ", " << std::setprecision(1) << result.seconds << " s, peak memory "
+              << usage.ru_maxrss / 1024 << " MB\n";
+  }
+  if (const auto best = read_optimum(o.data, "test")) table.emplace_back("best possible", *best);
+  std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";
+  print_table(table);
+}
+
+}  // namespace cddrec::cli
