@@ -17,7 +17,7 @@ void step(benchmark::State& state) {
   // A step zeroes the gradient; on zeros the moments would fade until they are denormal.
   const double seconds = timed(
       state, [&] { adam.step(how); }, [&] { table.grad().matrix_map() = gradient.matrix_map(); });
-  report_bytes(state, 8 * 4 * items * d, seconds, how);
+  report_bytes(state, {.updated = floats(4 * items * d)}, seconds, how);  // value, gradient, two moments
 }
 // A projection's weight, and the catalogues of the smallest and the largest of the four logs.
 BENCHMARK(step)

@@ -6,7 +6,9 @@
 
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -37,23 +39,18 @@ double seconds_of(F&& f) {
   return std::chrono::duration<double>(clock::now() - start).count();
 }
 
-inline double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// Runs `work` for as long as the library asks and returns the seconds of the median run, on which the rates are based:
-/// other processes disturb it less than the mean, which is the time in the table. `before` runs untimed ahead of each.
+/// Runs `work` for as long as the library asks and returns the seconds of the fastest run, on which the rates are based: other
+/// processes can only slow a run down. The table's own time is the mean. `before` runs untimed ahead of each.
 template <class Work, class Before>
 double timed(benchmark::State& state, Work&& work, Before&& before) {
-  std::vector<double> runs;
+  double fastest = std::numeric_limits<double>::infinity();
   for (auto _ : state) {
     before();
-    runs.push_back(seconds_of(work));
-    state.SetIterationTime(runs.back());
+    const double run = seconds_of(work);
+    state.SetIterationTime(run);
+    fastest = std::min(fastest, run);
   }
-  return median(std::move(runs));
+  return fastest;
 }
 template <class Work>
 double timed(benchmark::State& state, Work&& work) {
@@ -73,8 +70,9 @@ inline double multiply_add(core::execution how) {
     benchmark::DoNotOptimize(factor);
     benchmark::DoNotOptimize(term);
     const vec x = core::simd::broadcast(factor), y = core::simd::broadcast(term);
-    vec chain[chains] = {};
+    vec chain[chains];
     [&]<index... C>(std::integer_sequence<index, C...>) {
+      ((chain[C] = x * static_cast<float>(C)), ...);  // equal chains would be computed once
       for (index i = 0; i < count; ++i) ((chain[C] = chain[C] * x + y), ...);
     }
     (std::make_integer_sequence<index, chains>{});
@@ -86,44 +84,71 @@ inline double multiply_add(core::execution how) {
   return 2.0 * static_cast<double>(chains * core::simd::lanes<float> * count * blocks);
 }
 
-/// A copy that reads and writes `bytes` together.
-class copy {
+/// What a kernel moves, in bytes: arrays that it only reads, that it overwrites, and that it adds to.
+struct traffic {
+  index read = 0, assigned = 0, updated = 0;
+  index moved() const { return read + assigned + 2 * updated; }
+  index touched() const { return read + assigned + updated; }
+};
+
+/// The plainest kernel that touches as many bytes: y = x, or y += x for one that updates.
+class stream {
  public:
-  explicit copy(index bytes) : from_(static_cast<std::size_t>(bytes) / 2 / sizeof(float), 1.0f), to_(from_) {}
+  explicit stream(const traffic& t)
+      : adds_(t.updated > 0), x_(static_cast<std::size_t>(t.touched()) / 2 / sizeof(float), 1.0f), y_(x_) {}
+  traffic bytes() const {
+    const index half = static_cast<index>(x_.size() * sizeof(float));
+    return {.read = half, .assigned = adds_ ? 0 : half, .updated = adds_ ? half : 0};
+  }
   void operator()(core::execution how) {
-    core::parallel_for(how, static_cast<index>(to_.size()), 1 << 14, [&](index begin, index end) {
-      core::simd::transform<float>(end - begin, to_.data() + begin,
-                                   [&](index i, index n) { return core::simd::load_upto(from_.data() + begin + i, n); });
+    using core::simd::load_upto;
+    core::parallel_for(how, static_cast<index>(x_.size()), 1 << 14, [&](index begin, index end) {
+      const float* x = x_.data() + begin;
+      float* y = y_.data() + begin;
+      if (adds_)
+        core::simd::transform<float>(end - begin, y, [&](index i, index n) { return load_upto(y + i, n) + load_upto(x + i, n); });
+      else
+        core::simd::transform<float>(end - begin, y, [&](index i, index n) { return load_upto(x + i, n); });
     });
-    benchmark::DoNotOptimize(to_.data());
+    benchmark::DoNotOptimize(y_.data());
   }
 
  private:
-  core::buffer<float> from_, to_;
+  bool adds_;
+  core::buffer<float> x_, y_;
 };
 
-/// Operations a second that so many threads reach with multiply_add().
+/// Seconds of the fastest of many runs of `work`, which is called for half a second.
+template <class Work>
+double fastest(Work&& work) {
+  double best = std::numeric_limits<double>::infinity(), total = 0;
+  for (int run = 0; run < 15 || total < 0.5; ++run) {
+    const double seconds = seconds_of(work);
+    best = std::min(best, seconds);
+    total += seconds;
+  }
+  return best;
+}
+
+/// Operations a second that so many threads reach with multiply_add(); measured once.
 inline double multiply_add_ceiling(core::execution how) {
   static std::map<int, double> known;
   double& rate = known[how.threads];
   if (rate > 0) return rate;
-  std::vector<double> runs;
   double operations = 0;
-  for (int repetition = 0; repetition < 61; ++repetition) runs.push_back(seconds_of([&] { operations = multiply_add(how); }));
-  return rate = operations / median(std::move(runs));
+  const double seconds = fastest([&] { operations = multiply_add(how); });
+  return rate = operations / seconds;
 }
 
-/// Bytes a second that so many threads copy, reading and writing counted. A kernel stands beside the copy of its own size, for
-/// what fits a cache moves several times as fast as what does not.
-inline double copy_ceiling(core::execution how, index bytes) {
-  static std::map<std::pair<int, index>, double> known;
-  double& rate = known[{how.threads, bytes}];
+/// Bytes a second that so many threads move with a stream like `t`; measured once. A kernel stands beside the stream of its own
+/// size and kind: what fits a cache moves several times as fast as what does not, and outside it an update needs no more
+/// traffic than it counts while a copy fetches what it overwrites.
+inline double stream_ceiling(core::execution how, const traffic& t) {
+  static std::map<std::tuple<int, index, bool>, double> known;
+  double& rate = known[{how.threads, t.touched(), t.updated > 0}];
   if (rate > 0) return rate;
-  copy pass(bytes);
-  std::vector<double> runs;
-  const index repetitions = std::clamp<index>((index{1} << 30) / bytes, 15, 301);
-  for (index repetition = 0; repetition < repetitions; ++repetition) runs.push_back(seconds_of([&] { pass(how); }));
-  return rate = static_cast<double>(bytes) / median(std::move(runs));
+  stream pass(t);
+  return rate = static_cast<double>(pass.bytes().moved()) / fastest([&] { pass(how); });
 }
 
 // --- Rates ------------------------------------------------------------------------------------------------------------
@@ -134,12 +159,15 @@ inline void report_flops(benchmark::State& state, double flops, double seconds, 
   state.counters["share"] = flops / seconds / multiply_add_ceiling(how);
 }
 
-/// GB/s, and their share of a copy of as many bytes.
-inline void report_bytes(benchmark::State& state, index bytes, double seconds, core::execution how) {
-  const double rate = static_cast<double>(bytes) / seconds;
+/// GB/s, and their share of what a plain stream of that size and kind reaches.
+inline void report_bytes(benchmark::State& state, const traffic& t, double seconds, core::execution how) {
+  const double rate = static_cast<double>(t.moved()) / seconds;
   state.counters["GB/s"] = rate * 1e-9;
-  state.counters["share"] = rate / copy_ceiling(how, bytes);
+  state.counters["share"] = rate / stream_ceiling(how, t);
 }
+
+/// Bytes of so many floats.
+inline index floats(index count) { return count * static_cast<index>(sizeof(float)); }
 
 // --- Inputs -----------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 // GELU, dropout and Gaussian noise over N rows.
-// Each is one pass over memory with some arithmetic or random bits a value: a copy of as many bytes is the ceiling, the rest is
+// Each is one pass over memory, the ceiling, with some arithmetic or random bits a value: what is missing to it is theirs.
 // theirs.
 #include "cddrec/kernel/elementwise.hpp"
 
@@ -22,36 +22,40 @@ struct values_of {
         x(normal(memory, rows, d, 1)),
         out(normal(memory, rows, d, 2)) {}
 
-  // `passes` arrays are read or written
-  void report(benchmark::State& state, index passes, double seconds) const {
-    report_bytes(state, 4 * passes * rows * d, seconds, how);
+  void report(benchmark::State& state, const char* what, const traffic& t, double seconds) const {
+    report_bytes(state, t, seconds, how);
+    state.counters[what] = static_cast<double>(rows * d) / seconds * 1e-9;
   }
+  index bytes() const { return floats(rows * d); }
 };
 
 void gelu_forward(benchmark::State& state) {
   const values_of v(state);
-  v.report(state, 2, timed(state, [&] { kernel::gelu_forward<float>(v.x, v.out, v.how); }));  // x, out
+  const double seconds = timed(state, [&] { kernel::gelu_forward<float>(v.x, v.out, v.how); });
+  v.report(state, "Gvalues/s", {.read = v.bytes(), .assigned = v.bytes()}, seconds);  // x; out
 }
 void gelu_backward(benchmark::State& state) {
   values_of v(state);
   const auto dout = normal(v.memory, v.rows, v.d, 4);
-  v.report(state, 4, timed(state, [&] { kernel::gelu_backward<float>(dout, v.x, v.out, v.how); }));  // dout, x, dx twice
+  const double seconds = timed(state, [&] { kernel::gelu_backward<float>(dout, v.x, v.out, v.how); });
+  v.report(state, "Gvalues/s", {.read = 2 * v.bytes(), .updated = v.bytes()}, seconds);  // dout, x; dx
 }
 
 void dropout_forward(benchmark::State& state) {
   const values_of v(state);
-  v.report(state, 2, timed(state, [&] { kernel::dropout_forward<float>(v.x, 0.4, v.draw, v.out, v.how); }));  // x, out
+  const double seconds = timed(state, [&] { kernel::dropout_forward<float>(v.x, 0.4, v.draw, v.out, v.how); });
+  v.report(state, "Gvalues/s", {.read = v.bytes(), .assigned = v.bytes()}, seconds);  // x; out
 }
 void dropout_backward(benchmark::State& state) {
   const values_of v(state);
-  v.report(state, 3, timed(state, [&] { kernel::dropout_backward<float>(v.x, 0.4, v.draw, v.out, v.how); }));  // dout, dx twice
+  const double seconds = timed(state, [&] { kernel::dropout_backward<float>(v.x, 0.4, v.draw, v.out, v.how); });
+  v.report(state, "Gvalues/s", {.read = v.bytes(), .updated = v.bytes()}, seconds);  // dout; dx
 }
 
 void add_noise(benchmark::State& state) {
   const values_of v(state);
   const double seconds = timed(state, [&] { kernel::add_noise<float>(v.x, 0.9, 0.1, v.draw, v.out, v.how); });
-  v.report(state, 2, seconds);  // x, out
-  state.counters["Mnormals/s"] = static_cast<double>(v.rows * v.d) / seconds * 1e-6;
+  v.report(state, "Gnormals/s", {.read = v.bytes(), .assigned = v.bytes()}, seconds);  // x; out
 }
 
 void wide(benchmark::internal::Benchmark* b) {  // inside the feed-forward layer: four times the width

@@ -1,5 +1,5 @@
 // Layer normalisation of N rows.
-// Little is computed on a value, so a copy of as many bytes is what it can be at best.
+// Little is computed on a value, so memory is the ceiling.
 #include "cddrec/kernel/layer_norm.hpp"
 
 #include "bench.hpp"
@@ -28,8 +28,8 @@ struct rows_of {
 void forward(benchmark::State& state) {
   rows_of r(state);
   const double seconds = timed(state, [&] { r.forward(); });
-  // x is read, out and two statistics a row are written
-  report_bytes(state, 4 * (2 * r.rows * r.d + 2 * r.rows), seconds, r.how);
+  const traffic t{.read = floats(r.rows * r.d), .assigned = floats(r.rows * (r.d + 2))};  // x; out, two statistics a row
+  report_bytes(state, t, seconds, r.how);
 }
 
 void backward(benchmark::State& state) {
@@ -40,8 +40,8 @@ void backward(benchmark::State& state) {
   const auto partial = r.memory.array<float>(kernel::layer_norm_workspace(r.rows, r.d));
   const double seconds = timed(
       state, [&] { kernel::layer_norm_backward<float>(dout, r.x, r.gain, r.statistics, dx, dgain, dbias, partial, r.how); });
-  // x, dout, dx and the statistics are read, dx is written
-  report_bytes(state, 4 * (4 * r.rows * r.d + 2 * r.rows), seconds, r.how);
+  const traffic t{.read = floats(r.rows * (2 * r.d + 2)), .updated = floats(r.rows * r.d)};  // x, dout, statistics; dx
+  report_bytes(state, t, seconds, r.how);
 }
 
 void shapes(benchmark::internal::Benchmark* b) {

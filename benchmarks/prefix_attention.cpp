@@ -36,8 +36,9 @@ struct packed {
 void forward(benchmark::State& state) {
   packed p(state);
   const double seconds = timed(state, [&] { p.forward(); });
-  // k, v and a factor a head are read, out and three statistics a head are written
-  report_bytes(state, 4 * p.rows * (3 * p.d + 4 * p.heads), seconds, p.how);
+  // k, v, a factor a head; out, three statistics a head
+  const traffic t{.read = floats(p.rows * (2 * p.d + p.heads)), .assigned = floats(p.rows * (p.d + 3 * p.heads))};
+  report_bytes(state, t, seconds, p.how);
 }
 
 void backward(benchmark::State& state) {
@@ -50,8 +51,9 @@ void backward(benchmark::State& state) {
     kernel::prefix_attention_backward<float>(dout, p.q, p.k, p.v, p.factor, p.layout, p.out, p.state, dq, dk, dv, workspace,
                                              p.how);
   });
-  // dout, out, k, v, factor and statistics are read, dk and dv read and written
-  report_bytes(state, 4 * p.rows * (8 * p.d + 4 * p.heads), seconds, p.how);
+  // dout, out, k, v, factor, statistics; dk, dv
+  const traffic t{.read = floats(p.rows * (4 * p.d + 4 * p.heads)), .updated = floats(p.rows * 2 * p.d)};
+  report_bytes(state, t, seconds, p.how);
 }
 
 void shapes(benchmark::internal::Benchmark* b) {

@@ -24,7 +24,7 @@ void recommend(benchmark::State& state) {
   const model::ranker<cli::network> ranker(m.net, m.how);
   const double seconds = timed(state, [&] { benchmark::DoNotOptimize(eval::recommend(ranker, m.histories, 10, m.how).data()); });
   if (m.histories.size() == 1) {
-    report_bytes(state, 4 * m.split.items() * m.s.width, seconds, m.how);  // the item embeddings
+    report_bytes(state, {.read = floats(m.split.items() * m.s.width)}, seconds, m.how);  // the item embeddings
   } else {
     data::batch batch;
     for (const auto& history : m.histories) batch.add_history(history, m.s.max_length);
@@ -43,8 +43,9 @@ BENCHMARK(recommend)
 void recommend_once(benchmark::State& state) {
   const served m(1, state.range(0), on(state.range(1)));
   const double seconds = timed(state, [&] { benchmark::DoNotOptimize(m.net.recommend(m.histories.front(), 10, m.how).data()); });
-  // the item embeddings are read and their unit rows written, read, laid out, and read
-  report_bytes(state, 5 * 4 * m.split.items() * m.s.width, seconds, m.how);
+  // the item embeddings are read; their unit rows are written, read, laid out, and read
+  const index table = floats(m.split.items() * m.s.width);
+  report_bytes(state, {.read = 3 * table, .assigned = 2 * table}, seconds, m.how);
 }
 BENCHMARK(recommend_once)
     ->Name("recommend/without_ranker")

@@ -31,4 +31,25 @@ TEST_CASE("an exception leaves the team, the lowest block's first") {
   }
 }
 
+TEST_CASE("every pair is visited once, and what shares a number follows in the same order for any threads") {
+  for (index count : {0, 1, 2, 5, 8}) {
+    std::vector<std::vector<index>> first;
+    for (int threads : {1, 2, 4}) {
+      std::vector<std::vector<index>> partners(static_cast<std::size_t>(count));  // in the order of the calls
+      core::parallel_pairs({threads}, count, [&](index i, index j) {
+        CHECK(i <= j);
+        partners[static_cast<std::size_t>(i)].push_back(j);
+        if (i != j) partners[static_cast<std::size_t>(j)].push_back(i);
+      });
+      if (threads == 1) first = partners;
+      CHECK(partners == first);
+    }
+    for (auto& of_one : first) {
+      std::sort(of_one.begin(), of_one.end());
+      REQUIRE(of_one.size() == static_cast<std::size_t>(count));
+      for (index i = 0; i < count; ++i) CHECK(of_one[static_cast<std::size_t>(i)] == i);
+    }
+  }
+}
+
 }  // namespace cddrec::test

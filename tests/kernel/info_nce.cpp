@@ -39,7 +39,7 @@ std::vector<std::int32_t> few_ids(index count) {
 
 TEMPLATE_TEST_CASE("InfoNCE and its gradients, with and without false negatives masked", "", float, double) {
   using T = TestType;
-  for (index n : {1, 2, 40, 150})
+  for (index n : {1, 2, 40, 300})
     for (auto [d, temperature] : {std::pair<index, double>{1, 1.0}, {5, 0.5}, {33, 0.07}})
       for (bool masked : {false, true}) {
         const auto a = unit_rows<T>(n, d, 1), b = unit_rows<T>(n, d, 2);
@@ -75,8 +75,8 @@ TEMPLATE_TEST_CASE("InfoNCE and its gradients, with and without false negatives 
 }
 
 TEST_CASE("InfoNCE gives the same bits for any threads") {
-  const auto a = unit_rows<float>(150, 21, 1), b = unit_rows<float>(150, 21, 2);
-  const auto ids = few_ids(150);
+  const auto a = unit_rows<float>(450, 21, 1), b = unit_rows<float>(450, 21, 2);
+  const auto ids = few_ids(450);
   const auto one = run<float>(a, b, ids, 0.1f, 1.0f);
   for (int threads : {2, 4}) {
     const auto many = run<float>(a, b, ids, 0.1f, 1.0f, threads);

@@ -60,4 +60,19 @@ void parallel_for(execution how, index count, index grain, Body&& body) {
   for (index k = 0; k < blocks; ++k) body(k * grain, std::min(count, (k + 1) * grain));
 }
 
+/// Calls body(i, j) once for every i <= j < count. Calls that run at the same time share no number, so body may write to both
+/// of its own; those that share one follow each other in a fixed order.
+/// The circle method of round-robin tournaments: one player stays, the others move on by one chair a round.
+template <class Body>
+void parallel_pairs(execution how, index count, Body&& body) {
+  parallel_for(how, count, 1, [&](index i, index) { body(i, i); });
+  const index chairs = (count + count % 2) - 1;  // an odd count leaves one player of each round without a partner
+  for (index round = 0; round < chairs; ++round) {
+    parallel_for(how, (chairs + 1) / 2, 1, [&](index k, index) {
+      const index i = k == 0 ? chairs : (round + k) % chairs, j = (round + chairs - k) % chairs;
+      if (std::max(i, j) < count) body(std::min(i, j), std::max(i, j));
+    });
+  }
+}
+
 }  // namespace cddrec::core

@@ -10,7 +10,7 @@ namespace detail {
 inline constexpr index stream_rows = 4 * tile_rows;  // rows of one block
 inline constexpr index stream_cols = depth_block;    // columns of one block: also the depth of the second product
 
-/// Packs both forms that streaming needs of m [n, d]: m^T for scores, and m itself by blocks of stream_cols rows.
+/// Packs both forms that streaming needs of m [n, d]: m^T for scores, and m itself by blocks of `block` rows.
 template <class T>
 index streamed_size(index n, index d) {
   return round_up(n, panel<T>) * d + n * round_up(d, panel<T>);
@@ -20,11 +20,11 @@ struct streamed {
   const T* scores;  // panels of m^T: block j starts at scores + j * d
   const T* values;  // block j starts at values + j * round_up(d, panel)
   index n, d;
-  streamed(core::in<T> m, T* memory, core::execution how) : scores(memory), n(m.rows()), d(m.cols()) {
+  streamed(core::in<T> m, T* memory, core::execution how, index block = stream_cols) : scores(memory), n(m.rows()), d(m.cols()) {
     pack_panels<T>(transposed(m), memory, how);
     T* blocks = memory + round_up(n, panel<T>) * d;
     values = blocks;
-    core::parallel_for(how, n, stream_cols, [&](index begin, index end) {
+    core::parallel_for(how, n, block, [&](index begin, index end) {
       pack_panels<T>(plain(m.middle_rows(begin, end - begin)), blocks + begin * round_up(d, panel<T>), {1});
     });
   }
