@@ -1,6 +1,5 @@
 // GELU, dropout and Gaussian noise over N rows.
-// Each is one pass over memory, the ceiling, with some arithmetic or random bits a value: what is missing to it is theirs.
-// theirs.
+// Each is one pass over memory, the ceiling; what a share falls short of 1 is spent on arithmetic or random bits.
 #include "cddrec/kernel/elementwise.hpp"
 
 #include "bench.hpp"

@@ -38,8 +38,9 @@ inline double gradient_flops(const cli::run_settings& s, const train::views& bat
   const double d = static_cast<double>(s.width), tokens = static_cast<double>(batch.main.tokens());
   const double pairs = static_cast<double>(batch.pairs.size());
   double step = 3 * predict_flops(s, layout.rows());
-  if (s.objective != "softmax" && s.lambda > 0) step += 24 * d * (tokens * tokens + pairs * pairs);  // 3 products of 8 N^2 d
-  if (s.objective != "paper") step += 8 * tokens * static_cast<double>(items) * d;                   // 4 products of 2 N V d
+  if (s.objective != "softmax" && s.lambda > 0)
+    step += 16 * d * (tokens * tokens + pairs * pairs);                             // scores twice, sums once: 4, 4 and 8 N^2 d
+  if (s.objective != "paper") step += 8 * tokens * static_cast<double>(items) * d;  // 4 products of 2 N V d
   return 3 * encode_flops(s, layout) + static_cast<double>(steps) * step;
 }
 

@@ -2,6 +2,7 @@
 // Results go to standard output, progress and remarks to standard error; 0 done, 1 runtime error, 2 wrong usage or bad input.
 #include <CLI/CLI.hpp>
 
+#include "cddrec/cddrec.hpp"
 #include "evaluate.hpp"
 #include "generate.hpp"
 #include "recommend.hpp"
@@ -40,7 +41,16 @@ run_settings gather_settings(const std::string& preset_name, const std::string& 
 int run(int argc, char** argv) {
   CLI::App app{"Sequential recommendation by conditional denoising diffusion", "cddrec"};
   app.require_subcommand(1);
+  app.set_version_flag("--version", CDDREC_VERSION);
   int threads = core::available_threads();
+  const CLI::Validator positive(
+      [](const std::string& text) {
+        double value = 0;
+        const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool whole = problem == std::errc() && end == text.data() + text.size();
+        return whole && value > 0 ? std::string() : "must be a positive number, it is '" + text + "'";
+      },
+      "POSITIVE");
   const auto add_threads = [&](CLI::App* c) { c->add_option("--threads", threads, "Threads to use")->check(CLI::Range(1, 1024)); };
 
   CLI::App* generate = app.add_subcommand("generate", "Write a synthetic log whose best possible metrics are known");
@@ -67,7 +77,7 @@ int run(int argc, char** argv) {
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all");
   train->add_option("--epochs", epochs, "At most so many epochs");
   train->add_option("--seed", seed, "Seed");
-  train->add_option("--minutes", o.minutes, "Stop after the epoch that passes this")->check(CLI::PositiveNumber);
+  train->add_option("--minutes", o.minutes, "Stop after the epoch that passes this")->check(positive);
   train->add_flag("--resume", o.resume, "Go on where an earlier run of the same settings stopped");
   add_threads(train);
 
@@ -82,7 +92,7 @@ int run(int argc, char** argv) {
   recommend->add_option("--model", model_directory, "Directory of the model")->required();
   auto* by_history = recommend->add_option("--history", history, "Item ids, oldest first: \"id id …\"");
   auto* by_input = recommend->add_option("--input", input, "File of histories, one a line")->excludes(by_history);
-  recommend->add_option("--top", top, "How many")->check(CLI::PositiveNumber);
+  recommend->add_option("--top", top, "How many")->check(positive);
   recommend->add_flag("--json", as_json, "JSON, one object a history");
   add_threads(recommend);
 

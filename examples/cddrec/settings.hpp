@@ -115,10 +115,10 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"temperature", real("temperature", &r::temperature, 0.01, huge, "0.01 or more")},
       {"softmax_weight", real("softmax_weight", &r::softmax_weight, 0, huge, "0 to 1e6")},
       {"softmax_temperature", real("softmax_temperature", &r::softmax_temperature, 0.01, huge, "0.01 or more")},
-      {"sampled_steps", whole("sampled_steps", &r::sampled_steps, 0, "0 (all) or more")},
-      {"batch_users", whole("batch_users", &r::batch_users, 1, "1 or more")},
-      {"epochs", whole("epochs", &r::epochs, 1, "1 or more")},
-      {"patience", whole("patience", &r::patience, 0, "0 (never stops early) or more")},
+      {"sampled_steps", whole("sampled_steps", &r::sampled_steps, 0, "0 (all) to 1000000000")},
+      {"batch_users", whole("batch_users", &r::batch_users, 1, "1 to 1000000000")},
+      {"epochs", whole("epochs", &r::epochs, 1, "1 to 1000000000")},
+      {"patience", whole("patience", &r::patience, 0, "0 (never stops early) to 1000000000")},
       {"learning_rate", real("learning_rate", &r::learning_rate, tiny, huge, "positive")},
       {"seed", whole("seed", &r::seed, 0, "0 or more", std::numeric_limits<index>::max())}};
   return keys;

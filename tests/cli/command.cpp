@@ -79,7 +79,8 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
   refused("evaluate --model nowhere --data log.txt", "holds no model");
   refused("recommend --model model --history 'x y'", "no item that the model knows");
   refused("recommend --model model", "--history");
-  refused("recommend --model model --history i1 --top 0", "top");
+  refused("recommend --model model --history i1 --top 0", "--top: must be a positive number, it is '0'");
+  refused(train + "log.txt --minutes soon", "--minutes: must be a positive number, it is 'soon'");
   refused("", "subcommand");
   refused("sing", "cddrec");
   CHECK_FALSE(fs::exists(shop().root / "fresh"));
