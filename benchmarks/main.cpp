@@ -1,6 +1,8 @@
 // Runs the benchmarks: `cddrec_benchmarks --benchmark_filter=attention`; without a filter, all but those named `large`.
 // The ceilings stand among them, so that a table shows what its shares are shares of. Beside other load, set OMP_PROC_BIND=true:
 // threads that share a processor wait for each other a time slice long.
+#include <iostream>
+
 #include "bench.hpp"
 
 namespace cddrec::bench {
@@ -34,10 +36,13 @@ BENCHMARK_CAPTURE(ceiling_stream, add, true)->Name("ceiling/add")->Apply(sizes);
 }  // namespace
 }  // namespace cddrec::bench
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   if (benchmark::GetBenchmarkFilter().empty()) benchmark::SetBenchmarkFilter("-large");
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
+} catch (const cddrec::error& e) {  // a log that cannot be read
+  std::cerr << "cddrec_benchmarks: " << e.what() << '\n';
+  return 1;
 }

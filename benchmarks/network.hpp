@@ -16,12 +16,11 @@ inline data::interactions drawn_log(index users, index items) {
 
 /// Forward operations of the encoder and of the decoder's keys and values for packed rows.
 inline double encode_flops(const cli::run_settings& s, core::ragged layout) {
-  const double d = static_cast<double>(s.width), rows = static_cast<double>(layout.rows()),
-               layers = static_cast<double>(s.layers);
+  const double d = static_cast<double>(s.width), rows = static_cast<double>(layout.rows());
   const double projections = 2 * rows * 4 * d * d, feed_forward = 2 * rows * 2 * d * 4 * d;
   const double attention = 4 * causal_pairs(layout) * d;  // q . k and p v
   const double keys_and_values = 2 * rows * 2 * d * d;
-  return layers * (projections + feed_forward + attention) + keys_and_values;
+  return static_cast<double>(s.layers) * (projections + feed_forward + attention) + keys_and_values;
 }
 
 /// Forward operations of a step's predictions for packed rows.
@@ -38,9 +37,10 @@ inline double gradient_flops(const cli::run_settings& s, const train::views& bat
   const double d = static_cast<double>(s.width), tokens = static_cast<double>(batch.main.tokens());
   const double pairs = static_cast<double>(batch.pairs.size());
   double step = 3 * predict_flops(s, layout.rows());
-  if (s.objective != "softmax" && s.lambda > 0)
-    step += 16 * d * (tokens * tokens + pairs * pairs);                             // scores twice, sums once: 4, 4 and 8 N^2 d
-  if (s.objective != "paper") step += 8 * tokens * static_cast<double>(items) * d;  // 4 products of 2 N V d
+  // InfoNCE: scores forward, 4 N^2 d, and backward, and sums of rows, 8 N^2 d. Softmax: two products of 2 N V d forward, two
+  // backward.
+  if (s.objective != "softmax" && s.lambda > 0) step += 16 * d * (tokens * tokens + pairs * pairs);
+  if (s.objective != "paper") step += 8 * tokens * static_cast<double>(items) * d;
   return 3 * encode_flops(s, layout) + static_cast<double>(steps) * step;
 }
 

@@ -13,23 +13,25 @@ namespace cddrec::loss {
 template <objective... Parts>
 class combined {
  public:
-  explicit combined(Parts... parts) : parts_(std::move(parts)...) {}
+  explicit combined(Parts... parts) : parts_(std::move(parts)...) {
+    std::apply([&](const auto&... p) { ((names_of_.push_back(p.names())), ...); }, parts_);
+  }
 
   loss::needs needs() const {
     return std::apply([](const auto&... p) { return (loss::needs{} | ... | p.needs()); }, parts_);
   }
   std::vector<std::string> names() const {
     std::vector<std::string> all;
-    std::apply([&](const auto&... p) { (append(all, p.names()), ...); }, parts_);
+    for (const auto& of_part : names_of_) all.insert(all.end(), of_part.begin(), of_part.end());
     return all;
   }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> values) const {
     variable<T> total;
-    std::size_t first = 0;
+    std::size_t first = 0, k = 0;
     const auto take = [&](const auto& part) {
-      const std::size_t count = part.names().size();
+      const std::size_t count = names_of_[k++].size();
       const variable<T> loss = part(s, values.subspan(first, count));
       first += count;
       if (loss.rows() > 0) total = total.rows() > 0 ? autodiff::add(total, loss) : loss;
@@ -39,9 +41,8 @@ class combined {
   }
 
  private:
-  static void append(std::vector<std::string>& all, std::vector<std::string> names) { all.insert(all.end(), names.begin(), names.end()); }
-
   std::tuple<Parts...> parts_;
+  std::vector<std::vector<std::string>> names_of_;  // of each part, asked for once: a training step allocates nothing
 };
 
 /// combine(cross_divergence<kl>{}, in_view{}, cross_view{}): the paper's objective.

@@ -1,0 +1,154 @@
+#include "cddrec/train/gradient.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "cddrec/loss/combine.hpp"
+#include "cddrec/model/recommender.hpp"
+#include "cddrec/nn/transformer.hpp"
+#include "cddrec/optim/adam.hpp"
+#include "test.hpp"
+
+// Every C++ allocation of this binary is counted.
+namespace {
+std::atomic<long> allocations{0};
+
+void* counted(std::size_t size, std::size_t alignment) {
+  ++allocations;
+  void* p = alignment > alignof(std::max_align_t) ? std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment)
+                                                  : std::malloc(size > 0 ? size : 1);
+  if (!p) throw std::bad_alloc();
+  return p;
+}
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(size, 0); }
+void* operator new(std::size_t size, std::align_val_t alignment) { return counted(size, static_cast<std::size_t>(alignment)); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace cddrec::test {
+
+namespace {
+
+constexpr index items = 30;
+
+template <class T>
+using network = model::recommender<nn::transformer<T, nn::causal>, model::cross_decoder<T>>;
+
+template <class T>
+network<T> fresh(index width) {
+  return network<T>({.items = items, .width = width, .heads = 2, .max_length = 6, .dropout = 0.2, .residual = true, .feed_forward = true},
+                    diffusion::process<T>(diffusion::linear_schedule{}, 4), core::seed{5});
+}
+
+/// Training sequences of 2 to 9 items.
+std::vector<std::vector<data::item>> sequences() {
+  const core::random draw(core::seed{8});
+  std::vector<std::vector<data::item>> all;
+  for (index u = 0; u < 12; ++u) {
+    all.emplace_back();
+    for (index i = 0; i < 2 + u % 8; ++i) all.back().push_back(static_cast<data::item>(draw.below(20 * u + i, items)));
+  }
+  return all;
+}
+
+void build(train::views& batch, loss::needs what, std::uint64_t name) {
+  static const auto users = sequences();
+  batch.build(
+      static_cast<index>(users.size()), [&](index u) { return std::span<const data::item>(users[static_cast<std::size_t>(u)]); }, 6, items,
+      what, {}, core::random(core::seed{name}));
+}
+
+auto objective() {
+  return loss::combine(loss::cross_divergence<loss::dot_product>{}, loss::in_view{}, loss::cross_view{.weight = 0.5f},
+                       loss::item_softmax{.temperature = 0.5f, .augmented = true});
+}
+
+}  // namespace
+
+TEST_CASE("a batch holds both views back to back, and negatives that are not their targets") {
+  train::views batch;
+  build(batch, {.augmented = true, .negatives = true}, 1);
+  const index n = batch.main.tokens(), all = static_cast<index>(batch.targets.size());
+  REQUIRE(all == n + batch.augmented.tokens());
+  CHECK(batch.offsets.back() == all);
+  CHECK(batch.offsets.size() == 1 + 2 * 12);
+  CHECK(std::equal(batch.targets.begin() + n, batch.targets.end(), batch.augmented.targets.begin(), batch.augmented.targets.end()));
+  REQUIRE(batch.negatives.size() == batch.targets.size());
+  for (std::size_t i = 0; i < batch.targets.size(); ++i) {
+    CHECK(batch.negatives[i] != batch.targets[i]);
+    CHECK((batch.negatives[i] >= 0 && batch.negatives[i] < items));
+  }
+  for (std::size_t k = 0; k < batch.paired_main.size(); ++k) {
+    CHECK(batch.clean[static_cast<std::size_t>(batch.paired_augmented[k])] == 1);
+    CHECK(batch.paired_main[k] < n);
+  }
+  build(batch, {}, 1);
+  CHECK(static_cast<index>(batch.targets.size()) == n);
+  CHECK(batch.negatives.empty());
+}
+
+TEST_CASE("the gradient of a whole batch, all losses, both views and sampled steps, by central differences") {
+  network<double> net = fresh<double>(4);
+  train::views batch;
+  const auto goal = objective();
+  build(batch, goal.needs(), 2);
+  const std::vector<train::weighted_step> steps{{0, 1.0}, {2, 0.7}};
+  core::arena memory;
+  std::vector<double> parts(goal.names().size());
+  const auto value = [&] {
+    return train::accumulate_gradient(net, goal, batch, steps, core::random(core::seed{3}), memory, {2}, parts);
+  };
+  const auto clear = [&] { net.visit([](const std::string&, auto& p) { p.grad().matrix_map().setZero(); }); };
+  clear();
+  value();
+  std::vector<core::matrix<double>> gradients;
+  net.visit([&](const std::string&, auto& p) { gradients.push_back(p.grad().matrix_map()); });
+  std::size_t k = 0;
+  const core::random which(core::seed{4});
+  net.visit([&](const std::string& name, auto& p) {
+    INFO(name);
+    const core::matrix<double>& gradient = gradients[k];
+    for (index sample = 0; sample < 6; ++sample) {
+      const index i = which.below(static_cast<index>(16 * k) + sample, p.value.size());
+      const double kept = p.value.data()[i], h = 1e-5;
+      p.value.data()[i] = kept + h;
+      const double above = value();
+      p.value.data()[i] = kept - h;
+      const double below = value();
+      p.value.data()[i] = kept;
+      CHECK(gradient.data()[i] == Approx((above - below) / (2 * h)).epsilon(1e-6).margin(1e-7));
+    }
+    ++k;
+  });
+}
+
+TEST_CASE("a steady training step allocates nothing") {
+  network<float> net = fresh<float>(16);
+  std::vector<autodiff::parameter<float>*> parameters;
+  net.visit([&](const std::string&, auto& p) { parameters.push_back(&p); });
+  optim::adam<float> adam(parameters, {});
+  const auto goal = objective();
+  const loss::needs what = goal.needs();
+  train::views batch;
+  std::vector<train::weighted_step> steps;
+  std::vector<double> parts(goal.names().size());
+  core::arena memory;
+  const auto step = [&](std::uint64_t name) {
+    build(batch, what, 1 + name % 3);
+    train::choose_steps(4, 2, core::random(core::seed{name % 3}), steps);
+    train::accumulate_gradient(net, goal, batch, steps, core::random(core::seed{name}), memory, {2}, parts);
+    adam.step({2});
+  };
+  for (std::uint64_t i = 0; i < 6; ++i) step(i);
+  const long before = allocations;
+  CHECK(before > 0);
+  for (std::uint64_t i = 6; i < 12; ++i) step(i);
+  CHECK(allocations - before == 0);
+}
+
+}  // namespace cddrec::test
