@@ -52,11 +52,10 @@ class random {
     constexpr index counters = block / 4, pairs = std::min(counters / 2, simd::lanes<lane>);
     const lane base = static_cast<lane>(b) * counters;
     for (index first = 0; first < counters; first += 2 * pairs) {
-      lane start[2][simd::lanes<lane>] = {};
-      for (index l = 0; l < 2 * pairs; ++l) start[l % 2][l / 2] = base + static_cast<lane>(first + l);
+      static constexpr lane even[] = {0, 2, 4, 6, 8, 10, 12, 14};
       wide x[4][2];
       for (index odd = 0; odd < 2; ++odd) {
-        x[0][odd] = simd::load(start[odd]);
+        x[0][odd] = simd::load(even) + (base + static_cast<lane>(first + odd));
         x[1][odd] = x[0][odd] >> 32;
         x[2][odd] = x[3][odd] = wide{};
       }

@@ -5,10 +5,11 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "cddrec/core/tensor.hpp"
 
-#if defined(__AVX2__)
+#if defined(__AVX__)
 #include <immintrin.h>
 #endif
 
@@ -66,14 +67,27 @@ inline vec<T> broadcast(T x) {
   return x - vec<T>{};
 }
 
+namespace detail {
+/// Lane i + Width at lane i, around the end.
+template <class T, index Width>
+inline vec<T> shifted(vec<T> v) {
+  return [&]<index... I>(std::integer_sequence<index, I...>) {
+    return __builtin_shufflevector(v, v, ((I + Width) % lanes<T>)...);
+  }(std::make_integer_sequence<index, lanes<T>>{});
+}
+template <class T, index Width>
+inline T fold(vec<T> v) {
+  if constexpr (Width == 0)
+    return v[0];
+  else
+    return fold<T, Width / 2>(v + shifted<T, Width>(v));
+}
+}  // namespace detail
+
 /// Sum of all lanes, always in the same order (halves are folded).
 template <class T>
 inline T sum(vec<T> v) {
-  T lane[lanes<T>];
-  std::memcpy(lane, &v, sizeof v);
-  for (index width = lanes<T> / 2; width > 0; width /= 2)
-    for (index i = 0; i < width; ++i) lane[i] += lane[i + width];
-  return lane[0];
+  return detail::fold<T, lanes<T> / 2>(v);
 }
 template <class T>
 inline vec<T> max(vec<T> a, vec<T> b) {
@@ -165,6 +179,18 @@ inline vec<T> log(vec<T> x) {
 /// sqrt x, correctly rounded.
 template <class T>
 inline vec<T> sqrt(vec<T> x) {
+  // By name: std::sqrt may set errno, which keeps compilers from taking the vector instruction.
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<T, float>)
+    return _mm512_sqrt_ps(x);
+  else if constexpr (std::is_same_v<T, double>)
+    return _mm512_sqrt_pd(x);
+#elif defined(__AVX__)
+  if constexpr (std::is_same_v<T, float>)
+    return _mm256_sqrt_ps(x);
+  else if constexpr (std::is_same_v<T, double>)
+    return _mm256_sqrt_pd(x);
+#endif
   return detail::by_lane<T>(x, [](T v) { return std::sqrt(v); });
 }
 

@@ -89,29 +89,25 @@ inline void accumulate(const T* a, index row_stride, index col_stride, const T* 
   }
 }
 
-/// c[0 … Rows)[0 … width) (+)= a b_panel, in blocks of depth.
+/// c[0 … Rows)[0 … width) (+)= a[row …, first … first + depth) b_panel.
 template <class T, index Rows>
-inline void tile(operand<T> a, index row, const T* packed, T* c, index c_stride, index width, write mode) {
+inline void tile(operand<T> a, index row, index first, index depth, const T* b_panel, T* c, index c_stride, index width, bool add) {
   using core::simd::load;
   using core::simd::store;
   constexpr index lanes = core::simd::lanes<T>;
-  for (index first = 0; first < std::max<index>(a.cols, 1); first += depth_block) {
-    core::simd::vec<T> acc[Rows][2] = {};
-    accumulate<T, Rows>(a.at(row, first), a.row_stride, a.col_stride, packed + first * panel<T>,
-                        std::min(depth_block, a.cols - first), acc);
-    const bool add = mode == write::add || first > 0;
-    for (index r = 0; r < Rows; ++r) {
-      T* to = c + r * c_stride;
-      if (width == panel<T>) {
-        if (add) acc[r][0] += load(to), acc[r][1] += load(to + lanes);
-        store<T>(to, acc[r][0]);
-        store<T>(to + lanes, acc[r][1]);
-      } else {
-        T line[panel<T>];
-        store<T>(line, acc[r][0]);
-        store<T>(line + lanes, acc[r][1]);
-        for (index j = 0; j < width; ++j) to[j] = add ? to[j] + line[j] : line[j];
-      }
+  core::simd::vec<T> acc[Rows][2] = {};
+  accumulate<T, Rows>(a.at(row, first), a.row_stride, a.col_stride, b_panel, depth, acc);
+  for (index r = 0; r < Rows; ++r) {
+    T* to = c + r * c_stride;
+    if (width == panel<T>) {
+      if (add) acc[r][0] += load(to), acc[r][1] += load(to + lanes);
+      store<T>(to, acc[r][0]);
+      store<T>(to + lanes, acc[r][1]);
+    } else {
+      T line[panel<T>];
+      store<T>(line, acc[r][0]);
+      store<T>(line + lanes, acc[r][1]);
+      for (index j = 0; j < width; ++j) to[j] = add ? to[j] + line[j] : line[j];
     }
   }
 }
@@ -119,13 +115,34 @@ inline void tile(operand<T> a, index row, const T* packed, T* c, index c_stride,
 /// c [rows, n] (+)= a[row … row + rows) b for packed b; serial.
 template <class T>
 void multiply_packed(operand<T> a, index row, index rows, const T* packed, index n, T* c, index c_stride, write mode) {
-  for (index j = 0; j < n; j += panel<T>) {
-    const T* b = packed + j * a.cols;
-    const index width = std::min(panel<T>, n - j);
+  // Rows in tiles: as many whole ones as there are, then four, then single ones.
+  const auto by_tile = [&](auto&& f) {
     index i = 0;
-    for (; i + tile_rows <= rows; i += tile_rows) tile<T, tile_rows>(a, row + i, b, c + i * c_stride + j, c_stride, width, mode);
-    for (; i + 4 <= rows; i += 4) tile<T, 4>(a, row + i, b, c + i * c_stride + j, c_stride, width, mode);
-    for (; i < rows; ++i) tile<T, 1>(a, row + i, b, c + i * c_stride + j, c_stride, width, mode);
+    for (; i + tile_rows <= rows; i += tile_rows) f(std::integral_constant<index, tile_rows>{}, i);
+    for (; i + 4 <= rows; i += 4) f(std::integral_constant<index, 4>{}, i);
+    for (; i < rows; ++i) f(std::integral_constant<index, 1>{}, i);
+  };
+  // Depth is outermost: what a block of it reads of b stays in cache for all rows.
+  for (index first = 0; first < std::max<index>(a.cols, 1); first += depth_block) {
+    const index depth = std::min(depth_block, a.cols - first);
+    const bool add = mode == write::add || first > 0;
+    const auto b_panel = [&](index j) { return packed + j * a.cols + first * panel<T>; };
+    if (a.row_stride == 1 && a.col_stride > 1) {
+      // A transpose: its tile is gathered once for all panels.
+      by_tile([&](auto count, index i) {
+        constexpr index Rows = decltype(count)::value;
+        alignas(core::alignment) T gathered[Rows * depth_block];
+        for (index p = 0; p < depth; ++p) std::copy_n(a.at(row + i, first + p), Rows, gathered + p * Rows);
+        const operand<T> own{gathered, Rows, depth, 1, Rows};
+        for (index j = 0; j < n; j += panel<T>)
+          tile<T, Rows>(own, 0, 0, depth, b_panel(j), c + i * c_stride + j, c_stride, std::min(panel<T>, n - j), add);
+      });
+    } else {
+      for (index j = 0; j < n; j += panel<T>)
+        by_tile([&](auto count, index i) {
+          tile<T, decltype(count)::value>(a, row + i, first, depth, b_panel(j), c + i * c_stride + j, c_stride, std::min(panel<T>, n - j), add);
+        });
+    }
   }
 }
 
