@@ -20,11 +20,7 @@ void step(benchmark::State& state) {
   report_bytes(state, {.updated = floats(4 * items * d)}, seconds, how);  // value, gradient, two moments
 }
 // A projection's weight, and the catalogues of the smallest and the largest of the four logs.
-BENCHMARK(step)
-    ->Name("adam")
-    ->ArgNames({"V", "d", "threads"})
-    ->ArgsProduct({{128, 2420, 12101}, {128}, thread_counts()})
-    ->UseManualTime();
+BENCHMARK(step)->Name("adam")->ArgNames({"V", "d", "threads"})->ArgsProduct({{128, 2420, 12101}, {128}, thread_counts()})->UseManualTime();
 
 }  // namespace
 }  // namespace cddrec::bench

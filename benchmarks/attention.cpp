@@ -18,19 +18,10 @@ struct packed {
   std::span<float> workspace;
 
   explicit packed(const benchmark::State& state)
-      : rows(state.range(0)),
-        d(state.range(1)),
-        heads(state.range(2)),
-        dropout{static_cast<double>(state.range(3)) / 100, core::random(core::seed{9})},
-        how(on(state.range(4))),
-        ends(offsets(rows)),
-        layout(ends),
-        q(normal(memory, rows, d, 1)),
-        k(normal(memory, rows, d, 2)),
-        v(normal(memory, rows, d, 3)),
-        out(memory.matrix<float>(rows, d)),
-        log_sum(memory.matrix<float>(rows, heads)),
-        workspace(memory.array<float>(2 * rows)) {}
+      : rows(state.range(0)), d(state.range(1)),
+        heads(state.range(2)), dropout{static_cast<double>(state.range(3)) / 100, core::random(core::seed{9})}, how(on(state.range(4))),
+        ends(offsets(rows)), layout(ends), q(normal(memory, rows, d, 1)), k(normal(memory, rows, d, 2)), v(normal(memory, rows, d, 3)),
+        out(memory.matrix<float>(rows, d)), log_sum(memory.matrix<float>(rows, heads)), workspace(memory.array<float>(2 * rows)) {}
   void forward() { kernel::attention_forward<float>(q, k, v, layout, true, dropout, out, log_sum, workspace, how); }
 };
 

@@ -96,8 +96,7 @@ struct traffic {
 /// The plainest kernel that touches as many bytes: y = x, or y += x for one that updates.
 class stream {
  public:
-  explicit stream(const traffic& t)
-      : adds_(t.updated > 0), x_(static_cast<std::size_t>(t.touched()) / 2 / sizeof(float), 1.0f), y_(x_) {}
+  explicit stream(const traffic& t) : adds_(t.updated > 0), x_(static_cast<std::size_t>(t.touched()) / 2 / sizeof(float), 1.0f), y_(x_) {}
   traffic bytes() const {
     const index half = static_cast<index>(x_.size() * sizeof(float));
     return {.read = half, .assigned = adds_ ? 0 : half, .updated = adds_ ? half : 0};

@@ -15,11 +15,7 @@ struct values_of {
   core::random draw{core::seed{3}};
 
   explicit values_of(const benchmark::State& state)
-      : rows(state.range(0)),
-        d(state.range(1)),
-        how(on(state.range(2))),
-        x(normal(memory, rows, d, 1)),
-        out(normal(memory, rows, d, 2)) {}
+      : rows(state.range(0)), d(state.range(1)), how(on(state.range(2))), x(normal(memory, rows, d, 1)), out(normal(memory, rows, d, 2)) {}
 
   void report(benchmark::State& state, const char* what, const traffic& t, double seconds) const {
     report_bytes(state, t, seconds, how);

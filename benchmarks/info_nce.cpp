@@ -15,12 +15,8 @@ struct pairs_of {
   std::span<float> workspace;
 
   explicit pairs_of(const benchmark::State& state)
-      : pairs(state.range(0)),
-        d(state.range(1)),
-        how(on(state.range(2))),
-        a(unit_rows(memory, pairs, d, 1)),
-        b(unit_rows(memory, pairs, d, 2)),
-        sums(memory.matrix<float>(2 * pairs, 1)),
+      : pairs(state.range(0)), d(state.range(1)), how(on(state.range(2))), a(unit_rows(memory, pairs, d, 1)),
+        b(unit_rows(memory, pairs, d, 2)), sums(memory.matrix<float>(2 * pairs, 1)),
         workspace(memory.array<float>(kernel::info_nce_workspace<float>(pairs, d))) {}
   float forward() { return kernel::info_nce_forward<float, std::int32_t>(a, b, {}, 0.5f, sums, workspace, how); }
   // N (2 N + 1) dot products of d values: a score is the same both ways
@@ -39,9 +35,8 @@ void backward(benchmark::State& state) {
   pairs_of p(state);
   p.forward();
   const auto da = normal(p.memory, p.pairs, p.d, 3), db = normal(p.memory, p.pairs, p.d, 4);
-  const double seconds = timed(state, [&] {
-    kernel::info_nce_backward<float, std::int32_t>(1.0f, p.a, p.b, {}, 0.5f, p.sums, da, db, p.workspace, p.how);
-  });
+  const double seconds =
+      timed(state, [&] { kernel::info_nce_backward<float, std::int32_t>(1.0f, p.a, p.b, {}, 0.5f, p.sums, da, db, p.workspace, p.how); });
   report_flops(state, p.score_flops() + p.sum_flops(), seconds, p.how);
 }
 
@@ -51,10 +46,7 @@ void shapes(benchmark::internal::Benchmark* b) {
   b->ArgsProduct({{4000}, {128}, thread_counts()});
 }
 void large(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"N", "d", "threads"})
-      ->UseManualTime()
-      ->Unit(benchmark::kMillisecond)
-      ->ArgsProduct({{20000}, {128}, thread_counts()});
+  b->ArgNames({"N", "d", "threads"})->UseManualTime()->Unit(benchmark::kMillisecond)->ArgsProduct({{20000}, {128}, thread_counts()});
 }
 BENCHMARK(forward)->Name("info_nce/forward")->Apply(shapes);
 BENCHMARK(backward)->Name("info_nce/backward")->Apply(shapes);

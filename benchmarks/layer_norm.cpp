@@ -14,14 +14,8 @@ struct rows_of {
   core::view<float> x, gain, bias, out, statistics;
 
   explicit rows_of(const benchmark::State& state)
-      : rows(state.range(0)),
-        d(state.range(1)),
-        how(on(state.range(2))),
-        x(normal(memory, rows, d, 1)),
-        gain(normal(memory, 1, d, 2)),
-        bias(normal(memory, 1, d, 3)),
-        out(normal(memory, rows, d, 4)),
-        statistics(memory.matrix<float>(rows, 2)) {}
+      : rows(state.range(0)), d(state.range(1)), how(on(state.range(2))), x(normal(memory, rows, d, 1)), gain(normal(memory, 1, d, 2)),
+        bias(normal(memory, 1, d, 3)), out(normal(memory, rows, d, 4)), statistics(memory.matrix<float>(rows, 2)) {}
   void forward() { kernel::layer_norm_forward<float>(x, gain, bias, 1e-5, out, statistics, how); }
 };
 
@@ -38,8 +32,8 @@ void backward(benchmark::State& state) {
   const auto dout = normal(r.memory, r.rows, r.d, 5), dx = normal(r.memory, r.rows, r.d, 6);
   const auto dgain = normal(r.memory, 1, r.d, 7), dbias = normal(r.memory, 1, r.d, 8);
   const auto partial = r.memory.array<float>(kernel::layer_norm_workspace(r.rows, r.d));
-  const double seconds = timed(
-      state, [&] { kernel::layer_norm_backward<float>(dout, r.x, r.gain, r.statistics, dx, dgain, dbias, partial, r.how); });
+  const double seconds =
+      timed(state, [&] { kernel::layer_norm_backward<float>(dout, r.x, r.gain, r.statistics, dx, dgain, dbias, partial, r.how); });
   const traffic t{.read = floats(r.rows * (2 * r.d + 2)), .updated = floats(r.rows * r.d)};  // x, dout, statistics; dx
   report_bytes(state, t, seconds, r.how);
 }

@@ -14,11 +14,7 @@ void ceiling_multiply_add(benchmark::State& state) {
   const double seconds = timed(state, [&] { operations = multiply_add(how); });
   report_flops(state, operations, seconds, how);
 }
-BENCHMARK(ceiling_multiply_add)
-    ->Name("ceiling/multiply_add")
-    ->ArgName("threads")
-    ->ArgsProduct({thread_counts()})
-    ->UseManualTime();
+BENCHMARK(ceiling_multiply_add)->Name("ceiling/multiply_add")->ArgName("threads")->ArgsProduct({thread_counts()})->UseManualTime();
 
 // From what a second-level cache holds to what no cache does.
 void ceiling_stream(benchmark::State& state, bool adds) {

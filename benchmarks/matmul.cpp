@@ -18,19 +18,11 @@ struct layer {
   std::span<float> workspace;
 
   explicit layer(const benchmark::State& state)
-      : rows(state.range(0)),
-        in(state.range(1)),
-        out(state.range(2)),
-        how(on(state.range(3))),
-        x(normal(memory, rows, in, 1)),
-        weight(normal(memory, out, in, 2, 0.02f)),
-        y(normal(memory, rows, out, 3)),
-        dx(normal(memory, rows, in, 4)),
-        dweight(normal(memory, out, in, 5)),
-        dy(normal(memory, rows, out, 6, 1e-3f)),
-        workspace(
-            memory.array<float>(std::max({kernel::matmul_workspace<float>(in, out), kernel::matmul_workspace<float>(out, in),
-                                          kernel::matmul_workspace<float>(rows, in)}))) {
+      : rows(state.range(0)), in(state.range(1)), out(state.range(2)), how(on(state.range(3))), x(normal(memory, rows, in, 1)),
+        weight(normal(memory, out, in, 2, 0.02f)), y(normal(memory, rows, out, 3)), dx(normal(memory, rows, in, 4)),
+        dweight(normal(memory, out, in, 5)), dy(normal(memory, rows, out, 6, 1e-3f)),
+        workspace(memory.array<float>(std::max({kernel::matmul_workspace<float>(in, out), kernel::matmul_workspace<float>(out, in),
+                                                kernel::matmul_workspace<float>(rows, in)}))) {
     Eigen::setNbThreads(how.threads);  // ours takes the number as an argument
   }
   // rows x in x out multiply-adds in each of the forms
@@ -53,8 +45,7 @@ void forward_eigen(benchmark::State& state) {
 
 void backward_input(benchmark::State& state) {
   layer l(state);
-  const double seconds =
-      timed(state, [&] { kernel::matmul<float>(plain(l.dy), plain(l.weight), write::add, l.dx, l.workspace, l.how); });
+  const double seconds = timed(state, [&] { kernel::matmul<float>(plain(l.dy), plain(l.weight), write::add, l.dx, l.workspace, l.how); });
   report_flops(state, l.flops(), seconds, l.how);
 }
 void backward_input_eigen(benchmark::State& state) {

@@ -16,18 +16,9 @@ struct packed {
   core::view<float> q, k, v, factor, out, state;
 
   explicit packed(const benchmark::State& s)
-      : rows(s.range(0)),
-        d(s.range(1)),
-        heads(s.range(2)),
-        how(on(s.range(3))),
-        ends(offsets(rows)),
-        layout(ends),
-        q(normal(memory, 1, d, 1)),
-        k(normal(memory, rows, d, 2)),
-        v(normal(memory, rows, d, 3)),
-        factor(memory.matrix<float>(rows, heads)),
-        out(memory.matrix<float>(rows, d)),
-        state(memory.matrix<float>(rows, 3 * heads)) {
+      : rows(s.range(0)), d(s.range(1)), heads(s.range(2)), how(on(s.range(3))), ends(offsets(rows)), layout(ends),
+        q(normal(memory, 1, d, 1)), k(normal(memory, rows, d, 2)), v(normal(memory, rows, d, 3)), factor(memory.matrix<float>(rows, heads)),
+        out(memory.matrix<float>(rows, d)), state(memory.matrix<float>(rows, 3 * heads)) {
     for (index i = 0; i < factor.size(); ++i) factor.data()[i] = i % 5 == 0 ? 0.0f : 1.25f;  // attention dropout of 0.2
   }
   void forward() { kernel::prefix_attention_forward<float>(q, k, v, factor, layout, out, state, how); }
@@ -48,8 +39,7 @@ void backward(benchmark::State& state) {
   const auto dk = normal(p.memory, p.rows, p.d, 6), dv = normal(p.memory, p.rows, p.d, 7);
   const auto workspace = p.memory.array<float>(kernel::prefix_attention_workspace(p.layout, p.d));
   const double seconds = timed(state, [&] {
-    kernel::prefix_attention_backward<float>(dout, p.q, p.k, p.v, p.factor, p.layout, p.out, p.state, dq, dk, dv, workspace,
-                                             p.how);
+    kernel::prefix_attention_backward<float>(dout, p.q, p.k, p.v, p.factor, p.layout, p.out, p.state, dq, dk, dv, workspace, p.how);
   });
   // dout, out, k, v, factor, statistics; dk, dv
   const traffic t{.read = floats(p.rows * (4 * p.d + 4 * p.heads)), .updated = floats(p.rows * 2 * p.d)};

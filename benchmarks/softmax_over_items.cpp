@@ -17,16 +17,9 @@ struct catalogue {
   std::span<float> workspace;
 
   explicit catalogue(const benchmark::State& state)
-      : rows(state.range(0)),
-        items(state.range(1)),
-        d(state.range(2)),
-        how(on(state.range(3))),
-        x(unit_rows(memory, rows, d, 1)),
-        table(unit_rows(memory, items, d, 2)),
-        loss(memory.matrix<float>(rows, 1)),
-        log_sum(memory.matrix<float>(rows, 1)),
-        expected(memory.matrix<float>(rows, d)),
-        targets(numbers(rows, items, 3)),
+      : rows(state.range(0)), items(state.range(1)), d(state.range(2)), how(on(state.range(3))), x(unit_rows(memory, rows, d, 1)),
+        table(unit_rows(memory, items, d, 2)), loss(memory.matrix<float>(rows, 1)), log_sum(memory.matrix<float>(rows, 1)),
+        expected(memory.matrix<float>(rows, d)), targets(numbers(rows, items, 3)),
         workspace(memory.array<float>(kernel::softmax_over_items_workspace<float>(rows, items, d))) {}
   void forward() {
     kernel::softmax_over_items_forward<float, std::int32_t>(x, table, targets, scale, loss, log_sum, expected, workspace, how);
@@ -48,8 +41,8 @@ void backward(benchmark::State& state) {
   std::fill_n(dloss.data(), c.rows, 1 / static_cast<float>(c.rows));  // of a mean
   const auto dx = normal(c.memory, c.rows, c.d, 4), ditems = normal(c.memory, c.items, c.d, 5);
   const double seconds = timed(state, [&] {
-    kernel::softmax_over_items_backward<float, std::int32_t>(dloss, c.x, c.table, c.targets, c.scale, c.log_sum, c.expected, dx,
-                                                             ditems, c.workspace, c.how);
+    kernel::softmax_over_items_backward<float, std::int32_t>(dloss, c.x, c.table, c.targets, c.scale, c.log_sum, c.expected, dx, ditems,
+                                                             c.workspace, c.how);
   });
   report_flops(state, 2 * c.product_flops(), seconds, c.how);  // the scores again, and the items' sums of rows
 }

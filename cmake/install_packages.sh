@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by examples/quickstart.sh and tests/run.sh: install_packages [tests] sees to what the build needs.
 # Each need is looked for by what it provides; only what is missing is installed, by apt-get on Debian 12 and Ubuntu 24.04.
 
@@ -75,7 +76,7 @@ install_packages() {
     tail -n 15 "$report" >&2
     rm -f "$report"
     echo "$0: could not install $packages; is the network there? By hand: apt-get update && apt-get install $packages" >&2
-    return 1
+    return 2
   fi
   rm -f "$report"
   find_missing "$@"

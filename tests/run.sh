@@ -55,7 +55,8 @@ PROJECT
 
 jobs=$(nproc)
 step "the shell scripts parse" scripts_parse
-step "configure" cmake --preset dev || finish
+# A newer compiler may warn of more than ours: that is an error only where it is asked for, as .ci/run does.
+step "configure" cmake --preset dev -DCDDREC_WERROR="${CDDREC_WERROR:-OFF}" || finish
 step "build" cmake --build --preset dev --parallel "$jobs" || finish
 step "every header compiles alone" cmake --build --preset dev --target all_verify_interface_header_sets --parallel "$jobs"
 step "an installed package builds the README's program" installed_package_works

@@ -22,8 +22,8 @@ using Catch::Matchers::Contains;
 inline auto ContainsSubstring(const std::string& text) { return Contains(text); }
 #endif
 
-#include "cddrec/core/random.hpp"
 #include "cddrec/core/ragged.hpp"
+#include "cddrec/core/random.hpp"
 #include "cddrec/core/tensor.hpp"
 
 namespace cddrec::test {

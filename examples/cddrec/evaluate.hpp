@@ -25,7 +25,8 @@ inline data::interactions in_model_numbers(const data::interactions& log, const 
   return mapped;
 }
 
-inline void run_evaluate(const std::string& directory, const std::string& data, const std::string& which, bool as_json, core::execution how) {
+inline void run_evaluate(const std::string& directory, const std::string& data, const std::string& which, bool as_json,
+                         core::execution how) {
   const auto started = std::chrono::steady_clock::now();
   const loaded_model m = load_model(directory);
   index dropped = 0;

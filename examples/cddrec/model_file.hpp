@@ -142,7 +142,9 @@ inline train::fit_state<float> load_training(const fs::path& directory, network&
   for (index i = 0; same && i < ids.size(); ++i) same = known.name(static_cast<data::item>(i)) == ids.name(static_cast<data::item>(i));
   if (!same) throw input_error(where + ": was trained on a log with other items; resume with the same log");
   train::fit_state<float> state;
-  const auto whole = [&](const char* name) { return detail::number<index>(name, required(file, name, where), 0, 1'000'000'000'000, "0 or more"); };
+  const auto whole = [&](const char* name) {
+    return detail::number<index>(name, required(file, name, where), 0, 1'000'000'000'000, "0 or more");
+  };
   const auto real = [&](const char* name) { return detail::number<double>(name, required(file, name, where), -1, 1e12, "a number"); };
   state.epoch = whole("epoch"), state.stopping.best_epoch = whole("best_epoch"), state.adam_steps = whole("adam_steps");
   state.stopping.best = real("best_ndcg"), state.seconds = real("seconds");

@@ -18,7 +18,7 @@ inline std::vector<data::item> known_items(std::string_view line, const data::id
 }
 
 inline void run_recommend(const std::string& directory, const std::string& history, const std::string& input, index top, bool as_json,
-                   core::execution how) {
+                          core::execution how) {
   const loaded_model m = load_model(directory);
   std::vector<std::vector<data::item>> known;
   if (input.empty()) {
@@ -26,7 +26,8 @@ inline void run_recommend(const std::string& directory, const std::string& histo
   } else {
     std::istringstream lines(io::read_file(input));
     std::string line;
-    for (index number = 1; std::getline(lines, line); ++number) known.push_back(known_items(line, m.ids, input + ":" + std::to_string(number)));
+    for (index number = 1; std::getline(lines, line); ++number)
+      known.push_back(known_items(line, m.ids, input + ":" + std::to_string(number)));
     if (known.empty()) throw input_error(input + ": is empty; give one history a line");
   }
   if (top > m.ids.size()) std::cerr << "cddrec: --top " << top << " is more than the " << m.ids.size() << " items there are\n";

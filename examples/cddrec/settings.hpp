@@ -30,9 +30,9 @@ struct run_settings {
   double beta_first = 1e-4, beta_last = 0.04;
   // Objective
   std::string objective = "combined", divergence = "dot_product", contrastive = "exact", negatives = "uniform";
-  double divergence_weight = 1, lambda = 0, temperature = 0.5, softmax_weight = 1, softmax_temperature = 0.07;
+  double divergence_weight = 1, lambda = 0, temperature = 0.5, softmax_weight = 1, softmax_temperature = 0.1;
   // Training
-  index sampled_steps = 2, batch_users = 128, epochs = 200, patience = 20, seed = 42;
+  index sampled_steps = 1, batch_users = 128, epochs = 200, patience = 20, seed = 42;
   double learning_rate = 1e-3;
 };
 
@@ -181,8 +181,15 @@ inline network make_network(const run_settings& s, index items) {
   const auto process = s.schedule == "cosine"
                            ? diffusion::process<float>(diffusion::cosine_schedule{}, s.steps)
                            : diffusion::process<float>(diffusion::linear_schedule{.first = s.beta_first, .last = s.beta_last}, s.steps);
-  return network({.items = items, .width = s.width, .layers = s.layers, .heads = s.heads, .max_length = s.max_length, .dropout = s.dropout,
-                  .attention_dropout = s.attention_dropout, .residual = s.residual, .feed_forward = s.feed_forward},
+  return network({.items = items,
+                  .width = s.width,
+                  .layers = s.layers,
+                  .heads = s.heads,
+                  .max_length = s.max_length,
+                  .dropout = s.dropout,
+                  .attention_dropout = s.attention_dropout,
+                  .residual = s.residual,
+                  .feed_forward = s.feed_forward},
                  process, core::seed{static_cast<std::uint64_t>(s.seed)});
 }
 

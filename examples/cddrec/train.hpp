@@ -114,9 +114,15 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
       display.epoch(report);
     };
     const auto result = train::fit(net, make_objective(s), split,
-                                   {.epochs = s.epochs, .batch_users = s.batch_users, .sampled_steps = s.sampled_steps,
-                                    .learning_rate = s.learning_rate, .patience = s.patience, .minutes = o.minutes, .augmentation = {},
-                                    .seed = core::seed{static_cast<std::uint64_t>(s.seed)}, .how = how},
+                                   {.epochs = s.epochs,
+                                    .batch_users = s.batch_users,
+                                    .sampled_steps = s.sampled_steps,
+                                    .learning_rate = s.learning_rate,
+                                    .patience = s.patience,
+                                    .minutes = o.minutes,
+                                    .augmentation = {},
+                                    .seed = core::seed{static_cast<std::uint64_t>(s.seed)},
+                                    .how = how},
                                    hooks, std::move(state));
     table.emplace_back("cddrec", test_metrics(model::ranker<network>(net, how), split, how));
     rusage usage{};

@@ -27,9 +27,7 @@ TEST_CASE("gradients of the softmax over items, over several blocks of both side
     const std::vector<core::matrix<double>> x{normal_matrix<double>(70, 3, 1), normal_matrix<double>(items, 3, 2)};
     std::vector<std::int32_t> targets(70);
     for (std::size_t i = 0; i < targets.size(); ++i) targets[i] = static_cast<std::int32_t>((i * 17) % static_cast<std::size_t>(items));
-    CHECK(gradient_error(x, [&](auto&, auto& v) {
-            return ad::softmax_over_items<double, std::int32_t>(v[0], v[1], targets, 1.7);
-          }) < 1e-6);
+    CHECK(gradient_error(x, [&](auto&, auto& v) { return ad::softmax_over_items<double, std::int32_t>(v[0], v[1], targets, 1.7); }) < 1e-6);
   }
 }
 

@@ -50,8 +50,8 @@ TEST_CASE("gradients of row ops") {
   CHECK(gradient_error(pair, [](auto&, auto& v) { return ad::row_dot(v[0], v[1]); }) < bound);
   CHECK(gradient_error(pair, [](auto&, auto& v) { return ad::squared_distance(v[0], v[1], 0.8); }) < bound);
   const std::vector<std::int32_t> ids{2, 0, 2, 4, 1, 2};
-  CHECK(gradient_error({normal_matrix<double>(5, 6, 4)},
-                       [&](auto&, auto& v) { return ad::gather<double, std::int32_t>(v[0], ids); }) < bound);
+  CHECK(gradient_error({normal_matrix<double>(5, 6, 4)}, [&](auto&, auto& v) { return ad::gather<double, std::int32_t>(v[0], ids); }) <
+        bound);
   std::vector<double> weights(static_cast<std::size_t>(layout.rows()), 1);
   for (std::size_t i = 0; i < weights.size(); i += 3) weights[i] = 0;
   CHECK(gradient_error({tokens(1, 5)}, [](auto&, auto& v) { return ad::mean(v[0]); }) < bound);

@@ -26,14 +26,26 @@ double worst(double first, double last, double floor, F f, G exact) {
 }  // namespace
 
 TEST_CASE("elementary functions are as exact as float allows") {
-  CHECK(worst(-87, 88, 0, [](auto x) { return simd::exp<float>(x); }, [](double x) { return std::exp(x); }) < 2e-7);
-  CHECK(worst(1e-6, 1.9, 1, [](auto x) { return simd::log<float>(x); }, [](double x) { return std::log(x); }) < 2e-7);
-  CHECK(worst(2, 1e6, 0, [](auto x) { return simd::log<float>(x); }, [](double x) { return std::log(x); }) < 2e-7);
-  CHECK(worst(-6, 6, 1, [](auto x) { return simd::erf<float>(x); }, [](double x) { return std::erf(x); }) < 6e-7);
+  CHECK(worst(
+            -87, 88, 0, [](auto x) { return simd::exp<float>(x); }, [](double x) { return std::exp(x); }) < 2e-7);
+  CHECK(worst(
+            1e-6, 1.9, 1, [](auto x) { return simd::log<float>(x); }, [](double x) { return std::log(x); }) < 2e-7);
+  CHECK(worst(
+            2, 1e6, 0, [](auto x) { return simd::log<float>(x); }, [](double x) { return std::log(x); }) < 2e-7);
+  CHECK(worst(
+            -6, 6, 1, [](auto x) { return simd::erf<float>(x); }, [](double x) { return std::erf(x); }) < 6e-7);
   const double turn = 6.283185307179586;
   simd::vec<float> other;
-  auto cosine = [&](auto u) { simd::vec<float> c; simd::cos_sin_turn<float>(u, c, other); return c; };
-  auto sine = [&](auto u) { simd::vec<float> s; simd::cos_sin_turn<float>(u, other, s); return s; };
+  auto cosine = [&](auto u) {
+    simd::vec<float> c;
+    simd::cos_sin_turn<float>(u, c, other);
+    return c;
+  };
+  auto sine = [&](auto u) {
+    simd::vec<float> s;
+    simd::cos_sin_turn<float>(u, other, s);
+    return s;
+  };
   CHECK(worst(0, 0.99999, 1, cosine, [&](double u) { return std::cos(turn * u); }) < 6e-7);
   CHECK(worst(0, 0.99999, 1, sine, [&](double u) { return std::sin(turn * u); }) < 6e-7);
 }

@@ -1,7 +1,7 @@
 #include "cddrec/core/tensor.hpp"
 
-#include "test.hpp"
 #include <unsupported/Eigen/CXX11/Tensor>
+#include "test.hpp"
 
 namespace cddrec::test {
 

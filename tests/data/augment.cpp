@@ -49,8 +49,7 @@ core::random draw_of(kind wanted, std::uint64_t name = 0) {
 // A sequence with or without repeats.
 items random_sequence(index length, index vocabulary, core::random draw) {
   items s;
-  for (index i = 0; i < length; ++i)
-    s.push_back(vocabulary > 0 ? static_cast<item>(draw.below(i, vocabulary)) : static_cast<item>(i));
+  for (index i = 0; i < length; ++i) s.push_back(vocabulary > 0 ? static_cast<item>(draw.below(i, vocabulary)) : static_cast<item>(i));
   return s;
 }
 
@@ -182,8 +181,7 @@ TEST_CASE("every choice of hidden inputs and every order is as likely as any oth
 
 TEST_CASE("shares are rounded down as on paper") {
   for (int percent = 1; percent <= 100; ++percent)
-    for (index n = 1; n <= 200; ++n)
-      REQUIRE(data::detail::share_of(static_cast<float>(percent) / 100.0f, n) == percent * n / 100);
+    for (index n = 1; n <= 200; ++n) REQUIRE(data::detail::share_of(static_cast<float>(percent) / 100.0f, n) == percent * n / 100);
 }
 
 TEST_CASE("mask never hides everything, crop and reorder may touch everything") {
@@ -250,8 +248,8 @@ TEST_CASE("a steady loop does not allocate") {
       data::add_augmented(s.augmented, s.clean, sequence, 20, mask_item, {}, draw.child(u));
     }
     data::pair_views(s.main, s.augmented, s.clean, pairs);
-    return std::vector<const void*>{s.augmented.inputs.data(), s.augmented.targets.data(), s.augmented.offsets.data(),
-                                    s.clean.data(), pairs.data()};
+    return std::vector<const void*>{s.augmented.inputs.data(), s.augmented.targets.data(), s.augmented.offsets.data(), s.clean.data(),
+                                    pairs.data()};
   };
   s.augmented.inputs.reserve(64 * 14), s.augmented.targets.reserve(64 * 14), s.clean.reserve(64 * 14), pairs.reserve(64 * 14);
   const auto memory = fill(core::random(core::seed{0}));

@@ -20,8 +20,7 @@ TEST_CASE("tokens are numbered in the order in which they are first seen") {
 TEST_CASE("tokens are opaque") {
   data::id_map ids;
   const std::string with_zero("a\0b", 3);
-  const std::vector<std::string> tokens{
-      "-3", "3", "03", " 3", "", "A", "a", with_zero, "a very long token, longer than any small string"};
+  const std::vector<std::string> tokens{"-3", "3", "03", " 3", "", "A", "a", with_zero, "a very long token, longer than any small string"};
   for (const auto& token : tokens) ids.add(token);
   REQUIRE(ids.size() == static_cast<index>(tokens.size()));
   for (std::size_t i = 0; i < tokens.size(); ++i) {

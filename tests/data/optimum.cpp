@@ -16,9 +16,7 @@ struct measured {
   double recall_error = 0, ndcg_error = 0, mrr_error = 0;  // their standard errors
 };
 
-double standard_error(double mean, double mean_of_squares, double count) {
-  return std::sqrt((mean_of_squares - mean * mean) / count);
-}
+double standard_error(double mean, double mean_of_squares, double count) { return std::sqrt((mean_of_squares - mean * mean) / count); }
 
 // Ranks all items but the history by score(history), ties by item.
 template <class Score>

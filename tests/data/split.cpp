@@ -78,8 +78,7 @@ TEST_CASE("repeated items are kept, and the split outlives its log") {
 TEST_CASE("a log that cannot be split is refused") {
   CHECK_THROWS_AS(data::leave_one_out(log_of({}, 3)), input_error);
   CHECK_THROWS_WITH(data::leave_one_out(log_of({{0, 1, 2}, {0}}, 3)), ContainsSubstring("none of the 2 users has 4 items"));
-  CHECK_THROWS_WITH(data::leave_one_out(log_of({{0, 1, 2, 3}}, 3)),
-                    ContainsSubstring("item number 3 is not one of the log's 3 items"));
+  CHECK_THROWS_WITH(data::leave_one_out(log_of({{0, 1, 2, 3}}, 3)), ContainsSubstring("item number 3 is not one of the log's 3 items"));
   CHECK_THROWS_WITH(data::leave_one_out(log_of({{0, 1, -1, 2}}, 3)), ContainsSubstring("item number -1"));
 }
 

@@ -61,8 +61,7 @@ std::vector<std::string> lines(const synthetic_log& log) {
 
 TEST_CASE("next-item probabilities equal a sum over all hidden paths") {
   // 13 items in 3 clusters: one of 5, two of 4.
-  const synthetic_settings s{
-      .users = 300, .items = 13, .cluster_size = 4, .min_length = 3, .max_length = 3, .stay = 0.7, .noise = 0.4};
+  const synthetic_settings s{.users = 300, .items = 13, .cluster_size = 4, .min_length = 3, .max_length = 3, .stay = 0.7, .noise = 0.4};
   const synthetic_log log(s, core::seed{5});
   REQUIRE(log.clusters() == 3);
   REQUIRE(log.log().items.size() == 13);
@@ -105,8 +104,7 @@ TEST_CASE("probabilities sum to 1 over unseen items") {
 }
 
 TEST_CASE("what users did next is as frequent as its probability") {
-  const synthetic_settings s{
-      .users = 30000, .items = 8, .cluster_size = 4, .min_length = 3, .max_length = 3, .stay = 0.8, .noise = 0.3};
+  const synthetic_settings s{.users = 30000, .items = 8, .cluster_size = 4, .min_length = 3, .max_length = 3, .stay = 0.8, .noise = 0.3};
   const synthetic_log log(s, core::seed{11});
   const auto& histories = log.log().histories;
   const std::size_t length = GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{2});
@@ -144,8 +142,7 @@ TEST_CASE("popularity in a cluster is a power law, and numbers say nothing of cl
   for (int stride : {1, 2, 40, 50}) {
     int together = 0, pairs = 0;
     for (int name = 1; name + stride <= 2000; ++name, ++pairs) {
-      const auto a = log.log().items.find("i" + std::to_string(name)),
-                 b = log.log().items.find("i" + std::to_string(name + stride));
+      const auto a = log.log().items.find("i" + std::to_string(name)), b = log.log().items.find("i" + std::to_string(name + stride));
       REQUIRE((a && b));
       together += log.cluster(*a) == log.cluster(*b);
     }
@@ -207,8 +204,7 @@ TEST_CASE("wrong settings of a synthetic log are refused") {
 }
 
 TEST_CASE("a history that the truth cannot produce is refused") {
-  const synthetic_log log({.users = 400, .items = 42, .cluster_size = 21, .max_length = 20, .stay = 1, .noise = 0},
-                          core::seed{1});
+  const synthetic_log log({.users = 400, .items = 42, .cluster_size = 21, .max_length = 20, .stay = 1, .noise = 0}, core::seed{1});
   const auto refusal = [&](const std::vector<item>& history, const std::string& message) {
     CHECK_THROWS_AS(log.next_item_probabilities(history), input_error);
     CHECK_THROWS_WITH(log.next_item_probabilities(history), ContainsSubstring(message));

@@ -34,14 +34,8 @@ TEST_CASE("no users: zeros, not NaN") {
 }
 
 TEST_CASE("values are named as in every report, each by its own member") {
-  const eval::metrics m{.recall_at_1 = 1,
-                        .recall_at_5 = 2,
-                        .recall_at_10 = 3,
-                        .recall_at_20 = 4,
-                        .ndcg_at_5 = 5,
-                        .ndcg_at_10 = 6,
-                        .ndcg_at_20 = 7,
-                        .mrr = 8};
+  const eval::metrics m{
+      .recall_at_1 = 1, .recall_at_5 = 2, .recall_at_10 = 3, .recall_at_20 = 4, .ndcg_at_5 = 5, .ndcg_at_10 = 6, .ndcg_at_20 = 7, .mrr = 8};
   std::string text;
   for (const auto& [name, value] : m.values()) text += std::string(name) + "=" + std::to_string(int(value)) + " ";
   CHECK(text == "recall@1=1 recall@5=2 recall@10=3 recall@20=4 ndcg@5=5 ndcg@10=6 ndcg@20=7 mrr=8 ");

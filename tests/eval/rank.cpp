@@ -32,8 +32,7 @@ struct tied_scorer {
   void score(const std::vector<std::vector<data::item>>& query, index first, core::view<float> out, core::execution) const {
     REQUIRE(out.rows() == index(query.size()));
     for (index row = 0; row < out.rows(); ++row)
-      for (index j = 0; j < out.cols(); ++j)
-        out(row, j) = value(query[static_cast<std::size_t>(row)], static_cast<data::item>(first + j));
+      for (index j = 0; j < out.cols(); ++j) out(row, j) = value(query[static_cast<std::size_t>(row)], static_cast<data::item>(first + j));
   }
   float score_item(const std::vector<std::vector<data::item>>& query, index row, data::item i) const {
     return value(query[static_cast<std::size_t>(row)], i) + (contradicts_itself ? 1.0f : 0.0f);

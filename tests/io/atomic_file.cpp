@@ -77,12 +77,10 @@ TEST_CASE("a failed write leaves the old file and nothing beside it") {
 TEST_CASE("a missing directory and a place that is no file are named") {
   const scratch directory;
   CHECK(message_of<error>([&] { io::write_atomically(directory / "no/a", "x"); }) ==
-        (directory / "no/a").string() + ": cannot be written: No such file or directory: directory " +
-            (directory / "no").string());
+        (directory / "no/a").string() + ": cannot be written: No such file or directory: directory " + (directory / "no").string());
   const auto pipe = directory / "pipe";
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
-  CHECK(message_of<error>([&] { io::write_atomically(pipe, "x"); }) ==
-        pipe.string() + ": cannot be written: it is not a plain file");
+  CHECK(message_of<error>([&] { io::write_atomically(pipe, "x"); }) == pipe.string() + ": cannot be written: it is not a plain file");
   CHECK(std::filesystem::is_fifo(pipe));
   CHECK(directory.names() == names{"pipe"});
 }
@@ -124,8 +122,7 @@ TEST_CASE("what cannot be read is refused by name") {
   const scratch directory;
   CHECK(message_of<input_error>([&] { io::read_file(directory / "a"); }) ==
         (directory / "a").string() + ": cannot be opened: No such file or directory");
-  CHECK(message_of<input_error>([&] { io::read_file(directory / ""); }) ==
-        (directory / "").string() + ": is a directory; name a file");
+  CHECK(message_of<input_error>([&] { io::read_file(directory / ""); }) == (directory / "").string() + ": is a directory; name a file");
 }
 
 TEST_CASE("a pipe is read to its end") {

@@ -166,14 +166,12 @@ TEST_CASE("a header that breaks the format is refused though its checksum is rig
   CHECK(problem(sealed(entry("32", "[0]", "[0,0]"))) == type);
 
   const std::string sizes = "tensor \"a\": the shape is not a list of whole numbers from 0";
-  for (const char* bad :
-       {"1", "[-1]", "[1.0]", "[\"1\"]", "[9223372036854775808]", "[1e3]", "[null]", "[18446744073709551616]", "[-0]"})
+  for (const char* bad : {"1", "[-1]", "[1.0]", "[\"1\"]", "[9223372036854775808]", "[1e3]", "[null]", "[18446744073709551616]", "[-0]"})
     CHECK(problem(sealed(entry(f32, bad, "[0,4]"), "1234")) == sizes);
   for (const char* bad : {"[4611686018427387904]", "[4294967296,4294967296]", "[9223372036854775807,2,0]"})
     CHECK(problem(sealed(entry(f32, bad, "[0,4]"), "1234")) == "tensor \"a\": the shape overflows");
   CHECK(problem(sealed(entry(f32, "[2]", "[0,4]"), "1234")) == "tensor \"a\": the shape needs 8 bytes, the data_offsets give 4");
-  CHECK(problem(sealed(entry(f32, "[1]", "[0,8]"), "12345678")) ==
-        "tensor \"a\": the shape needs 4 bytes, the data_offsets give 8");
+  CHECK(problem(sealed(entry(f32, "[1]", "[0,8]"), "12345678")) == "tensor \"a\": the shape needs 4 bytes, the data_offsets give 8");
   CHECK(problem(sealed(entry(f32, "[]", "[0,0]"))) == "tensor \"a\": the shape needs 4 bytes, the data_offsets give 0");
   CHECK(problem(sealed(entry(f32, "[1000000000000]", "[0,4000000000000]"), "1234")) ==
         "tensor \"a\": the data_offsets leave the 4 bytes of data");
@@ -191,8 +189,8 @@ TEST_CASE("tensors must fill the data, each byte once") {
     std::string entries;
     char name = 'a';
     for (const auto& [begin, end] : extents)
-      entries += std::string(",\"") + name++ + R"(":{"dtype":"U8","shape":[)" + std::to_string(end - begin) +
-                 R"(],"data_offsets":[)" + std::to_string(begin) + "," + std::to_string(end) + "]}";
+      entries += std::string(",\"") + name++ + R"(":{"dtype":"U8","shape":[)" + std::to_string(end - begin) + R"(],"data_offsets":[)" +
+                 std::to_string(begin) + "," + std::to_string(end) + "]}";
     return sealed(entries, std::string(bytes, 'x'));
   };
   CHECK_FALSE(refused(file({{4, 4}, {2, 4}, {2, 2}, {0, 2}, {0, 0}}, 4)));
@@ -225,8 +223,7 @@ TEST_CASE("wrong use of a tensor file is told by name") {
   CHECK_THROWS_WITH(file.values<double>("a"), ContainsSubstring("tensor \"a\" is F32, not F64"));
   CHECK_THROWS_WITH(file.values<float>("b"), ContainsSubstring("there is no tensor \"b\""));
   CHECK_THROWS_WITH(file.shape("b"), ContainsSubstring("there is no tensor \"b\""));
-  CHECK_THROWS_WITH(io::tensor_file::parse(file.serialise(), "FILE").shape("b"),
-                    ContainsSubstring("FILE: there is no tensor \"b\""));
+  CHECK_THROWS_WITH(io::tensor_file::parse(file.serialise(), "FILE").shape("b"), ContainsSubstring("FILE: there is no tensor \"b\""));
   file.metadata["x"] = "\xFF";
   CHECK_THROWS_WITH(file.serialise(), ContainsSubstring("is not UTF-8"));
   file.metadata = {{"checksum", "x"}};
@@ -235,8 +232,7 @@ TEST_CASE("wrong use of a tensor file is told by name") {
 
 TEST_CASE("a model that is not there is refused by name") {
   const scratch directory;
-  CHECK_THROWS_WITH(io::tensor_file::load(directory / "no"),
-                    ContainsSubstring("no: cannot be opened: No such file or directory"));
+  CHECK_THROWS_WITH(io::tensor_file::load(directory / "no"), ContainsSubstring("no: cannot be opened: No such file or directory"));
   CHECK_THROWS_WITH(io::tensor_file::load(directory.write("text", "hello, world")), ContainsSubstring("text: damaged model: "));
 }
 

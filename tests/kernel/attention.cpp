@@ -55,9 +55,7 @@ TEST_CASE("a sequence attends with the same bits packed or alone, for any thread
     };
     for (int threads : {2, 4}) CHECK(same(run<float>(q, k, v, up, noise, layout, 2, causal, threads), whole));
     for (index s = 0; s < layout.size(); ++s) {
-      const auto cut = [&](const core::matrix<float>& x) {
-        return core::matrix<float>(x.middleRows(layout.begin(s), layout.length(s)));
-      };
+      const auto cut = [&](const core::matrix<float>& x) { return core::matrix<float>(x.middleRows(layout.begin(s), layout.length(s))); };
       const std::vector<index> alone{0, layout.length(s)};
       CHECK(same(run<float>(cut(q), cut(k), cut(v), cut(up), cut(noise), core::ragged(alone), 2, causal),
                  {cut(whole.out), cut(whole.dq), cut(whole.dk), cut(whole.dv)}));
@@ -93,8 +91,7 @@ TEST_CASE("dropout scales or drops an attention weight, the same for any threads
       }
     }
   CHECK(std::abs(kept / 800.0 - 0.75) < 0.06);
-  for (int threads : {2, 4})
-    CHECK(same_bits(run<float>(m(1), m(2), v, up, zero, layout, 2, true, threads, dropped).out, got.out));
+  for (int threads : {2, 4}) CHECK(same_bits(run<float>(m(1), m(2), v, up, zero, layout, 2, true, threads, dropped).out, got.out));
 }
 
 }  // namespace cddrec::test

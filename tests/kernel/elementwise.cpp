@@ -53,16 +53,14 @@ TEMPLATE_TEST_CASE("bias and its gradient", "", float, double) {
 TEMPLATE_TEST_CASE("GELU and its gradient", "", float, double) {
   using T = TestType;
   for (auto [rows, cols] : shapes) {
-    const auto x = normal_matrix<T>(rows, cols, 1, T(3)), up = normal_matrix<T>(rows, cols, 2),
-               noise = normal_matrix<T>(rows, cols, 3);
+    const auto x = normal_matrix<T>(rows, cols, 1, T(3)), up = normal_matrix<T>(rows, cols, 2), noise = normal_matrix<T>(rows, cols, 3);
     auto out = not_a_number<T>(rows, cols);
     kernel::gelu_forward<T>(x, out, {1});
     CHECK(error_of(out, each(x, [](double v) { return v * phi(v); })) < tolerance<T>);
     auto dx = noise;
     kernel::gelu_backward<T>(up, x, dx, {1});
     const auto slope = each(x, [](double v) { return phi(v) + v * density(v); });
-    CHECK(error_of<T>(dx, noise.template cast<double>().array() + up.template cast<double>().array() * slope.array()) <
-          tolerance<T>);
+    CHECK(error_of<T>(dx, noise.template cast<double>().array() + up.template cast<double>().array() * slope.array()) < tolerance<T>);
   }
 }
 
@@ -79,8 +77,7 @@ TEMPLATE_TEST_CASE("softplus and its gradient, without overflow", "", float, dou
   auto dx = noise;
   kernel::softplus_backward<T>(up, x, dx);
   const auto slope = each(x, [](double v) { return 1 / (1 + std::exp(-v)); });
-  CHECK(error_of<T>(dx, noise.template cast<double>().array() + up.template cast<double>().array() * slope.array()) <
-        tolerance<T>);
+  CHECK(error_of<T>(dx, noise.template cast<double>().array() + up.template cast<double>().array() * slope.array()) < tolerance<T>);
 }
 
 TEMPLATE_TEST_CASE("dropout keeps or drops a value, forward and backward alike", "", float, double) {

@@ -52,8 +52,7 @@ TEMPLATE_TEST_CASE("InfoNCE and its gradients, with and without false negatives 
         for (index i = 0; i < 2 * n; ++i) {
           const index positive = (i + n) % (2 * n);
           const auto allowed = [&](index j) {
-            return j == positive ||
-                   (j != i && (!masked || ids[static_cast<std::size_t>(j % n)] != ids[static_cast<std::size_t>(i % n)]));
+            return j == positive || (j != i && (!masked || ids[static_cast<std::size_t>(j % n)] != ids[static_cast<std::size_t>(i % n)]));
           };
           double total = 0;
           for (index j = 0; j < 2 * n; ++j)

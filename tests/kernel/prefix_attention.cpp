@@ -93,9 +93,7 @@ TEST_CASE("a sequence is scanned with the same bits packed or alone, for any thr
     CHECK(same_bits(many.dv, whole.dv));
   }
   for (index s = 0; s < layout.size(); ++s) {
-    const auto cut = [&](const core::matrix<float>& x) {
-      return core::matrix<float>(x.middleRows(layout.begin(s), layout.length(s)));
-    };
+    const auto cut = [&](const core::matrix<float>& x) { return core::matrix<float>(x.middleRows(layout.begin(s), layout.length(s))); };
     const std::vector<index> only{0, layout.length(s)};
     const auto alone = run<float>(q, cut(k), cut(v), cut(factor), cut(up), cut(noise), core::ragged(only), 2);
     CHECK(same_bits(alone.out, cut(whole.out)));

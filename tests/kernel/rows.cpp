@@ -18,8 +18,7 @@ std::vector<std::int32_t> drawn_ids(index count, index below) {
 TEMPLATE_TEST_CASE("gather copies rows, and its gradient adds up those of a repeated row", "", float, double) {
   using T = TestType;
   for (index table_rows : {1, 10, 2500}) {
-    const auto table = normal_matrix<T>(table_rows, 7, 1), up = normal_matrix<T>(200, 7, 2),
-               noise = normal_matrix<T>(table_rows, 7, 3);
+    const auto table = normal_matrix<T>(table_rows, 7, 1), up = normal_matrix<T>(200, 7, 2), noise = normal_matrix<T>(table_rows, 7, 3);
     auto ids = drawn_ids(200, table_rows);
     ids[0] = static_cast<std::int32_t>(table_rows - 1);
     core::matrix<T> expected(200, 7), out = not_a_number<T>(200, 7);

@@ -85,8 +85,7 @@ TEST_CASE("a row's cross-entropy has the same bits alone, for any threads, with 
 }
 
 TEST_CASE("cross-entropy stays finite for enormous scores, whichever block holds the largest") {
-  const auto x = normal_matrix<float>(5, 4, 1, 100.0f), items = normal_matrix<float>(600, 4, 2, 100.0f),
-             up = normal_matrix<float>(5, 1, 3);
+  const auto x = normal_matrix<float>(5, 4, 1, 100.0f), items = normal_matrix<float>(600, 4, 2, 100.0f), up = normal_matrix<float>(5, 1, 3);
   const auto got = run<float>(x, items, drawn_targets(5, 600), 1.0f, up);
   CHECK((got.loss.allFinite() && got.dx.allFinite() && got.ditems.allFinite()));
   CHECK(got.loss.minCoeff() >= 0);
@@ -99,8 +98,8 @@ TEST_CASE("either gradient of the cross-entropy may be left out") {
   auto dx = normal_matrix<float>(70, 5, 11), ditems = normal_matrix<float>(300, 5, 12);
   workspace<float> space(kernel::softmax_over_items_workspace<float>(70, 300, 5));
   const auto backward = [&](core::view<float> to_x, core::view<float> to_items) {
-    kernel::softmax_over_items_backward<float, std::int32_t>(up, x, items, targets, 1.0f, both.log_sum, both.expected, to_x,
-                                                             to_items, space, {1});
+    kernel::softmax_over_items_backward<float, std::int32_t>(up, x, items, targets, 1.0f, both.log_sum, both.expected, to_x, to_items,
+                                                             space, {1});
   };
   backward(dx, {});
   backward({}, ditems);

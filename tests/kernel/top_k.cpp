@@ -61,8 +61,7 @@ TEMPLATE_TEST_CASE("counting what is better gives the place in the sorted whole"
     for (std::size_t block : {17u, 64u, 333u}) {
       index better = 0;
       for (std::size_t b = 0; b < count; b += block)
-        better += kernel::count_better(std::span<const TestType>(scores).subspan(b, std::min(block, count - b)), index(b),
-                                       expected[place]);
+        better += kernel::count_better(std::span<const TestType>(scores).subspan(b, std::min(block, count - b)), index(b), expected[place]);
       REQUIRE(better == index(place));
     }
 }

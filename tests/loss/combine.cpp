@@ -18,8 +18,9 @@ TEST_CASE("a combination is the sum of its parts and asks for what any of them n
   std::array<double, 3> of_divergence{};
   std::array<double, 1> of_view{};
   const double total = value_and_gradients(x, [&](auto& v) { return run_objective(whole, v, process, parts); }).first;
-  const double divergence =
-      value_and_gradients(x, [&](auto& v) { return run_objective(loss::cross_divergence<loss::kl_mean>{}, v, process, of_divergence); }).first;
+  const double divergence = value_and_gradients(x, [&](auto& v) {
+                              return run_objective(loss::cross_divergence<loss::kl_mean>{}, v, process, of_divergence);
+                            }).first;
   const double view = value_and_gradients(x, [&](auto& v) { return run_objective(loss::in_view{}, v, process, of_view); }).first;
   CHECK(total == Approx(divergence + view));
   CHECK(parts[3] == Approx(of_view[0]));

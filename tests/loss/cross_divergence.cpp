@@ -16,9 +16,8 @@ void compare(const reference::tensors& r, const std::string& name, Divergence di
              const std::vector<std::string>& gradients, schedule_for schedule) {
   const diffusion::process<double> process(schedule, 2);
   std::array<double, 3> parts{};
-  const auto [value, gradient] = value_and_gradients(inputs, [&](auto& v) {
-    return run_objective(loss::cross_divergence<Divergence>{.divergence = divergence}, v, process, parts);
-  });
+  const auto [value, gradient] = value_and_gradients(
+      inputs, [&](auto& v) { return run_objective(loss::cross_divergence<Divergence>{.divergence = divergence}, v, process, parts); });
   CHECK(value == Approx(2 * scalar(r, name + ".value")).epsilon(1e-10));
   CHECK(parts[0] == Approx(scalar(r, name + ".value")).epsilon(1e-10));
   for (std::size_t k = 0; k < gradients.size(); ++k)

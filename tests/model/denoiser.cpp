@@ -54,8 +54,7 @@ TEST_CASE("the decoder has PyTorch's values at every step, and its gradients") {
     }
     t.backward();
     CHECK(distance(encoding.gradient, reference::get(torch, kind + "encoding.gradient")) < 1e-10);
-    CHECK(distance(parameters.at("decoder.step_embedding.weight")->gradient, reference::get(torch, kind + "step.gradient")) <
-          1e-10);
+    CHECK(distance(parameters.at("decoder.step_embedding.weight")->gradient, reference::get(torch, kind + "step.gradient")) < 1e-10);
     CHECK(distance(parameters.at("decoder.key.weight")->gradient, reference::get(torch, kind + "key.gradient")) < 1e-10);
   }
 }
@@ -66,20 +65,14 @@ TEST_CASE("gradients of the decoder on ragged batches, plain and dressed, with a
   const core::random draw(core::seed{3});
   for (bool dressed : {false, true})
     for (double rate : {0.0, 0.2}) {
-      decoder layer({.width = 4,
-                     .steps = 3,
-                     .heads = 2,
-                     .residual = dressed,
-                     .feed_forward = dressed,
-                     .dropout = rate,
-                     .attention_dropout = rate},
-                    core::random(core::seed{1}));
+      decoder layer(
+          {.width = 4, .steps = 3, .heads = 2, .residual = dressed, .feed_forward = dressed, .dropout = rate, .attention_dropout = rate},
+          core::random(core::seed{1}));
       const auto parameters = parameters_of(layer, "denoiser");
       make_wild(parameters);
       CHECK(layer_error(parameters, normal_matrix<double>(layout.rows(), 4, 2), [&](auto&, const auto& v) {
               const auto context = layer.prepare(v, layout);
-              return autodiff::linear_combination(1.0, layer.predict(context, 0, draw), 0.7,
-                                                  layer.predict(context, 2, draw.child(1)));
+              return autodiff::linear_combination(1.0, layer.predict(context, 0, draw), 0.7, layer.predict(context, 2, draw.child(1)));
             }) < 1e-6);
     }
 }
@@ -90,8 +83,7 @@ TEST_CASE("steps one at a time leave the gradients of all steps together") {
   const auto target = normal_matrix<double>(layout.rows(), 6, 9);
   for (bool dressed : {false, true}) {
     const auto run = [&](bool one_at_a_time) {
-      decoder layer({.width = 6, .steps = 4, .heads = 2, .residual = dressed, .feed_forward = dressed},
-                    core::random(core::seed{1}));
+      decoder layer({.width = 6, .steps = 4, .heads = 2, .residual = dressed, .feed_forward = dressed}, core::random(core::seed{1}));
       const auto parameters = parameters_of(layer, "denoiser");
       make_wild(parameters);
       autodiff::parameter<double> encoding;

@@ -52,8 +52,7 @@ TEST_CASE("settings out of range are refused with the setting's name and its val
   CHECK_THROWS_WITH(with([](auto& s) { s.items = 0; }), ContainsSubstring("items must be 1 or more, it is 0"));
   CHECK_THROWS_WITH(with([](auto& s) { s.width = 0; }), ContainsSubstring("width must be 1 or more, it is 0"));
   CHECK_THROWS_WITH(with([](auto& s) { s.layers = 0; }), ContainsSubstring("layers must be 1 or more, it is 0"));
-  CHECK_THROWS_WITH(with([](auto& s) { s.heads = 5; }),
-                    ContainsSubstring("heads must be 1 or more and divide the width, it is 5"));
+  CHECK_THROWS_WITH(with([](auto& s) { s.heads = 5; }), ContainsSubstring("heads must be 1 or more and divide the width, it is 5"));
   CHECK_THROWS_WITH(with([](auto& s) { s.heads = 0; }), ContainsSubstring("heads must be"));
   CHECK_THROWS_WITH(with([](auto& s) { s.max_length = 0; }), ContainsSubstring("max_length must be 1 or more, it is 0"));
   CHECK_THROWS_WITH(with([](auto& s) { s.dropout = 1; }), ContainsSubstring("dropout must be in [0, 1), it is 1"));

@@ -41,7 +41,8 @@ TEST_CASE("one encoder layer after embedding and normalisation has PyTorch's val
   position.value = reference::get(torch, "encoder.position");
   gain.value = reference::get(torch, "encoder.norm.weight");
   bias.value = reference::get(torch, "encoder.norm.bias");
-  encoder layers({.width = embedding.value.cols(), .layers = 1, .heads = 2, .feed_forward = 4, .dropout = 0, .attention_dropout = 0}, core::random());
+  encoder layers({.width = embedding.value.cols(), .layers = 1, .heads = 2, .feed_forward = 4, .dropout = 0, .attention_dropout = 0},
+                 core::random());
   const auto parameters = parameters_of(layers, "");
   const std::string prefix = ".layers.0";
   REQUIRE(parameters.size() == 12);
@@ -66,8 +67,8 @@ TEST_CASE("one encoder layer after embedding and normalisation has PyTorch's val
   CHECK(distance(embedding.gradient, reference::get(torch, "encoder.embedding.gradient")) < 1e-10);
   CHECK(distance(position.gradient, reference::get(torch, "encoder.position.gradient")) < 1e-10);
   for (const char* name : {"self_attn.in_proj_weight", "linear1.weight", "norm1.weight"})
-    CHECK(distance(parameters.at(prefix + "." + name)->gradient,
-                   reference::get(torch, std::string("encoder.") + name + ".gradient")) < 1e-10);
+    CHECK(distance(parameters.at(prefix + "." + name)->gradient, reference::get(torch, std::string("encoder.") + name + ".gradient")) <
+          1e-10);
 }
 
 TEST_CASE("a packed sequence is encoded with the same bits as alone") {

@@ -42,15 +42,14 @@ TEMPLATE_TEST_CASE("Adam is Adam, entry by entry, over several steps", "", float
       const core::matrix<T> g = normal_matrix<T>(p.value.rows(), p.value.cols(), 10 * static_cast<std::uint64_t>(step) + k, T(2));
       if (step != 3) p.gradient += g;  // at step 3 the gradient is zero, as the last step left it
       for (index i = 0; i < p.value.size(); ++i)
-        expected[k][static_cast<std::size_t>(i)].step(step == 3 ? 0.0 : static_cast<double>(g.data()[i]), step,
-                                                      optimiser.settings);
+        expected[k][static_cast<std::size_t>(i)].step(step == 3 ? 0.0 : static_cast<double>(g.data()[i]), step, optimiser.settings);
     }
     optimiser.step({1});
     for (std::size_t k = 0; k < parameters.size(); ++k) {
       double worst = 0;
       for (index i = 0; i < parameters[k].value.size(); ++i)
-        worst = std::max(
-            worst, std::abs(static_cast<double>(parameters[k].value.data()[i]) - expected[k][static_cast<std::size_t>(i)].value));
+        worst =
+            std::max(worst, std::abs(static_cast<double>(parameters[k].value.data()[i]) - expected[k][static_cast<std::size_t>(i)].value));
       CHECK(worst < (std::is_same_v<T, float> ? 2e-6 : 1e-13));
       CHECK(parameters[k].gradient.isZero(0));
     }

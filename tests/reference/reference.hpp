@@ -4,9 +4,11 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cddrec/core/tensor.hpp"
@@ -14,7 +16,7 @@
 namespace cddrec::test::reference {
 
 using core::index;
-using tensors = std::map<std::string, core::matrix<double>>;
+using tensors = std::map<std::string, core::matrix<double>, std::less<>>;
 
 /// Every block of the file by its name.
 inline tensors load(const std::string& path = CDDREC_SOURCE_DIR "/tests/reference/reference.txt") {
@@ -41,10 +43,10 @@ inline tensors load(const std::string& path = CDDREC_SOURCE_DIR "/tests/referenc
   return all;
 }
 
-/// The block called `name`.
-inline const core::matrix<double>& get(const tensors& all, const std::string& name) {
+/// The block called `name`; a view, so that GCC 13 does not take the result for a reference into a temporary name.
+inline const core::matrix<double>& get(const tensors& all, std::string_view name) {
   const auto found = all.find(name);
-  if (found == all.end()) throw std::runtime_error("reference: no tensor is called " + name);
+  if (found == all.end()) throw std::runtime_error("reference: no tensor is called " + std::string(name));
   return found->second;
 }
 

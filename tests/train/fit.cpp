@@ -16,11 +16,13 @@ const data::synthetic_log& log() {
   return made;
 }
 network fresh() {
-  return network({.items = log().log().items.size(), .width = 16, .heads = 2, .max_length = 8, .dropout = 0.2, .residual = true,
-                  .feed_forward = true},
-                 diffusion::process<float>(diffusion::linear_schedule{}, 6), core::seed{5});
+  return network(
+      {.items = log().log().items.size(), .width = 16, .heads = 2, .max_length = 8, .dropout = 0.2, .residual = true, .feed_forward = true},
+      diffusion::process<float>(diffusion::linear_schedule{}, 6), core::seed{5});
 }
-auto objective() { return loss::combine(loss::cross_divergence<loss::dot_product>{}, loss::in_view{}, loss::cross_view{}, loss::item_softmax{}); }
+auto objective() {
+  return loss::combine(loss::cross_divergence<loss::dot_product>{}, loss::in_view{}, loss::cross_view{}, loss::item_softmax{});
+}
 train::fit_settings settings(index epochs, int threads = 1) {
   return {.epochs = epochs, .batch_users = 32, .sampled_steps = 2, .seed = {9}, .how = {threads}};
 }
@@ -75,10 +77,11 @@ TEST_CASE("memory does not depend on the number of diffusion steps") {
   const data::split split = data::leave_one_out(log().log());
   std::vector<std::size_t> reserved;
   for (index steps : {10, 100}) {
-    network net({.items = split.items(), .width = 16, .heads = 2, .max_length = 8}, diffusion::process<float>(diffusion::linear_schedule{}, steps),
-                core::seed{5});
+    network net({.items = split.items(), .width = 16, .heads = 2, .max_length = 8},
+                diffusion::process<float>(diffusion::linear_schedule{}, steps), core::seed{5});
     train::views batch;
-    batch.build(32, [&](index i) { return split.training(i); }, 8, net.items(), objective().needs(), {}, core::random(core::seed{1}));
+    batch.build(
+        32, [&](index i) { return split.training(i); }, 8, net.items(), objective().needs(), {}, core::random(core::seed{1}));
     std::vector<train::weighted_step> all;
     train::choose_steps(steps, 0, {}, all);
     core::arena memory(1 << 16);
@@ -107,7 +110,8 @@ TEST_CASE("a loss that is not finite stops training and says where") {
   net.visit([](const std::string& name, auto& p) {
     if (name == "denoiser.value.weight") p.value(0, 0) = std::numeric_limits<float>::quiet_NaN();
   });
-  CHECK_THROWS_WITH(train::fit(net, objective(), split, settings(1)), ContainsSubstring("epoch 1, batch 1") && ContainsSubstring("not finite"));
+  CHECK_THROWS_WITH(train::fit(net, objective(), split, settings(1)),
+                    ContainsSubstring("epoch 1, batch 1") && ContainsSubstring("not finite"));
 }
 
 TEST_CASE("a hook stops training") {

@@ -100,9 +100,7 @@ TEST_CASE("the gradient of a whole batch, all losses, both views and sampled ste
   const std::vector<train::weighted_step> steps{{0, 1.0}, {2, 0.7}};
   core::arena memory;
   std::vector<double> parts(goal.names().size());
-  const auto value = [&] {
-    return train::accumulate_gradient(net, goal, batch, steps, core::random(core::seed{3}), memory, {2}, parts);
-  };
+  const auto value = [&] { return train::accumulate_gradient(net, goal, batch, steps, core::random(core::seed{3}), memory, {2}, parts); };
   const auto clear = [&] { net.visit([](const std::string&, auto& p) { p.grad().matrix_map().setZero(); }); };
   clear();
   value();

@@ -29,8 +29,7 @@ variable<T> info_nce(const variable<T>& a, const variable<T>& b, std::span<const
 
 /// -log softmax(scale x items^T)[target] row by row -> [N, 1]. x [N, d], items [V, d]. `targets` must outlive the tape.
 template <class T, class Id>
-variable<T> softmax_over_items(const variable<T>& x, const variable<T>& items, std::span<const Id> targets,
-                               std::type_identity_t<T> scale) {
+variable<T> softmax_over_items(const variable<T>& x, const variable<T>& items, std::span<const Id> targets, std::type_identity_t<T> scale) {
   tape<T>& t = x.owner();
   auto [y, out] = t.make(x.rows(), 1, x.needs_grad() || items.needs_grad());
   const core::view<T> log_sum = t.memory().template matrix<T>(x.rows(), 1);

@@ -192,9 +192,8 @@ variable<T> squared_distance(const variable<T>& a, const variable<T>& b, std::ty
   tape<T>& t = a.owner();
   auto [y, out] = t.make(a.rows(), 1, a.needs_grad() || b.needs_grad());
   kernel::squared_distance_forward<T>(a.value(), b.value(), scale, out, t.how());
-  t.record([=, y = y] {
-    kernel::squared_distance_backward<T>(y.grad(), a.value(), b.value(), scale, a.grad(), b.grad(), y.owner().how());
-  });
+  t.record(
+      [=, y = y] { kernel::squared_distance_backward<T>(y.grad(), a.value(), b.value(), scale, a.grad(), b.grad(), y.owner().how()); });
   return y;
 }
 
@@ -235,8 +234,8 @@ variable<T> attention(const variable<T>& q, const variable<T>& k, const variable
   t.record([=, y = y] {
     tape<T>& u = y.owner();
     detail::workspace<T> space(u, 2 * q.rows());
-    kernel::attention_backward<T>(y.grad(), q.value(), k.value(), v.value(), layout, causal, dropped, log_sum, q.grad(), k.grad(),
-                                  v.grad(), space, u.how());
+    kernel::attention_backward<T>(y.grad(), q.value(), k.value(), v.value(), layout, causal, dropped, log_sum, q.grad(), k.grad(), v.grad(),
+                                  space, u.how());
   });
   return y;
 }

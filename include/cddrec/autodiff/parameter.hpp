@@ -2,7 +2,6 @@
 // The gradient is scratch of training, not part of the network's value, so a const network can be differentiated.
 #pragma once
 
-
 #include "cddrec/core/parallel.hpp"
 #include "cddrec/core/random.hpp"
 

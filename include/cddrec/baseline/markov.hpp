@@ -75,8 +75,7 @@ class markov {
     const auto begin = table_.successors.begin() + table_.offsets[static_cast<std::size_t>(from)];
     const auto end = table_.successors.begin() + table_.offsets[static_cast<std::size_t>(from) + 1];
     const auto low = std::lower_bound(begin, end, first), high = std::lower_bound(low, end, last);
-    return {static_cast<std::size_t>(low - table_.successors.begin()),
-            static_cast<std::size_t>(high - table_.successors.begin())};
+    return {static_cast<std::size_t>(low - table_.successors.begin()), static_cast<std::size_t>(high - table_.successors.begin())};
   }
 
   static transitions count_transitions(const data::split& split) {
@@ -106,11 +105,9 @@ class markov {
       throw input_error("baseline::markov: " + what + "; the transitions are damaged, count them again");
     };
     const auto& [offsets, successors, counts] = table_;
-    if (static_cast<index>(offsets.size()) != items() + 1 || offsets.front() != 0 ||
-        !std::is_sorted(offsets.begin(), offsets.end()) || offsets.back() != static_cast<index>(successors.size()) ||
-        counts.size() != successors.size())
-      refuse("offsets do not ascend from 0 to the number of transitions, one step for each of " + std::to_string(items()) +
-             " items");
+    if (static_cast<index>(offsets.size()) != items() + 1 || offsets.front() != 0 || !std::is_sorted(offsets.begin(), offsets.end()) ||
+        offsets.back() != static_cast<index>(successors.size()) || counts.size() != successors.size())
+      refuse("offsets do not ascend from 0 to the number of transitions, one step for each of " + std::to_string(items()) + " items");
     for (std::size_t v = 0; v + 1 < offsets.size(); ++v)
       for (std::size_t e = static_cast<std::size_t>(offsets[v]); e < static_cast<std::size_t>(offsets[v + 1]); ++e)
         if (successors[e] < 0 || successors[e] >= items() || counts[e] < 1 ||

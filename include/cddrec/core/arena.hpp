@@ -27,11 +27,10 @@ class arena {
   /// `bytes` of uninitialised memory, aligned to a cache line; valid until a rewind past it.
   void* allocate(std::size_t bytes) {
     bytes = round_up(bytes);
-    while (position_.block < blocks_.size() && position_.used + bytes > blocks_[position_.block].size)
-      position_ = {position_.block + 1, 0};
+    while (position_.block < blocks_.size() && position_.used + bytes > blocks_[position_.block].size) position_ = {position_.block + 1, 0};
     if (position_.block == blocks_.size()) {
       const std::size_t size = bytes > next_block_ ? bytes : next_block_;
-      blocks_.push_back({memory(static_cast<std::byte*>(::operator new(size, std::align_val_t{alignment}))), size});
+      blocks_.push_back({memory(static_cast<std::byte*>(::operator new (size, std::align_val_t{alignment}))), size});
       next_block_ *= 2;
     }
     std::byte* pointer = blocks_[position_.block].bytes.get() + position_.used;
@@ -65,7 +64,7 @@ class arena {
 
  private:
   struct release {
-    void operator()(std::byte* pointer) const { ::operator delete(pointer, std::align_val_t{alignment}); }
+    void operator()(std::byte* pointer) const { ::operator delete (pointer, std::align_val_t{alignment}); }
   };
   using memory = std::unique_ptr<std::byte, release>;
   struct block {

@@ -13,9 +13,7 @@ class ragged {
  public:
   ragged() = default;
   /// `offsets` has one entry more than there are sequences, starts at 0 and never falls.
-  explicit ragged(std::span<const index> offsets) : offsets_(offsets) {
-    CDDREC_ASSERT(!offsets.empty() && offsets.front() == 0);
-  }
+  explicit ragged(std::span<const index> offsets) : offsets_(offsets) { CDDREC_ASSERT(!offsets.empty() && offsets.front() == 0); }
 
   index size() const { return offsets_.empty() ? 0 : static_cast<index>(offsets_.size()) - 1; }
   index begin(index i) const { return offsets_[static_cast<std::size_t>(i)]; }

@@ -64,8 +64,8 @@ class random {
         for (index odd = 0; odd < 2; ++odd) {  // the upper halves hold what multiply_low_halves() does not read
           const wide p = simd::multiply_low_halves(simd::broadcast(lane{0xD2511F53u}), x[0][odd]);
           const wide q = simd::multiply_low_halves(simd::broadcast(lane{0xCD9E8D57u}), x[2][odd]);
-          x[0][odd] = (q >> 32) ^ x[1][odd] ^ lane{k0};
-          x[2][odd] = (p >> 32) ^ x[3][odd] ^ lane{k1};
+          x[0][odd] = (q >> 32) ^ x[1][odd] ^ static_cast<lane>(k0);
+          x[2][odd] = (p >> 32) ^ x[3][odd] ^ static_cast<lane>(k1);
           x[1][odd] = q;
           x[3][odd] = p;
         }
@@ -93,9 +93,7 @@ class random {
   float uniform(index i) const { return static_cast<float>(bits(i) >> 8) * 0x1p-24f; }
 
   /// Uniform integer in [0, count), element i; count below 2^31. The bias is below count / 2^32.
-  index below(index i, index count) const {
-    return static_cast<index>((std::uint64_t{bits(i)} * static_cast<std::uint64_t>(count)) >> 32);
-  }
+  index below(index i, index count) const { return static_cast<index>((std::uint64_t{bits(i)} * static_cast<std::uint64_t>(count)) >> 32); }
 
   /// 64 standard normals, elements 64 b … 64 b + 63, by Box-Muller.
   template <class T>

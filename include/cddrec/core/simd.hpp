@@ -68,19 +68,17 @@ inline vec<T> broadcast(T x) {
 }
 
 namespace detail {
-/// Lane i + Width at lane i, around the end.
-template <class T, index Width>
-inline vec<T> shifted(vec<T> v) {
-  return [&]<index... I>(std::integer_sequence<index, I...>) {
-    return __builtin_shufflevector(v, v, ((I + Width) % lanes<T>)...);
-  }(std::make_integer_sequence<index, lanes<T>>{});
-}
+/// Adds lane i + Width, around the end, to lane i; then likewise for half the width.
 template <class T, index Width>
 inline T fold(vec<T> v) {
-  if constexpr (Width == 0)
+  if constexpr (Width == 0) {
     return v[0];
-  else
-    return fold<T, Width / 2>(v + shifted<T, Width>(v));
+  } else {
+    const auto shifted = [&]<index... I>(std::integer_sequence<index, I...>) {
+      return __builtin_shufflevector(v, v, ((I + Width) % lanes<T>)...);
+    };
+    return fold<T, Width / 2>(v + shifted(std::make_integer_sequence<index, lanes<T>>{}));
+  }
 }
 }  // namespace detail
 

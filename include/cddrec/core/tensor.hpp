@@ -28,10 +28,8 @@ struct aligned_allocator {
   aligned_allocator() = default;
   template <class U>
   explicit aligned_allocator(const aligned_allocator<U>&) {}
-  T* allocate(std::size_t count) {
-    return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t{alignment}));
-  }
-  void deallocate(T* pointer, std::size_t) { ::operator delete(pointer, std::align_val_t{alignment}); }
+  T* allocate(std::size_t count) { return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{alignment})); }
+  void deallocate(T* pointer, std::size_t) { ::operator delete (pointer, std::align_val_t{alignment}); }
   friend bool operator==(const aligned_allocator&, const aligned_allocator&) { return true; }
 };
 
@@ -42,10 +40,13 @@ using buffer = std::vector<T, aligned_allocator<T>>;
 namespace detail {
 
 template <class M>
-concept eigen_matrix = std::is_base_of_v<Eigen::MatrixBase<std::remove_cvref_t<M>>, std::remove_cvref_t<M>> &&
-                       requires(M& m) { m.data(); m.outerStride(); };
+concept eigen_matrix = std::is_base_of_v<Eigen::MatrixBase<std::remove_cvref_t<M>>, std::remove_cvref_t<M>> && requires(M& m) {
+  m.data();
+  m.outerStride();
+};
 
 // Eigen::Tensor lives in an unsupported header that the core does not include, so it is recognised by its shape.
+// clang-format off
 template <class M>
 concept eigen_tensor = !eigen_matrix<M> && requires(M& m) {
   m.data();
@@ -53,6 +54,7 @@ concept eigen_tensor = !eigen_matrix<M> && requires(M& m) {
   { std::remove_cvref_t<M>::Layout } -> std::convertible_to<int>;
   { std::remove_cvref_t<M>::NumDimensions } -> std::convertible_to<int>;
 };
+// clang-format on
 
 }  // namespace detail
 
@@ -67,10 +69,12 @@ class view {
   view(T* data, index rows, index cols) : data_(data), rows_(rows), cols_(cols) {}
 
   /// A mutable view reads as a const one.
+  // clang-format off
   template <class U>
     requires std::is_same_v<const U, T>
   view(const view<U>& other)  // NOLINT(google-explicit-constructor)
       : view(other.data(), other.rows(), other.cols()) {}
+  // clang-format on
 
   /// Views a row-major Eigen matrix or map without copying, at any alignment.
   template <detail::eigen_matrix M>
@@ -126,9 +130,11 @@ class view {
   index cols_ = 0;
 };
 
+// clang-format off
 template <class M>
   requires detail::eigen_matrix<M> || detail::eigen_tensor<M>
 view(M&&) -> view<std::remove_pointer_t<decltype(std::declval<M&>().data())>>;
+// clang-format on
 
 /// A read-only argument. Not deduced: the scalar type comes from the output, so anything viewable may be passed.
 template <class T>

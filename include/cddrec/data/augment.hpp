@@ -72,8 +72,8 @@ inline void reorder(batch& out, index first, float window, core::random draw) {
 /// 0 where the row's target already stands among the inputs up to and including that row and would leak, else 1.
 /// `mask_item` is a number that no item has; `draw` is this sequence's own stream.
 /// Throws input_error as add_training does, and for settings out of range.
-inline void add_augmented(batch& out, std::vector<unsigned char>& clean, std::span<const item> sequence, index max_length,
-                          item mask_item, const augmentation& settings, core::random draw) {
+inline void add_augmented(batch& out, std::vector<unsigned char>& clean, std::span<const item> sequence, index max_length, item mask_item,
+                          const augmentation& settings, core::random draw) {
   CDDREC_ASSERT(clean.size() == out.inputs.size());
   check(settings);
   const index first = out.tokens();
@@ -105,8 +105,7 @@ struct row_pair {
 /// Replaces `out` by the pairs of two batches of the same sequences: the k-th newest row of a sequence's one view with the
 /// k-th newest of its other, where both exist and the augmented one is clean. Rows ascend.
 /// Throws input_error if the batches hold different numbers of sequences or `clean` does not have one flag an augmented row.
-inline void pair_views(const batch& main, const batch& augmented, std::span<const unsigned char> clean,
-                       std::vector<row_pair>& out) {
+inline void pair_views(const batch& main, const batch& augmented, std::span<const unsigned char> clean, std::vector<row_pair>& out) {
   if (main.size() != augmented.size() || clean.size() != augmented.inputs.size())
     throw input_error("data::pair_views: " + std::to_string(main.size()) + " sequences, " + std::to_string(augmented.size()) +
                       " augmented with " + std::to_string(augmented.tokens()) + " rows and " + std::to_string(clean.size()) +
@@ -115,8 +114,7 @@ inline void pair_views(const batch& main, const batch& augmented, std::span<cons
   const core::ragged rows = main.layout(), views = augmented.layout();
   for (index i = 0; i < rows.size(); ++i)
     for (index k = std::min(rows.length(i), views.length(i)); k > 0; --k)
-      if (const row_pair pair{rows.end(i) - k, views.end(i) - k}; clean[static_cast<std::size_t>(pair.augmented)])
-        out.push_back(pair);
+      if (const row_pair pair{rows.end(i) - k, views.end(i) - k}; clean[static_cast<std::size_t>(pair.augmented)]) out.push_back(pair);
 }
 
 }  // namespace cddrec::data

@@ -9,8 +9,7 @@ namespace cddrec::data {
 /// The users to be ranked, each with a history and the item that followed it. A light view into a split.
 class cases {
  public:
-  cases(const sequences& log, std::span<const index> users, std::size_t held_out)
-      : log_(&log), users_(users), held_out_(held_out) {}
+  cases(const sequences& log, std::span<const index> users, std::size_t held_out) : log_(&log), users_(users), held_out_(held_out) {}
 
   index size() const { return static_cast<index>(users_.size()); }
 

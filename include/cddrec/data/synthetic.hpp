@@ -51,9 +51,7 @@ class synthetic_log {
   }
   double weight(index place) const { return weights_[static_cast<std::size_t>(place / clusters())]; }
   /// P(the item's cluster is c) for a user whose interest is in c with probability `interest`.
-  double emission(double interest) const {
-    return (1 - settings_.noise) * interest + settings_.noise / static_cast<double>(clusters());
-  }
+  double emission(double interest) const { return (1 - settings_.noise) * interest + settings_.noise / static_cast<double>(clusters()); }
 
   void check() const;
   void draw(core::random stream);
@@ -89,8 +87,8 @@ inline void synthetic_log::check() const {
   require(s.min_length >= 1 && s.min_length <= s.max_length,
           "min_length must be 1 to max_length (" + std::to_string(s.max_length) + "), it is " + std::to_string(s.min_length));
   // A user's last item, and the one after it, must find something unseen in every cluster.
-  require(s.cluster_size > s.max_length, "cluster_size must be above max_length (" + std::to_string(s.max_length) + "), it is " +
-                                             std::to_string(s.cluster_size));
+  require(s.cluster_size > s.max_length,
+          "cluster_size must be above max_length (" + std::to_string(s.max_length) + "), it is " + std::to_string(s.cluster_size));
   require(s.items > s.max_length,
           "items must be above max_length (" + std::to_string(s.max_length) + "), it is " + std::to_string(s.items));
   require(probability(s.stay), "stay is a probability, it must be in [0, 1], it is " + std::to_string(s.stay));

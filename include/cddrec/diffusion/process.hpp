@@ -35,8 +35,8 @@ class process {
     for (index t = 0; t < steps; ++t) {
       const double beta = schedule.beta(t, steps);
       if (!(beta > 0 && beta < 1))
-        throw input_error("diffusion::process: beta of step " + std::to_string(t) + " (of 0 … " + std::to_string(steps - 1) +
-                          ") is " + text(beta) + ", not in (0, 1); change the settings of the schedule");
+        throw input_error("diffusion::process: beta of step " + std::to_string(t) + " (of 0 … " + std::to_string(steps - 1) + ") is " +
+                          text(beta) + ", not in (0, 1); change the settings of the schedule");
       constants c;
       c.beta = beta;
       c.alpha_bar_previous = alpha_bar;
@@ -126,8 +126,7 @@ class process {
                         "]; give both the same shape");
   }
 
-  static void sample(core::view<const T> mean, double scale, double deviation, core::random noise, core::view<T> out,
-                     core::execution how) {
+  static void sample(core::view<const T> mean, double scale, double deviation, core::random noise, core::view<T> out, core::execution how) {
     require_same_shape(mean, out);
     kernel::add_noise<T>(mean, scale, deviation, noise, out, how);
   }

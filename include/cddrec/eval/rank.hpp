@@ -100,22 +100,21 @@ std::vector<index> rank(const S& s, const data::cases& cases, core::execution ho
     seen[u] = cases.history(static_cast<index>(u));
     targets[u].item = cases.target(static_cast<index>(u));
     if (targets[u].item < 0 || targets[u].item >= s.items())
-      throw input_error("eval::rank: the target of user " + std::to_string(u) + " is item " + std::to_string(targets[u].item) +
-                        " of " + std::to_string(s.items()) + "; rank with a scorer made for this log");
+      throw input_error("eval::rank: the target of user " + std::to_string(u) + " is item " + std::to_string(targets[u].item) + " of " +
+                        std::to_string(s.items()) + "; rank with a scorer made for this log");
     if (std::find(seen[u].begin(), seen[u].end(), targets[u].item) != seen[u].end()) ranks[u] = missed;
   }
-  detail::for_each_block(
-      s, seen, true, how, blocks, [&](const auto& query, index row, index user, index first, std::span<const T> scores) {
-        const std::size_t u = static_cast<std::size_t>(user);
-        kernel::scored<T>& target = targets[u];
-        if (ranks[u] == missed) return;
-        if (first == 0) target.score = s.score_item(query, row, target.item);
-        const std::size_t place = static_cast<std::size_t>(target.item - first);
-        if (target.item >= first && place < scores.size() && scores[place] != target.score)
-          throw input_error("eval::rank: the scorer's score and score_item give item " + std::to_string(target.item) +
-                            " different scores for user " + std::to_string(user) + "; they must agree to the last bit");
-        ranks[u] += kernel::count_better(scores, first, target);
-      });
+  detail::for_each_block(s, seen, true, how, blocks, [&](const auto& query, index row, index user, index first, std::span<const T> scores) {
+    const std::size_t u = static_cast<std::size_t>(user);
+    kernel::scored<T>& target = targets[u];
+    if (ranks[u] == missed) return;
+    if (first == 0) target.score = s.score_item(query, row, target.item);
+    const std::size_t place = static_cast<std::size_t>(target.item - first);
+    if (target.item >= first && place < scores.size() && scores[place] != target.score)
+      throw input_error("eval::rank: the scorer's score and score_item give item " + std::to_string(target.item) +
+                        " different scores for user " + std::to_string(user) + "; they must agree to the last bit");
+    ranks[u] += kernel::count_better(scores, first, target);
+  });
   return ranks;
 }
 
@@ -128,8 +127,8 @@ struct recommend_options {
 /// The k best items for every history, best first: score descending, then item number ascending. Where fewer than k items
 /// are unseen, all of them. Throws numeric_error for a score that is not finite.
 template <scorer S>
-std::vector<std::vector<kernel::scored<typename S::scalar>>> recommend(const S& s, histories users, index k,
-                                                                       core::execution how = {}, recommend_options options = {}) {
+std::vector<std::vector<kernel::scored<typename S::scalar>>> recommend(const S& s, histories users, index k, core::execution how = {},
+                                                                       recommend_options options = {}) {
   using T = typename S::scalar;
   if (k < 0) throw input_error("eval::recommend: k is " + std::to_string(k) + "; ask for 0 items or more");
   std::vector<std::vector<kernel::scored<T>>> lists(users.size());

@@ -104,8 +104,7 @@ inline void write_atomically(const std::filesystem::path& path, std::span<const 
 
   bool good = true;
   for (const std::string_view part : parts) good = good && detail::write_all(number, part);
-  good = good && ::fsync(number) == 0 &&
-         ::renameat(directory.number(), name.c_str(), directory.number(), target.filename().c_str()) == 0;
+  good = good && ::fsync(number) == 0 && ::renameat(directory.number(), name.c_str(), directory.number(), target.filename().c_str()) == 0;
   if (!good) {
     const std::string why = detail::reason();
     ::unlinkat(directory.number(), name.c_str(), 0);
@@ -117,8 +116,6 @@ inline void write_atomically(const std::filesystem::path& path, std::span<const 
 }
 
 /// The same for bytes that lie in one piece.
-inline void write_atomically(const std::filesystem::path& path, std::string_view bytes) {
-  write_atomically(path, std::span(&bytes, 1));
-}
+inline void write_atomically(const std::filesystem::path& path, std::string_view bytes) { write_atomically(path, std::span(&bytes, 1)); }
 
 }  // namespace cddrec::io

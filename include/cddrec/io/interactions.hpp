@@ -87,9 +87,7 @@ inline data::interactions read_interactions(const std::filesystem::path& path) {
   if (rest.empty()) throw input_error(path.string() + ": is empty; give it lines of `user item item …`");
 
   index line_number = 0;
-  const auto refuse = [&](const std::string& what) {
-    throw input_error(path.string() + ":" + std::to_string(line_number) + ": " + what);
-  };
+  const auto refuse = [&](const std::string& what) { throw input_error(path.string() + ":" + std::to_string(line_number) + ": " + what); };
   const auto number = [&](data::id_map& map, std::string_view token) {
     if (map.size() == std::numeric_limits<data::item>::max() && !map.find(token))
       refuse("the log has more than 2147483647 users or items; use a part of it");
@@ -138,8 +136,7 @@ inline void write_interactions(const std::filesystem::path& path, const data::in
   for (index u = 0; u < log.histories.size(); ++u) {
     const auto history = log.histories[u];
     append("user", log.users, static_cast<data::item>(u), ' ');
-    if (history.empty())
-      throw input_error(path.string() + ": user " + std::to_string(u) + " (from 0) has no items; leave it out");
+    if (history.empty()) throw input_error(path.string() + ": user " + std::to_string(u) + " (from 0) has no items; leave it out");
     for (std::size_t i = 0; i < history.size(); ++i) append("item", log.items, history[i], i + 1 < history.size() ? ' ' : '\n');
   }
   if (text.empty()) throw input_error(path.string() + ": the log has no users; there is nothing to write");

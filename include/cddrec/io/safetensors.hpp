@@ -210,8 +210,7 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
   if (length > file.size() - detail::length_bytes)
-    refuse("a header of " + std::to_string(length) + " bytes in a file of " + std::to_string(file.size()) +
-           "; restore it from a copy");
+    refuse("a header of " + std::to_string(length) + " bytes in a file of " + std::to_string(file.size()) + "; restore it from a copy");
   const std::string_view text = file.substr(detail::length_bytes, length);
   const std::string_view data = file.substr(detail::length_bytes + length);
   if (!text.starts_with(detail::checksum_key) || text.size() < detail::checksum_key.size() + detail::no_digits.size())
@@ -239,17 +238,14 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
     const std::string at = "tensor " + detail::quoted(key) + ": ";
     const auto natural = [](const nlohmann::json& v) { return v.is_number_unsigned() && v.get<std::uint64_t>() <= INT64_MAX; };
     const auto naturals = [&](const nlohmann::json& v) { return v.is_array() && std::all_of(v.begin(), v.end(), natural); };
-    if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
-        !entry.contains("data_offsets"))
+    if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
       refuse(at + "needs exactly dtype, shape and data_offsets");
     const auto &type = entry["dtype"], &shape = entry["shape"], &offsets = entry["data_offsets"];
-    if (!type.is_string() || detail::dtype_bytes(type.get<std::string>()) == 0)
-      refuse(at + "the dtype is not F32, F64, I32, I64 or U8");
+    if (!type.is_string() || detail::dtype_bytes(type.get<std::string>()) == 0) refuse(at + "the dtype is not F32, F64, I32, I64 or U8");
     if (!naturals(shape)) refuse(at + "the shape is not a list of whole numbers from 0");
     if (!naturals(offsets) || offsets.size() != 2) refuse(at + "the data_offsets are not two whole numbers from 0");
     const std::uint64_t begin = offsets[0].get<std::uint64_t>(), end = offsets[1].get<std::uint64_t>();
-    if (begin > end || end > data.size())
-      refuse(at + "the data_offsets leave the " + std::to_string(data.size()) + " bytes of data");
+    if (begin > end || end > data.size()) refuse(at + "the data_offsets leave the " + std::to_string(data.size()) + " bytes of data");
     tensor t{type.get<std::string>(), shape.get<std::vector<index>>(), {}};
     std::uint64_t bytes = 0;
     if (!size_of(t.shape, detail::dtype_bytes(t.dtype), bytes)) refuse(at + "the shape overflows");
@@ -264,8 +260,7 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
             [](const extent& a, const extent& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   std::uint64_t end = 0;
   for (const extent& e : extents) {
-    if (e.begin != end)
-      refuse("tensor " + detail::quoted(*e.name) + ": its data " + (e.begin < end ? "overlap others" : "follow a hole"));
+    if (e.begin != end) refuse("tensor " + detail::quoted(*e.name) + ": its data " + (e.begin < end ? "overlap others" : "follow a hole"));
     end = e.end;
   }
   if (end != data.size()) refuse("the data hold " + std::to_string(data.size() - end) + " bytes more than the tensors");

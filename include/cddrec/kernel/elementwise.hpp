@@ -24,18 +24,16 @@ void map_flat(core::view<T> y, core::execution how, F&& f) {
 /// out += a x.
 template <class T>
 void add_scaled(std::type_identity_t<T> a, core::in<T> x, core::view<T> out, core::execution how) {
-  detail::map_flat<T>(out, how, [&](index i, index n) {
-    return core::simd::load_upto(out.data() + i, n) + a * core::simd::load_upto(x.data() + i, n);
-  });
+  detail::map_flat<T>(
+      out, how, [&](index i, index n) { return core::simd::load_upto(out.data() + i, n) + a * core::simd::load_upto(x.data() + i, n); });
 }
 
 /// out = a x + b y.
 template <class T>
 void linear_combination(std::type_identity_t<T> a, core::in<T> x, std::type_identity_t<T> b, core::in<T> y, core::view<T> out,
                         core::execution how) {
-  detail::map_flat<T>(out, how, [&](index i, index n) {
-    return a * core::simd::load_upto(x.data() + i, n) + b * core::simd::load_upto(y.data() + i, n);
-  });
+  detail::map_flat<T>(
+      out, how, [&](index i, index n) { return a * core::simd::load_upto(x.data() + i, n) + b * core::simd::load_upto(y.data() + i, n); });
 }
 
 /// out[i, :] += bias.

@@ -122,9 +122,9 @@ void info_nce_backward(std::type_identity_t<T> upstream, core::in<T> a, core::in
       });
     }
     const core::view<const T> w(tile, m, n);
-    multiply_packed<T>(plain(w), 0, m, all.packed.value_block(all.begin(j)), d, dz.row(all.begin(i)), d, i == j ? write::assign : write::add);
-    if (i != j)
-      multiply_packed<T>(transposed(w), 0, n, all.packed.value_block(all.begin(i)), d, dz.row(all.begin(j)), d, write::add);
+    multiply_packed<T>(plain(w), 0, m, all.packed.value_block(all.begin(j)), d, dz.row(all.begin(i)), d,
+                       i == j ? write::assign : write::add);
+    if (i != j) multiply_packed<T>(transposed(w), 0, n, all.packed.value_block(all.begin(i)), d, dz.row(all.begin(j)), d, write::add);
   });
   core::parallel_for(how, 2 * N, nce_block, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) {

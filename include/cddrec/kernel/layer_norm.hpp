@@ -15,8 +15,8 @@ inline constexpr index row_grain = 32;  // rows a block in the row-wise kernels
 
 /// out = (x - mean) / sqrt(var + epsilon) * gain + bias. x, out [N, d]; gain, bias [1, d]; statistics [N, 2] keeps mean, 1/deviation.
 template <class T>
-void layer_norm_forward(core::in<T> x, core::in<T> gain, core::in<T> bias, double epsilon, core::view<T> out,
-                        core::view<T> statistics, core::execution how) {
+void layer_norm_forward(core::in<T> x, core::in<T> gain, core::in<T> bias, double epsilon, core::view<T> out, core::view<T> statistics,
+                        core::execution how) {
   namespace simd = core::simd;
   const index d = x.cols();
   core::parallel_for(how, x.rows(), row_grain, [&](index begin, index end) {
@@ -50,8 +50,8 @@ void layer_norm_forward(core::in<T> x, core::in<T> gain, core::in<T> bias, doubl
 /// Adds to dx, dgain and dbias. `partial` is workspace of at least layer_norm_workspace(N, d) values.
 /// forward: xhat = (x - mean) * reciprocal; out = xhat * gain + bias
 template <class T>
-void layer_norm_backward(core::in<T> dout, core::in<T> x, core::in<T> gain, core::in<T> statistics, core::view<T> dx,
-                         core::view<T> dgain, core::view<T> dbias, std::span<std::type_identity_t<T>> partial, core::execution how) {
+void layer_norm_backward(core::in<T> dout, core::in<T> x, core::in<T> gain, core::in<T> statistics, core::view<T> dx, core::view<T> dgain,
+                         core::view<T> dbias, std::span<std::type_identity_t<T>> partial, core::execution how) {
   namespace simd = core::simd;
   const index d = x.cols();
   core::parallel_for(how, x.rows(), row_grain, [&](index begin, index end) {

@@ -75,15 +75,13 @@ inline void accumulate(const T* a, index row_stride, index col_stride, const T* 
   for (index g = 0; g < (Rows + 3) / 4; ++g) group[g] = a + 4 * g * row_stride;
   for (index p = 0; p < k; ++p) {
     const core::simd::vec<T> b0 = core::simd::load(b), b1 = core::simd::load(b + lanes);
-    [&]<index... R>(std::integer_sequence<index, R...>) {
-      (
-          [&] {
-            const T x = group[R / 4][(R % 4) * row_stride];
-            acc[R][0] += x * b0;
-            acc[R][1] += x * b1;
-          }(),
-          ...);
-    }(std::make_integer_sequence<index, Rows>{});
+    const auto row = [&](index r) {
+      const T x = group[r / 4][(r % 4) * row_stride];
+      acc[r][0] += x * b0;
+      acc[r][1] += x * b1;
+    };
+    const auto every = [&]<index... R>(std::integer_sequence<index, R...>) { (row(R), ...); };
+    every(std::make_integer_sequence<index, Rows>{});
     for (index g = 0; g < (Rows + 3) / 4; ++g) group[g] += col_stride;
     b += 2 * lanes;
   }
@@ -140,7 +138,8 @@ void multiply_packed(operand<T> a, index row, index rows, const T* packed, index
     } else {
       for (index j = 0; j < n; j += panel<T>)
         by_tile([&](auto count, index i) {
-          tile<T, decltype(count)::value>(a, row + i, first, depth, b_panel(j), c + i * c_stride + j, c_stride, std::min(panel<T>, n - j), add);
+          tile<T, decltype(count)::value>(a, row + i, first, depth, b_panel(j), c + i * c_stride + j, c_stride, std::min(panel<T>, n - j),
+                                          add);
         });
     }
   }

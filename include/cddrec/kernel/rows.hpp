@@ -19,7 +19,8 @@ inline constexpr index rows_grain = 64;
 template <class T, class Id>
 void gather_forward(core::in<T> table, std::span<const Id> ids, core::view<T> out, core::execution how) {
   core::parallel_for(how, out.rows(), detail::rows_grain, [&](index begin, index end) {
-    for (index i = begin; i < end; ++i) std::copy_n(table.row(static_cast<index>(ids[static_cast<std::size_t>(i)])), out.cols(), out.row(i));
+    for (index i = begin; i < end; ++i)
+      std::copy_n(table.row(static_cast<index>(ids[static_cast<std::size_t>(i)])), out.cols(), out.row(i));
   });
 }
 

@@ -21,9 +21,9 @@ struct in_view {
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {
     if (weight == 0) return {};
-    const auto loss = autodiff::info_nce<T, data::item>(autodiff::normalize(s.main.x_hat), autodiff::normalize(s.main.x_t),
-                                                        mask_same_target ? s.main.targets : std::span<const data::item>(),
-                                                        static_cast<T>(temperature));
+    const auto loss =
+        autodiff::info_nce<T, data::item>(autodiff::normalize(s.main.x_hat), autodiff::normalize(s.main.x_t),
+                                          mask_same_target ? s.main.targets : std::span<const data::item>(), static_cast<T>(temperature));
     parts[0] += static_cast<double>(loss.scalar());
     return autodiff::affine(loss, static_cast<T>(weight), T(0));
   }

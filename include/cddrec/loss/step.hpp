@@ -34,15 +34,15 @@ struct step {
   index t;
   side<T> main, augmented;
   std::span<const index> paired_main, paired_augmented;  // rows of the views whose predictions belong together
-  variable<T> unit_items;  // normalised item embeddings [V, d]
+  variable<T> unit_items;                                // normalised item embeddings [V, d]
 };
 
 /// What must be there before an objective can be called.
 struct needs {
   bool augmented = false;  // the second view
   bool negatives = false;
-  bool samples = false;    // x_hat and x_t
-  bool items = false;      // unit_items
+  bool samples = false;  // x_hat and x_t
+  bool items = false;    // unit_items
 
   friend needs operator|(needs a, needs b) {
     return {a.augmented || b.augmented, a.negatives || b.negatives, a.samples || b.samples, a.items || b.items};

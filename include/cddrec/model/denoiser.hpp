@@ -16,10 +16,10 @@ struct cross_decoder_settings {
   index width = 128;
   index steps = 20;
   index heads = 4;
-  bool residual = false;          // LN(e_s + attention): what a position encodes itself is kept
-  bool feed_forward = false;      // LN(h + W2 gelu(W1 h)) on top
-  double dropout = 0;             // of the hidden values
-  double attention_dropout = 0;   // of the attention weights
+  bool residual = false;         // LN(e_s + attention): what a position encodes itself is kept
+  bool feed_forward = false;     // LN(h + W2 gelu(W1 h)) on top
+  double dropout = 0;            // of the hidden values
+  double attention_dropout = 0;  // of the attention weights
 };
 
 /// What a denoiser must supply: prepare() is called once a batch, predict() once a step on what it returned.
@@ -52,8 +52,8 @@ class cross_decoder {
 
   /// What all steps of a batch share.
   struct context {
-    variable<T> encoded;     // [N, d]
-    variable<T> queries;     // [T, d]
+    variable<T> encoded;       // [N, d]
+    variable<T> queries;       // [T, d]
     variable<T> keys, values;  // [N, d]
     core::ragged layout;
   };

@@ -36,13 +36,17 @@ class recommender {
 
   /// Draws fresh weights. input_error for a setting out of range.
   recommender(const recommender_settings& s, const diffusion::process<T>& process, core::seed seed)
-      : settings_(check(s)), process_(process),
-        item_embedding_(s.items + 1, s.width, nn::initial_deviation, core::random(seed).child(0)),
+      : settings_(check(s)), process_(process), item_embedding_(s.items + 1, s.width, nn::initial_deviation, core::random(seed).child(0)),
         position_embedding_(s.max_length, s.width, nn::initial_deviation, core::random(seed).child(1)), norm_(s.width),
         encoder_({.width = s.width, .layers = s.layers, .heads = s.heads, .dropout = s.dropout, .attention_dropout = s.attention_dropout},
                  core::random(seed).child(2)),
-        denoiser_({.width = s.width, .steps = process.steps(), .heads = s.heads, .residual = s.residual, .feed_forward = s.feed_forward,
-                   .dropout = s.dropout, .attention_dropout = s.attention_dropout},
+        denoiser_({.width = s.width,
+                   .steps = process.steps(),
+                   .heads = s.heads,
+                   .residual = s.residual,
+                   .feed_forward = s.feed_forward,
+                   .dropout = s.dropout,
+                   .attention_dropout = s.attention_dropout},
                   core::random(seed).child(3)) {}
 
   const recommender_settings& settings() const { return settings_; }

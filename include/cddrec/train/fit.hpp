@@ -18,8 +18,8 @@ struct fit_settings {
   index batch_users = 128;
   index sampled_steps = 0;  // diffusion steps a batch, drawn; 0 trains on all of them
   double learning_rate = 1e-3;
-  index patience = 10;      // epochs without a better validation NDCG@10 before stopping; 0 never stops early
-  double minutes = 0;       // stop at the end of the epoch that passes this; 0 is no limit
+  index patience = 10;  // epochs without a better validation NDCG@10 before stopping; 0 never stops early
+  double minutes = 0;   // stop at the end of the epoch that passes this; 0 is no limit
   data::augmentation augmentation = {};
   core::seed seed = {};
   core::execution how = {};
@@ -49,7 +49,7 @@ struct fit_state {
 /// Called during training; each may be empty.
 template <class T>
 struct fit_hooks {
-  std::function<bool(index epoch, index batch, index batches)> progress;             // false stops at once
+  std::function<bool(index epoch, index batch, index batches)> progress;     // false stops at once
   std::function<void(const epoch_report&, const fit_state<T>&)> epoch_done;  // the network holds that epoch's weights
 };
 
@@ -141,8 +141,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
 
     report.loss /= static_cast<double>(batches);
     for (std::size_t k = 0; k < names.size(); ++k) report.parts.emplace_back(names[k], parts[k] / static_cast<double>(batches));
-    report.validation =
-        eval::measure(eval::rank(model::ranker<Network>(net, settings.how), split.validation(), settings.how));
+    report.validation = eval::measure(eval::rank(model::ranker<Network>(net, settings.how), split.validation(), settings.how));
     state.epoch = epoch;
     report.best = state.stopping.improved(epoch, report.validation.ndcg_at_10);
     if (report.best) keep_best();

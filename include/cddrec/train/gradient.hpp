@@ -14,7 +14,7 @@ namespace cddrec::train {
 /// The two views of a batch of users, packed back to back: first the sequences, then their augmentations.
 struct views {
   data::batch main, augmented;
-  std::vector<unsigned char> clean;             // of the augmented rows
+  std::vector<unsigned char> clean;  // of the augmented rows
   std::vector<data::row_pair> pairs;
   std::vector<data::item> inputs, targets, negatives;
   std::vector<index> offsets, paired_main, paired_augmented;
@@ -84,17 +84,19 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
       x_hat = autodiff::add_noise(mean, 1, std::sqrt(static_cast<double>(net.process().posterior_variance(chosen.t))), r.child(1));
       x_t = autodiff::add_noise(x0, static_cast<double>(q.scale), std::sqrt(static_cast<double>(q.variance)), r.child(2));
     }
-    const auto rows = [&](const variable<T>& v, index first, index count) {
-      return v.rows() > 0 ? v.middle_rows(first, count) : v;
-    };
+    const auto rows = [&](const variable<T>& v, index first, index count) { return v.rows() > 0 ? v.middle_rows(first, count) : v; };
     const auto view = [&](index first, index count, std::span<const T> w) {
-      return loss::side<T>{rows(mean, first, count),  rows(x0, first, count),  rows(negative, first, count),
-                           rows(x_hat, first, count), rows(x_t, first, count),
-                           std::span<const data::item>(batch.targets).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
-                           w};
+      return loss::side<T>{
+          rows(mean, first, count),
+          rows(x0, first, count),
+          rows(negative, first, count),
+          rows(x_hat, first, count),
+          rows(x_t, first, count),
+          std::span<const data::item>(batch.targets).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
+          w};
     };
-    const loss::step<T> s{net.process(),      chosen.t, view(0, N, {}), view(N, M, weights), batch.paired_main, batch.paired_augmented,
-                          unit_items};
+    const loss::step<T> s{net.process(),          chosen.t,  view(0, N, {}), view(N, M, weights), batch.paired_main,
+                          batch.paired_augmented, unit_items};
     value.fill(0);
     const variable<T> loss = objective(s, std::span<double>(value).first(parts.size()));
     if (loss.rows() == 0) continue;
