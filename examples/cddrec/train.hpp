@@ -20,8 +20,9 @@ inline std::string duration(double seconds) {
 /// A line an epoch, and on a terminal a bar below them.
 class training_display {
  public:
-  training_display(index first_epoch, index epochs, double minutes, double seconds_before)
-      : first_epoch_(first_epoch), epochs_(epochs), minutes_(minutes), before_(seconds_before) {}
+  training_display(const train::fit_state<float>& state, index epochs, double minutes)
+      : first_epoch_(state.epoch + 1), epochs_(epochs), minutes_(minutes), before_(state.seconds), best_(state.stopping.best),
+        best_epoch_(state.stopping.best_epoch) {}
   training_display(const training_display&) = delete;
   training_display& operator=(const training_display&) = delete;
   ~training_display() { clear(); }
@@ -66,8 +67,8 @@ class training_display {
   double minutes_, before_;
   bool terminal_ = isatty(STDERR_FILENO) == 1;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-  double best_ = 0;
-  index best_epoch_ = 0;
+  double best_;
+  index best_epoch_;
 };
 
 struct train_options {
@@ -87,8 +88,10 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   if (split.not_evaluated() > 0)
     std::cerr << "cddrec: " << split.not_evaluated() << " users have fewer than 4 items: not evaluated, "
               << split.not_evaluated() - split.unusable() << " of them trained on\n";
-  if (fs::exists(model_path(o.output)) && !o.resume)
-    throw input_error(o.output + ": already holds a model; name another directory, or go on with --resume");
+  const bool goes_on = o.resume && o.model == "cddrec" && fs::exists(training_path(o.output));
+  if (fs::exists(model_path(o.output)) && !goes_on)
+    throw input_error(o.output + ": already holds a model; name another directory" +
+                      (fs::exists(training_path(o.output)) ? ", or go on with --resume" : " (nothing there can be resumed)"));
   std::error_code problem;
   fs::create_directories(o.output, problem);
   if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
@@ -103,8 +106,8 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   if (o.model == "cddrec") {
     network net = make_network(s, split.items());
     train::fit_state<float> state;
-    if (o.resume && fs::exists(training_path(o.output))) state = load_training(o.output, net, s, log.items);
-    training_display display(state.epoch + 1, s.epochs, o.minutes, state.seconds);
+    if (goes_on) state = load_training(o.output, net, s, log.items);
+    training_display display(state, s.epochs, o.minutes);
     train::fit_hooks<float> hooks;
     hooks.progress = [&](index epoch, index batch, index batches) { return display.batch(epoch, batch, batches), true; };
     hooks.epoch_done = [&](const train::epoch_report& report, const train::fit_state<float>& now) {

@@ -145,6 +145,8 @@ TEST_CASE("baselines are models too") {
     CHECK(e.status == 0);
     CHECK_THAT(e.out, ContainsSubstring("\"model\":\"" + kind + "\""));
     CHECK(shop().run("recommend --model " + kind + " --history i1").status == 0);
+    refused("train --data log.txt --output " + kind + " --resume", "nothing there can be resumed");
+    refused("train --data log.txt --output model --resume --model " + kind, "already holds a model");
   }
 }
 
