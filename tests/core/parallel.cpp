@@ -37,8 +37,7 @@ TEST_CASE("every pair is visited once, and what shares a number follows in the s
     for (int threads : {1, 2, 4}) {
       std::vector<std::vector<index>> partners(static_cast<std::size_t>(count));  // in the order of the calls
       core::parallel_pairs({threads}, count, [&](index i, index j) {
-        CHECK(i <= j);
-        partners[static_cast<std::size_t>(i)].push_back(j);
+        partners[static_cast<std::size_t>(i)].push_back(i <= j ? j : -1);  // Catch2's checks are not for many threads
         if (i != j) partners[static_cast<std::size_t>(j)].push_back(i);
       });
       if (threads == 1) first = partners;
