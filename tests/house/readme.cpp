@@ -2,6 +2,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "cddrec/cddrec.hpp"
 #include "test.hpp"
 
 namespace cddrec::test {
@@ -29,6 +30,11 @@ std::string first_program(const std::string& markdown) {
 TEST_CASE("the README shows examples/minimal.cpp as it is") {
   const fs::path root = CDDREC_SOURCE_DIR;
   CHECK(first_program(read(root / "README.md")) == read(root / "examples" / "minimal.cpp"));
+}
+
+TEST_CASE("the version is the same in words and in numbers") {
+  CHECK(std::string(CDDREC_VERSION) ==
+        std::to_string(CDDREC_VERSION_MAJOR) + "." + std::to_string(CDDREC_VERSION_MINOR) + "." + std::to_string(CDDREC_VERSION_PATCH));
 }
 
 TEST_CASE("examples/minimal.cpp recommends ten items its user has not had") {

@@ -46,6 +46,7 @@ class random {
 
   /// Elements 64 b … 64 b + 63: word w of sixteen Philox counters stands at 16 w.
   void bits_block(index b, std::uint32_t (&word)[block]) const {
+    static_assert(std::endian::native == std::endian::little, "the even counters are the lower halves of 64-bit lanes");
     // A product fills a 64-bit lane, so even and odd counters run in vectors of their own and are interleaved at the end.
     using lane = std::uint64_t;
     using wide = simd::vec<lane>;
@@ -74,10 +75,7 @@ class random {
       }
       for (index w = 0; w < 4; ++w) {
         const wide both = (x[w][0] & lane{0xFFFFFFFFu}) | (x[w][1] << 32);
-        if constexpr (std::endian::native == std::endian::little)
-          std::memcpy(word + w * counters + first, &both, 2 * static_cast<std::size_t>(pairs) * sizeof word[0]);
-        else
-          for (index l = 0; l < 2 * pairs; ++l) word[w * counters + first + l] = static_cast<std::uint32_t>(x[w][l % 2][l / 2]);
+        std::memcpy(word + w * counters + first, &both, 2 * static_cast<std::size_t>(pairs) * sizeof word[0]);
       }
     }
   }

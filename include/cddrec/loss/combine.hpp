@@ -14,7 +14,7 @@ template <objective... Parts>
 class combined {
  public:
   explicit combined(Parts... parts) : parts_(std::move(parts)...) {
-    std::apply([&](const auto&... p) { ((names_of_.push_back(p.names())), ...); }, parts_);
+    std::apply([&](const auto&... p) { (names_of_.push_back(p.names()), ...); }, parts_);
   }
 
   loss::needs needs() const {
