@@ -50,9 +50,9 @@ def measure(given):
     command = [BINARY, "--benchmark_format=json", f"--benchmark_repetitions={given.repetitions}", "--benchmark_min_time=0.05"]
     if given.filter:
         command.append(f"--benchmark_filter={given.filter}")
-    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
     if run.returncode != 0:
-        sys.exit(f"report.py: {BINARY.name} ended with {run.returncode}")
+        sys.exit(f"report.py: {BINARY.name} ended with {run.returncode}:\n" + "\n".join(run.stderr.splitlines()[-3:]))
     return [b for b in json.loads(run.stdout)["benchmarks"] if b.get("aggregate_name", "median") == "median"]
 
 
@@ -95,6 +95,8 @@ def peers(given):
                 run = subprocess.run(command, capture_output=True, text=True)
                 if run.returncode == 0:
                     yield json.loads(run.stdout)
+                else:
+                    print(f"{script} with {python} is left out: {run.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
 
 
 def main():

@@ -1,12 +1,30 @@
 """What both peers share: the batch that cddrec_benchmarks trains on, the schedule, and how a step is timed."""
 import argparse
 import json
+import os
 import random
 import resource
 import statistics
 import time
 
-import torch
+
+def arguments():
+    parser = argparse.ArgumentParser(description="One training step of the Office preset in PyTorch, timed.")
+    parser.add_argument("--log", required=True, help="a line a user: `user item item …`")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repetitions", type=int, default=5)
+    given = parser.parse_args()
+    # A BLAS reads its number of threads when it is loaded, and need not listen to PyTorch afterwards.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(given.threads)
+    return given
+
+
+given = arguments()
+import torch  # noqa: E402
+
+torch.set_num_threads(given.threads)
+torch.manual_seed(42)
 
 LENGTH, WIDTH, HEADS, STEPS, USERS = 20, 128, 4, 20, 128  # the Office preset
 BETA_FIRST, BETA_LAST, LAMBDA, TEMPERATURE = 1e-4, 0.04, 0.3, 0.5
@@ -71,18 +89,7 @@ def divergence(distance, scale_and_variances):
     return distance * (0.5 / v2) + spread
 
 
-def arguments(what):
-    parser = argparse.ArgumentParser(description=what)
-    parser.add_argument("--log", required=True, help="a line a user: `user item item …`")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repetitions", type=int, default=5)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    torch.manual_seed(42)
-    return given
-
-
-def report(name, step, given, **more):
+def report(name, step, **more):
     """Times `step` after one that warms up, and prints one JSON object."""
     loss = step()
     times = []

@@ -4,11 +4,12 @@ step's graph at a time, InfoNCE whose backward is one product with a kept matrix
 import math
 import time
 
+# First: it sets the number of threads, which PyTorch's BLAS reads when it is loaded.
+from batch import HEADS, LAMBDA, LENGTH, STEPS, TEMPERATURE, WIDTH, batch, divergence, given, report, schedule
+
 import torch
 from torch import nn
 from torch.nn import functional as F
-
-from batch import HEADS, LAMBDA, LENGTH, STEPS, TEMPERATURE, WIDTH, arguments, batch, divergence, report, schedule
 
 HEAD = WIDTH // HEADS
 
@@ -80,7 +81,6 @@ class network(nn.Module):
 
 
 def main():
-    given = arguments(__doc__)
     items, views = batch(given.log)
     rows = lambda which: torch.tensor([i for view in views for user in view for i in user[which]])
     inputs, targets = rows(0), rows(1)
@@ -142,7 +142,7 @@ def main():
             total += one(M, k, width, 1) + one(M, width, k, 1) + one(k, M, width, 1)
         return total
 
-    report("best", step, given, products_ms=round(1e3 * products(), 1))
+    report("best", step, products_ms=round(1e3 * products(), 1))
 
 
 if __name__ == "__main__":

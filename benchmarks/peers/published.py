@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The training step as the paper's code takes it: padded to 20, a Transformer decoder layer a step, the graph of all steps kept
 until one backward, InfoNCE by random Fourier features. Written anew; the mixing of users over the batch is left out."""
+# First: it sets the number of threads, which PyTorch's BLAS reads when it is loaded.
+from batch import HEADS, LAMBDA, LENGTH, STEPS, TEMPERATURE, WIDTH, batch, divergence, given, report, schedule
+
 import torch
 from torch import nn
 from torch.nn import functional as F
-
-from batch import HEADS, LAMBDA, LENGTH, STEPS, TEMPERATURE, WIDTH, arguments, batch, divergence, report, schedule
 
 
 def padded(view, padding):
@@ -47,7 +48,6 @@ class published(nn.Module):
 
 
 def main():
-    given = arguments(__doc__)
     items, views = batch(given.log)
     padding = items + 1
     (main_inputs, main_targets), (other_inputs, other_targets) = (padded(v, padding) for v in views)
@@ -80,7 +80,7 @@ def main():
         adam.step()
         return float(total)
 
-    report("published", step, given)
+    report("published", step)
 
 
 if __name__ == "__main__":
