@@ -12,13 +12,14 @@ struct pairs_of {
   core::execution how;
   core::arena memory;
   core::view<float> a, b, sums;
-  std::span<float> workspace;
+  std::span<float> kept, workspace;
 
   explicit pairs_of(const benchmark::State& state)
       : pairs(state.range(0)), d(state.range(1)), how(on(state.range(2))), a(unit_rows(memory, pairs, d, 1)),
         b(unit_rows(memory, pairs, d, 2)), sums(memory.matrix<float>(2 * pairs, 1)),
+        kept(memory.array<float>(kernel::info_nce_kept<float>(pairs, d))),
         workspace(memory.array<float>(kernel::info_nce_workspace<float>(pairs, d))) {}
-  float forward() { return kernel::info_nce_forward<float, std::int32_t>(a, b, {}, 0.5f, sums, workspace, how); }
+  float forward() { return kernel::info_nce_forward<float, std::int32_t>(a, b, {}, 0.5f, sums, kept, how); }
   // N (2 N + 1) dot products of d values: a score is the same both ways
   double score_flops() const { return 2.0 * static_cast<double>(pairs * (2 * pairs + 1) * d); }
   // for each of 2 N rows a weighted sum of 2 N rows
@@ -35,8 +36,9 @@ void backward(benchmark::State& state) {
   pairs_of p(state);
   p.forward();
   const auto da = normal(p.memory, p.pairs, p.d, 3), db = normal(p.memory, p.pairs, p.d, 4);
-  const double seconds =
-      timed(state, [&] { kernel::info_nce_backward<float, std::int32_t>(1.0f, p.a, p.b, {}, 0.5f, p.sums, da, db, p.workspace, p.how); });
+  const double seconds = timed(state, [&] {
+    kernel::info_nce_backward<float, std::int32_t>(1.0f, p.a.cols(), {}, 0.5f, p.sums, p.kept, da, db, p.workspace, p.how);
+  });
   report_flops(state, p.score_flops() + p.sum_flops(), seconds, p.how);
 }
 

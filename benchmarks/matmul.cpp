@@ -21,8 +21,9 @@ struct layer {
       : rows(state.range(0)), in(state.range(1)), out(state.range(2)), how(on(state.range(3))), x(normal(memory, rows, in, 1)),
         weight(normal(memory, out, in, 2, 0.02f)), y(normal(memory, rows, out, 3)), dx(normal(memory, rows, in, 4)),
         dweight(normal(memory, out, in, 5)), dy(normal(memory, rows, out, 6, 1e-3f)),
-        workspace(memory.array<float>(std::max({kernel::matmul_workspace<float>(in, out), kernel::matmul_workspace<float>(out, in),
-                                                kernel::matmul_workspace<float>(rows, in)}))) {
+        workspace(memory.array<float>(
+            std::max({kernel::matmul_workspace(plain(x), transposed(weight)), kernel::matmul_workspace(plain(dy), plain(weight)),
+                      kernel::matmul_workspace(transposed(dy), plain(x))}))) {
     Eigen::setNbThreads(how.threads);  // ours takes the number as an argument
   }
   // rows x in x out multiply-adds in each of the forms

@@ -19,9 +19,9 @@ contrasted<T> run(const core::matrix<T>& a, const core::matrix<T>& b, ids_type i
   const index n = a.rows(), d = a.cols();
   contrasted<T> r{not_a_number<T>(1, 1), normal_matrix<T>(n, d, 11), normal_matrix<T>(n, d, 12)};
   auto sums = not_a_number<T>(2 * n, 1);
-  workspace<T> space(kernel::info_nce_workspace<T>(n, d)), fresh(kernel::info_nce_workspace<T>(n, d));
-  r.loss(0, 0) = kernel::info_nce_forward<T, std::int32_t>(a, b, ids, temperature, sums, space, {threads});
-  kernel::info_nce_backward<T, std::int32_t>(up, a, b, ids, temperature, sums, r.da, r.db, fresh, {threads});
+  workspace<T> kept(kernel::info_nce_kept<T>(n, d)), space(kernel::info_nce_workspace<T>(n, d));
+  r.loss(0, 0) = kernel::info_nce_forward<T, std::int32_t>(a, b, ids, temperature, sums, kept, {threads});
+  kernel::info_nce_backward<T, std::int32_t>(up, d, ids, temperature, sums, std::span<T>(kept), r.da, r.db, space, {threads});
   return r;
 }
 
@@ -87,14 +87,14 @@ TEST_CASE("InfoNCE gives the same bits for any threads") {
 
 TEST_CASE("InfoNCE of nothing is nothing, and an unwanted gradient is left out") {
   auto sums = not_a_number<float>(6, 1);
-  workspace<float> space(kernel::info_nce_workspace<float>(3, 4));
+  workspace<float> kept(kernel::info_nce_kept<float>(3, 4)), space(kernel::info_nce_workspace<float>(3, 4));
   const core::matrix<float> none(0, 4);
-  CHECK(kernel::info_nce_forward<float, std::int32_t>(none, none, {}, 0.5f, sums, space, {1}) == 0.0f);
+  CHECK(kernel::info_nce_forward<float, std::int32_t>(none, none, {}, 0.5f, sums, kept, {1}) == 0.0f);
   const auto a = unit_rows<float>(3, 4, 1), b = unit_rows<float>(3, 4, 2);
   const auto both = run<float>(a, b, {}, 0.5f, 1.0f);
-  kernel::info_nce_forward<float, std::int32_t>(a, b, {}, 0.5f, sums, space, {1});
+  kernel::info_nce_forward<float, std::int32_t>(a, b, {}, 0.5f, sums, kept, {1});
   auto db = normal_matrix<float>(3, 4, 12);
-  kernel::info_nce_backward<float, std::int32_t>(1.0f, a, b, {}, 0.5f, sums, core::view<float>(), db, space, {1});
+  kernel::info_nce_backward<float, std::int32_t>(1.0f, 4, {}, 0.5f, sums, std::span<float>(kept), core::view<float>(), db, space, {1});
   CHECK(same_bits(db, both.db));
 }
 

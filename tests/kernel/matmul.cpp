@@ -10,7 +10,7 @@ using kernel::write;
 namespace {
 template <class T>
 core::matrix<T> multiply(kernel::operand<T> a, kernel::operand<T> b, write mode, core::matrix<T> out, int threads = 1) {
-  workspace<T> space(kernel::matmul_workspace<T>(b.rows, b.cols));
+  workspace<T> space(kernel::matmul_workspace<T>(a, b));
   kernel::matmul<T>(a, b, mode, out, space, {threads});
   return out;
 }
@@ -81,8 +81,8 @@ TEST_CASE("columns of a packed matrix are multiplied from any panel on") {
   constexpr index panel = kernel::detail::panel<float>;
   const auto a = normal_matrix<float>(9, 20, 1), b = normal_matrix<float>(20, 5 * panel + 3, 2);
   const auto whole = product(a, b);
-  std::vector<float> packed(static_cast<std::size_t>(kernel::matmul_workspace<float>(b.rows(), b.cols())));
-  kernel::detail::pack_panels<float>(as_is(b), packed.data(), {1});
+  std::vector<float> packed(static_cast<std::size_t>(kernel::packed_size<float>(b.rows(), b.cols())));
+  kernel::pack<float>(as_is(b), packed.data(), {1});
   for (index first = 0; first < b.cols(); first += panel)
     for (index n : {index(1), panel + 1, b.cols() - first}) {
       const index count = std::min(n, b.cols() - first);

@@ -4,6 +4,7 @@
 
 #include "cddrec/autodiff/ops.hpp"
 #include "cddrec/kernel/info_nce.hpp"
+#include "cddrec/kernel/softmax_over_items.hpp"
 
 namespace cddrec::autodiff {
 
@@ -14,15 +15,12 @@ variable<T> info_nce(const variable<T>& a, const variable<T>& b, std::span<const
   tape<T>& t = a.owner();
   auto [y, out] = t.make(1, 1, a.needs_grad() || b.needs_grad());
   const core::view<T> sums = t.memory().template matrix<T>(2 * a.rows(), 1);
-  const index needed = kernel::info_nce_workspace<T>(a.rows(), a.cols());
-  {
-    detail::workspace<T> space(t, needed);
-    out(0, 0) = kernel::info_nce_forward<T, Id>(a.value(), b.value(), ids, temperature, sums, space, t.how());
-  }
+  const std::span<T> kept = t.memory().template array<T>(kernel::info_nce_kept<T>(a.rows(), a.cols()));
+  out(0, 0) = kernel::info_nce_forward<T, Id>(a.value(), b.value(), ids, temperature, sums, kept, t.how());
   t.record([=, y = y] {
     tape<T>& u = y.owner();
-    detail::workspace<T> space(u, needed);
-    kernel::info_nce_backward<T, Id>(y.grad()(0, 0), a.value(), b.value(), ids, temperature, sums, a.grad(), b.grad(), space, u.how());
+    detail::workspace<T> space(u, kernel::info_nce_workspace<T>(a.rows(), a.cols()));
+    kernel::info_nce_backward<T, Id>(y.grad()(0, 0), a.cols(), ids, temperature, sums, kept, a.grad(), b.grad(), space, u.how());
   });
   return y;
 }

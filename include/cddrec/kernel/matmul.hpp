@@ -43,29 +43,13 @@ inline constexpr index tile_rows = core::simd::bytes == 64 ? 12 : core::simd::by
 // Depth of one pass: a panel of this depth stays in the first-level cache.
 inline constexpr index depth_block = 256;
 
-inline index round_up(index n, index unit) { return (n + unit - 1) / unit * unit; }
-
-/// Packs b [k, n] into panels [n / panel][k][panel], zero-filled at the right edge.
+/// Whether columns are contiguous and rows are not.
 template <class T>
-void pack_panels(operand<T> b, T* packed, core::execution how) {
-  const index k = b.rows;
-  core::parallel_for(how, b.cols, 4 * panel<T>, [&](index begin, index end) {
-    for (index j = begin; j < end; j += panel<T>) {
-      const index width = std::min(panel<T>, b.cols - j);
-      T* to = packed + j * k;
-      if (width < panel<T>) std::fill(to, to + panel<T> * k, T(0));
-      if (b.col_stride == 1) {
-        for (index p = 0; p < k; ++p) std::copy_n(b.at(p, j), width, to + p * panel<T>);
-      } else {
-        // Reads a column of b at a time: contiguous when b is a transpose.
-        for (index c = 0; c < width; ++c) {
-          const T* from = b.at(0, j + c);
-          for (index p = 0; p < k; ++p) to[p * panel<T> + c] = from[p * b.row_stride];
-        }
-      }
-    }
-  });
+bool is_transpose(operand<T> a) {
+  return a.row_stride == 1 && a.col_stride > 1;
 }
+
+inline index round_up(index n, index unit) { return (n + unit - 1) / unit * unit; }
 
 /// acc[r] += a[r, :] b_panel over `k`; a is read through its strides, four rows a pointer.
 template <class T, index Rows>
@@ -110,47 +94,120 @@ inline void tile(operand<T> a, index row, index first, index depth, const T* b_p
   }
 }
 
+/// Cuts rows into tiles: as many whole ones as there are, then four, then single ones. f(rows of the tile, its first row).
+template <class F>
+inline void for_each_tile(index rows, F&& f) {
+  index i = 0;
+  for (; i + tile_rows <= rows; i += tile_rows) f(std::integral_constant<index, tile_rows>{}, i);
+  for (; i + 4 <= rows; i += 4) f(std::integral_constant<index, 4>{}, i);
+  for (; i < rows; ++i) f(std::integral_constant<index, 1>{}, i);
+}
+
+/// Columns gathered at a time: few enough for their lines, which several tiles share, to stay in the first-level cache.
+inline constexpr index gather_grain = 32;
+
+/// Lays columns begin … end - 1 of a transposed a [rows, depth] out tile by tile, each [depth][rows of the tile].
+template <class T>
+void gather_tiles(const T* a, index col_stride, index rows, index depth, index begin, index end, T* tiles) {
+  for (index first = begin; first < end; first += gather_grain) {
+    // What comes next is asked for early: a stride hides it from the hardware.
+    for (index p = first + gather_grain; p < std::min(first + 2 * gather_grain, depth); ++p)
+      for (index i = 0; i < rows; i += static_cast<index>(core::alignment / sizeof(T))) __builtin_prefetch(a + p * col_stride + i, 0, 2);
+    for_each_tile(rows, [&](auto count, index i) {
+      constexpr index Rows = decltype(count)::value;
+      const index stride = col_stride;  // a local that no store can change
+      const T *from = a + first * stride + i, *const stop = a + std::min(first + gather_grain, end) * stride + i;
+      for (T* to = tiles + i * depth + first * Rows; from != stop; from += stride, to += Rows) std::memcpy(to, from, sizeof(T) * Rows);
+    });
+  }
+}
+
+/// c [rows, n] (+)= tiles b for gathered tiles and panels of b that lie `panel_stride` apart.
+template <class T>
+void multiply_tiles(const T* tiles, index rows, index depth, const T* b, index panel_stride, index n, T* c, index c_stride, bool add) {
+  for (index j = 0; j < n; j += panel<T>)
+    for_each_tile(rows, [&](auto count, index i) {
+      constexpr index Rows = decltype(count)::value;
+      tile<T, Rows>({tiles + i * depth, Rows, depth, 1, Rows}, 0, 0, depth, b + j / panel<T> * panel_stride, c + i * c_stride + j, c_stride,
+                    std::min(panel<T>, n - j), add);
+    });
+}
+
 /// c [rows, n] (+)= a[row … row + rows) b for packed b; serial.
 template <class T>
 void multiply_packed(operand<T> a, index row, index rows, const T* packed, index n, T* c, index c_stride, write mode) {
-  // Rows in tiles: as many whole ones as there are, then four, then single ones.
-  const auto by_tile = [&](auto&& f) {
-    index i = 0;
-    for (; i + tile_rows <= rows; i += tile_rows) f(std::integral_constant<index, tile_rows>{}, i);
-    for (; i + 4 <= rows; i += 4) f(std::integral_constant<index, 4>{}, i);
-    for (; i < rows; ++i) f(std::integral_constant<index, 1>{}, i);
-  };
   // Depth is outermost: what a block of it reads of b stays in cache for all rows.
   for (index first = 0; first < std::max<index>(a.cols, 1); first += depth_block) {
     const index depth = std::min(depth_block, a.cols - first);
     const bool add = mode == write::add || first > 0;
-    const auto b_panel = [&](index j) { return packed + j * a.cols + first * panel<T>; };
-    if (a.row_stride == 1 && a.col_stride > 1) {
-      // A transpose: its tile is gathered once for all panels.
-      by_tile([&](auto count, index i) {
-        constexpr index Rows = decltype(count)::value;
-        alignas(core::alignment) T gathered[Rows * depth_block];
-        for (index p = 0; p < depth; ++p) std::copy_n(a.at(row + i, first + p), Rows, gathered + p * Rows);
-        const operand<T> own{gathered, Rows, depth, 1, Rows};
-        for (index j = 0; j < n; j += panel<T>)
-          tile<T, Rows>(own, 0, 0, depth, b_panel(j), c + i * c_stride + j, c_stride, std::min(panel<T>, n - j), add);
-      });
+    const T* b = packed + first * panel<T>;
+    if (is_transpose(a)) {
+      constexpr index group = 4 * tile_rows;
+      alignas(core::alignment) T tiles[group * depth_block];
+      for (index top = 0; top < rows; top += group) {
+        const index height = std::min(group, rows - top);
+        gather_tiles(a.at(row + top, first), a.col_stride, height, depth, 0, depth, tiles);
+        multiply_tiles(tiles, height, depth, b, a.cols * panel<T>, n, c + top * c_stride, c_stride, add);
+      }
     } else {
       for (index j = 0; j < n; j += panel<T>)
-        by_tile([&](auto count, index i) {
-          tile<T, decltype(count)::value>(a, row + i, first, depth, b_panel(j), c + i * c_stride + j, c_stride, std::min(panel<T>, n - j),
-                                          add);
+        for_each_tile(rows, [&](auto count, index i) {
+          tile<T, decltype(count)::value>(a, row + i, first, depth, b + j * a.cols, c + i * c_stride + j, c_stride,
+                                          std::min(panel<T>, n - j), add);
         });
     }
   }
 }
 
+/// Depth that is packed and multiplied at a time: whole depth blocks, of b as much as leaves half a second-level cache to a.
+inline index slab_depth(index k, index n) {
+  return std::min(k, std::max<index>(1, 32768 / (std::max<index>(n, 1) * depth_block)) * depth_block);
+}
+
+/// Calls f(i, rows, j, cols) for the blocks of an [m, n] result: enough of them to share, small enough for their part of a to
+/// stay in cache.
+template <class T, class F>
+void for_each_block(index m, index n, core::execution how, F&& f) {
+  const index row_grain = (m <= 16 * tile_rows ? 2 : 4) * tile_rows, col_grain = 8 * panel<T>;
+  const index row_blocks = core::block_count(m, row_grain);
+  core::parallel_for(how, row_blocks * core::block_count(n, col_grain), 1, [&](index block, index) {
+    const index i = block % row_blocks * row_grain, j = block / row_blocks * col_grain;
+    f(i, std::min(row_grain, m - i), j, std::min(col_grain, n - j));
+  });
+}
+
 }  // namespace detail
 
-/// Values of workspace that `matmul` needs to multiply by a [k, n] matrix.
+/// Values of a [k, n] matrix that pack() has laid out.
 template <class T>
-index matmul_workspace(index k, index n) {
+index packed_size(index k, index n) {
   return detail::round_up(n, detail::panel<T>) * k;
+}
+
+/// Lays b [k, n] out in panels [n / panel][k][panel], zero-filled at the right edge, as matmul_packed reads it.
+template <class T>
+void pack(operand<std::type_identity_t<T>> b, T* packed, core::execution how) {
+  constexpr index width = detail::panel<T>;
+  const index k = b.rows, n = b.cols;
+  if (b.col_stride == 1) {  // rows are contiguous: each is read at one go
+    core::parallel_for(how, k, 64, [&](index begin, index end) {
+      const index last = n / width * width, rest = n - last, step = k * width;  // locals that no store can change
+      for (index p = begin; p < end; ++p) {
+        const T* from = b.at(p, 0);
+        T* to = packed + p * width;
+        for (const T* const stop = from + last; from != stop; from += width, to += step) std::memcpy(to, from, sizeof(T) * width);
+        if (rest > 0) std::fill_n(std::copy_n(from, rest, to), width - rest, T(0));
+      }
+    });
+  } else {  // columns are, when b is a transpose
+    core::parallel_for(how, n, 4 * width, [&](index begin, index end) {
+      for (index j = begin; j < detail::round_up(end, width); ++j) {
+        T* to = packed + j / width * width * k + j % width;
+        const T* from = b.at(0, j);
+        for (index p = 0; p < k; ++p) to[p * width] = j < n ? from[p * b.row_stride] : T(0);
+      }
+    });
+  }
 }
 
 /// out [m, n] (+)= a [m, k] b[:, first … first + n) for a matrix b that pack() has laid out; first is a multiple of panel.
@@ -158,25 +215,48 @@ template <class T>
 void matmul_packed(operand<std::type_identity_t<T>> a, const std::type_identity_t<T>* packed, index first, write mode, core::view<T> out,
                    core::execution how) {
   CDDREC_ASSERT(first % detail::panel<T> == 0);
-  // Two-dimensional blocks: enough of them to share, small enough for a block of a to stay in cache.
-  constexpr index row_grain = 4 * detail::tile_rows;
-  const index col_grain = 8 * detail::panel<T>;
-  const index row_blocks = core::block_count(a.rows, row_grain);
-  core::parallel_for(how, row_blocks * core::block_count(out.cols(), col_grain), 1, [&](index block, index) {
-    const index i = block % row_blocks * row_grain, j = block / row_blocks * col_grain;
-    detail::multiply_packed<T>(a, i, std::min(row_grain, a.rows - i), packed + (first + j) * a.cols, std::min(col_grain, out.cols() - j),
-                               out.row(i) + j, out.cols(), mode);
+  detail::for_each_block<T>(a.rows, out.cols(), how, [&](index i, index rows, index j, index cols) {
+    detail::multiply_packed<T>(a, i, rows, packed + (first + j) * a.cols, cols, out.row(i) + j, out.cols(), mode);
   });
 }
 
-/// out [m, n] (+)= a [m, k] b [k, n]. `workspace` holds at least matmul_workspace<T>(k, n) values, aligned or not.
+/// Values of workspace that `matmul` needs.
+template <class T>
+index matmul_workspace(operand<T> a, operand<T> b) {
+  return detail::slab_depth(b.rows, b.cols) * (detail::round_up(b.cols, detail::panel<T>) + (detail::is_transpose(a) ? a.rows : 0));
+}
+
+/// out [m, n] (+)= a [m, k] b [k, n]. `workspace` holds at least matmul_workspace(a, b) values, aligned or not.
 template <class T>
 void matmul(operand<std::type_identity_t<T>> a, operand<std::type_identity_t<T>> b, write mode, core::view<T> out,
             std::span<std::type_identity_t<T>> workspace, core::execution how) {
+  using namespace detail;
   CDDREC_ASSERT(a.cols == b.rows && out.rows() == a.rows && out.cols() == b.cols);
-  CDDREC_ASSERT(static_cast<index>(workspace.size()) >= matmul_workspace<T>(b.rows, b.cols));
-  detail::pack_panels<T>(b, workspace.data(), how);
-  matmul_packed<T>(a, workspace.data(), 0, mode, out, how);
+  CDDREC_ASSERT(static_cast<index>(workspace.size()) >= matmul_workspace<T>(a, b));
+  const index m = a.rows, n = b.cols, slab = std::max<index>(1, slab_depth(b.rows, n));
+  T *packed = workspace.data(), *tiles = packed + packed_size<T>(slab, n);
+  for (index first = 0; first == 0 || first < b.rows; first += slab) {
+    const index depth = std::min(slab, b.rows - first);
+    const write own = first == 0 ? mode : write::add;
+    const operand<T> left{a.at(0, first), m, depth, a.row_stride, a.col_stride};
+    pack<T>({b.at(first, 0), depth, n, b.row_stride, b.col_stride}, packed, how);
+    if (!is_transpose(a)) {
+      matmul_packed<T>(left, packed, 0, own, out, how);
+      continue;
+    }
+    // A transpose, too, is laid out once for all blocks, by depth blocks.
+    core::parallel_for(how, depth, depth_block / 4, [&](index begin, index end) {
+      const index block = begin / depth_block * depth_block, height = std::min(depth_block, depth - block);
+      gather_tiles(left.at(0, block), a.col_stride, m, height, begin - block, end - block, tiles + block * m);
+    });
+    for_each_block<T>(m, n, how, [&](index i, index rows, index j, index cols) {
+      for (index block = 0; block < depth; block += depth_block) {
+        const index height = std::min(depth_block, depth - block);
+        multiply_tiles(tiles + block * m + i * height, rows, height, packed + j * depth + block * panel<T>, depth * panel<T>, cols,
+                       out.row(i) + j, out.cols(), own == write::add || block > 0);
+      }
+    });
+  }
 }
 
 }  // namespace cddrec::kernel

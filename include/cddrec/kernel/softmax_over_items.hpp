@@ -21,11 +21,11 @@ struct streamed {
   const T* values;  // block j starts at values + j * round_up(d, panel)
   index n, d;
   streamed(core::in<T> m, T* memory, core::execution how, index block = stream_cols) : scores(memory), n(m.rows()), d(m.cols()) {
-    pack_panels<T>(transposed(m), memory, how);
+    pack<T>(transposed(m), memory, how);
     T* blocks = memory + round_up(n, panel<T>) * d;
     values = blocks;
     core::parallel_for(how, n, block, [&](index begin, index end) {
-      pack_panels<T>(plain(m.middle_rows(begin, end - begin)), blocks + begin * round_up(d, panel<T>), {1});
+      pack<T>(plain(m.middle_rows(begin, end - begin)), blocks + begin * round_up(d, panel<T>), {1});
     });
   }
   const T* score_block(index j) const { return scores + j * d; }

@@ -134,8 +134,8 @@ class ranker {
     core::arena memory;
     autodiff::tape<T> t(memory, how, autodiff::mode::inference);
     const auto unit = autodiff::normalize(network.item_table(t));
-    packed_.resize(static_cast<std::size_t>(kernel::matmul_workspace<T>(d, V)));
-    kernel::detail::pack_panels<T>(kernel::transposed(unit.value()), packed_.data(), how);
+    packed_.resize(static_cast<std::size_t>(kernel::packed_size<T>(d, V)));
+    kernel::pack<T>(kernel::transposed(unit.value()), packed_.data(), how);
   }
 
   index items() const { return network_.items(); }
