@@ -34,4 +34,23 @@ TEST_CASE("a request larger than every block still succeeds") {
   CHECK(a.capacity() >= (1 << 20));
 }
 
+TEST_CASE("a pool lends an arena again, empty and with its memory") {
+  core::arena_pool pool;
+  const void* first = nullptr;
+  std::size_t reserved = 0;
+  {
+    const core::arena_pool::loan one(pool), two(pool);
+    CHECK(&*one != &*two);
+    (*two).array<char>(100);
+  }
+  {
+    const core::arena_pool::loan one(pool);
+    first = (*one).array<char>(5000000).data();
+    reserved = (*one).capacity();
+  }
+  const core::arena_pool::loan again(pool);
+  CHECK((*again).array<char>(5000000).data() == first);
+  CHECK((*again).capacity() == reserved);
+}
+
 }  // namespace cddrec::test

@@ -2,45 +2,11 @@
 
 #include <set>
 
-#include "cddrec/nn/transformer.hpp"
-#include "compare.hpp"
+#include "model/small_network.hpp"
 #include "reference/reference.hpp"
 #include "test.hpp"
 
 namespace cddrec::test {
-
-namespace {
-using network = model::recommender<nn::transformer<float, nn::causal>, model::cross_decoder<float>>;
-using data::item;
-using lists = std::vector<std::vector<item>>;
-
-constexpr index catalogue = 150;
-
-network make(model::recommender_settings s = {.items = catalogue, .width = 12, .layers = 2, .heads = 3, .max_length = 20}) {
-  return network(s, diffusion::process<float>(diffusion::linear_schedule{}, 4), core::seed{1});
-}
-
-// Histories of 1 to 30 items, so that some are longer than max_length.
-lists histories(index users) {
-  lists all;
-  const core::random draw(core::seed{2});
-  for (index u = 0; u < users; ++u) {
-    all.emplace_back();
-    const core::random own = draw.child(static_cast<std::uint64_t>(u));
-    for (index i = 0; i <= own.below(0, 30); ++i) all.back().push_back(static_cast<item>(own.below(1 + i, catalogue)));
-  }
-  return all;
-}
-
-std::vector<std::span<const item>> spans(const lists& all) { return {all.begin(), all.end()}; }
-
-// Unit predictions [users, width] as serving makes them.
-core::matrix<float> predictions(const network& net, const lists& users, int threads = 1) {
-  const auto views = spans(users);
-  const auto q = model::ranker<network>(net).encode(views, {threads});
-  return core::view<const float>(q.data(), static_cast<index>(users.size()), net.settings().width).matrix_map();
-}
-}  // namespace
 
 TEST_CASE("settings out of range are refused with the setting's name and its value") {
   const auto with = [](auto change) {
@@ -98,54 +64,6 @@ TEST_CASE("encodings are PyTorch's: embedding and position counted from the end,
   CHECK(error_of(encoded, reference::get(torch, "encoder.output")) < 1e-10);
 }
 
-TEST_CASE("a ranker is a scorer") { STATIC_REQUIRE(eval::scorer<model::ranker<network>>); }
-
-TEST_CASE("a user's prediction has the same bits alone and among 300, for any threads") {
-  const auto net = make();
-  const auto users = histories(300);
-  const auto together = predictions(net, users);
-  CHECK(together.allFinite());
-  for (int threads : {2, 4}) CHECK(same_bits(predictions(net, users, threads), together));
-  for (std::size_t u = 0; u < users.size(); u += 13)
-    CHECK(same_bits<float>(predictions(net, {users[u]}), together.row(static_cast<index>(u))));
-}
-
-TEST_CASE("no user's prediction changes when another user changes") {
-  const auto net = make();
-  auto users = histories(20);
-  const auto before = predictions(net, users);
-  users[7] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-  const auto after = predictions(net, users);
-  for (index u = 0; u < 20; ++u) CHECK(same_bits<float>(after.row(u), before.row(u)) == (u != 7));
-}
-
-TEST_CASE("an item's score is its cosine, with the same bits in any block and alone") {
-  const auto net = make();
-  const model::ranker<network> ranker(net);
-  const auto users = histories(15);
-  const auto views = spans(users);
-  const auto q = ranker.encode(views, {1});
-  core::matrix<float> all(15, catalogue), items;
-  ranker.score(q, 0, all, {1});
-  net.visit([&](const std::string& name, const auto& p) {
-    if (name == "item_embedding.weight") items = p.value.topRows(catalogue);
-  });
-  const core::matrix<double> unit = items.cast<double>().rowwise().normalized();
-  for (index u = 0; u < 15; ++u)
-    for (index i = 0; i < catalogue; ++i) {
-      double cosine = 0;
-      for (index c = 0; c < 12; ++c) cosine += unit(i, c) * static_cast<double>(q[static_cast<std::size_t>(u * 12 + c)]);
-      REQUIRE(std::abs(cosine - static_cast<double>(all(u, i))) < 1e-6);
-      REQUIRE(ranker.score_item(q, u, static_cast<item>(i)) == all(u, i));
-    }
-  for (index first : {1, 16, 32, 64, 100, 149})
-    for (int threads : {1, 4}) {
-      core::matrix<float> block(15, catalogue - first);
-      ranker.score(q, first, block, {threads});
-      CHECK(same_bits<float>(block, all.rightCols(catalogue - first)));
-    }
-}
-
 TEST_CASE("recommendations leave out the history and are those of ranking everybody together") {
   const auto net = make();
   const auto users = histories(300);
@@ -162,21 +80,6 @@ TEST_CASE("recommendations leave out the history and are those of ranking everyb
   }
   CHECK(net.recommend(users[0], 1000).size() ==
         static_cast<std::size_t>(catalogue) - std::set<item>(users[0].begin(), users[0].end()).size());
-}
-
-TEST_CASE("of a long history the newest items are read, in their order") {
-  const auto net = make();
-  std::vector<item> history;
-  for (item i = 0; i < 33; ++i) history.push_back((7 * i) % static_cast<item>(catalogue));
-  const std::vector<item> newest(history.end() - 20, history.end());
-  CHECK(same_bits(predictions(net, {history}), predictions(net, {newest})));
-  auto changed = history;
-  changed[12] = 149;  // the newest that is not read
-  CHECK(same_bits(predictions(net, {changed}), predictions(net, {history})));
-  changed[13] = 149;  // the oldest that is
-  CHECK_FALSE(same_bits(predictions(net, {changed}), predictions(net, {history})));
-  std::swap(history[31], history[32]);
-  CHECK_FALSE(same_bits(predictions(net, {history}), predictions(net, {newest})));
 }
 
 TEST_CASE("a weight that is not finite is an error wherever it stands, never a recommendation") {
@@ -196,12 +99,6 @@ TEST_CASE("a weight that is not finite is an error wherever it stands, never a r
       INFO("parameter " << spoilt << ", value " << bad);
       CHECK_THROWS_AS(net.recommend(history, 5), numeric_error);
     }
-}
-
-TEST_CASE("an item that the network does not know is refused") {
-  const network net = make();
-  for (const item unknown : {item(-1), item(catalogue)})
-    CHECK_THROWS_WITH(net.recommend(std::vector<item>{1, unknown}, 3), ContainsSubstring("item " + std::to_string(unknown)));
 }
 
 TEST_CASE("an empty history is refused") {

@@ -38,7 +38,10 @@ variable<T> linear(const variable<T>& x, const variable<T>& weight, const variab
   using kernel::plain, kernel::transposed, kernel::write;
   tape<T>& t = x.owner();
   auto [y, out] = t.make(x.rows(), weight.rows(), x.needs_grad() || weight.needs_grad());
-  detail::multiply<T>(t, plain(x.value()), transposed(weight.value()), write::assign, out);
+  if (const T* panels = t.packed(weight.value()))
+    kernel::matmul_packed<T>(plain(x.value()), panels, 0, write::assign, out, t.how());
+  else
+    detail::multiply<T>(t, plain(x.value()), transposed(weight.value()), write::assign, out);
   const bool biased = bias.rows() > 0;
   if (biased) kernel::add_bias<T>(bias.value(), out, t.how());
   t.record([=, y = y] {
@@ -158,6 +161,14 @@ variable<T> gather(const variable<T>& table, std::span<const Id> ids) {
     if (table.needs_grad()) kernel::gather_backward<T, Id>(y.grad(), ids, table.grad(), y.owner().how());
   });
   return y;
+}
+
+/// The last row of every sequence: [sequences, d].
+template <class T>
+variable<T> last_rows(const variable<T>& x, core::ragged layout) {
+  const std::span<index> rows = x.owner().memory().template array<index>(layout.size());
+  for (index s = 0; s < layout.size(); ++s) rows[static_cast<std::size_t>(s)] = layout.end(s) - 1;
+  return gather<T, index>(x, rows);
 }
 
 /// Rows divided by their length.

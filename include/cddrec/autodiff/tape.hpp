@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "cddrec/autodiff/packed_weights.hpp"
 #include "cddrec/autodiff/parameter.hpp"
 #include "cddrec/core/arena.hpp"
 
@@ -62,6 +63,14 @@ class tape {
   /// `poison` fills fresh values with NaN, so that an op which does not assign its whole output is found.
   tape(core::arena& memory, core::execution how, mode m = mode::training, bool poison = false)
       : arena_(memory), start_(memory.mark()), how_(how), mode_(m), poison_(poison) {}
+  /// Inference with weights that are laid out already; one that may change `weights` adds those it meets.
+  tape(core::arena& memory, core::execution how, const packed_weights<T>& weights) : tape(memory, how, mode::inference) {
+    weights_ = &weights;
+  }
+  tape(core::arena& memory, core::execution how, packed_weights<T>& weights)
+      : tape(memory, how, static_cast<const packed_weights<T>&>(weights)) {
+    gathered_ = &weights;
+  }
   tape(const tape&) = delete;
   tape& operator=(const tape&) = delete;
   ~tape() { reset(); }
@@ -87,6 +96,13 @@ class tape {
 
   /// A leaf whose gradient accumulates in the parameter.
   variable<T> leaf(const parameter<T>& p) { return {*this, p.value, recording() ? p.grad() : core::view<T>{}}; }
+
+  /// The panels of a weight, or nullptr: multiply by it as it lies.
+  const T* packed(core::view<const T> weight) {
+    if (!weights_) return nullptr;
+    if (gathered_ && !weights_->find(weight)) gathered_->add(weight, how_);
+    return weights_->find(weight);
+  }
 
   /// A value that has no gradient; its memory must outlive the tape.
   variable<T> constant(core::view<const T> value) { return {*this, value, {}}; }
@@ -153,6 +169,8 @@ class tape {
   core::execution how_;
   mode mode_;
   bool poison_;
+  const packed_weights<T>* weights_ = nullptr;
+  packed_weights<T>* gathered_ = nullptr;
   node* last_ = nullptr;
 };
 

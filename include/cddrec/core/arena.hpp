@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <new>
 #include <span>
 #include <vector>
@@ -89,6 +90,44 @@ class arena_scope {
  private:
   arena& arena_;
   arena::marker place_;
+};
+
+/// Arenas that calls on any thread borrow and give back, so that memory one call reserved serves the next.
+class arena_pool {
+ public:
+  /// An arena, rewound and given back at the end of the scope.
+  class loan {
+   public:
+    explicit loan(arena_pool& pool) : pool_(pool), arena_(pool.take()) {}
+    ~loan() {
+      arena_->rewind({});
+      const std::lock_guard lock(pool_.mutex_);
+      pool_.idle_.push_back(std::move(arena_));  // take() has made room
+    }
+    loan(const loan&) = delete;
+    loan& operator=(const loan&) = delete;
+    arena& operator*() const { return *arena_; }
+
+   private:
+    arena_pool& pool_;
+    std::unique_ptr<arena> arena_;
+  };
+
+ private:
+  std::unique_ptr<arena> take() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) {
+      idle_.reserve(++lent_);
+      return std::make_unique<arena>();
+    }
+    std::unique_ptr<arena> taken = std::move(idle_.back());
+    idle_.pop_back();
+    return taken;
+  }
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<arena>> idle_;
+  std::size_t lent_ = 0;
 };
 
 }  // namespace cddrec::core

@@ -25,10 +25,11 @@ using histories = std::span<const std::span<const data::item>>;
 ///     my_query encode(eval::histories users, core::execution how) const;    // whatever score needs to know of them
 ///     void score(const my_query& query, index first, core::view<float> out, core::execution how) const;
 ///                                  // out [users, count]: the scores of items first … first + count - 1
-///     float score_item(const my_query& query, index row, data::item i) const;   // one of them; called in parallel
+///     float score_item(const my_query& query, index row, data::item i) const;   // one of them
 ///   };
 ///
-/// The contract: an item's score has the same bits in whatever block it is asked for, by itself too.
+/// The contract: an item's score has the same bits in whatever block it is asked for, by itself too; and several threads may
+/// call at a time.
 template <class S>
 concept scorer = requires(const S& s, histories users, core::execution how, index i, data::item v) {
   requires std::floating_point<typename S::scalar>;
@@ -39,8 +40,8 @@ concept scorer = requires(const S& s, histories users, core::execution how, inde
 
 /// Sizes of the block of scores that is in memory at a time. No result depends on them.
 struct block_sizes {
-  index users = 256;
-  index items = 4096;
+  index users = 64;
+  index items = 512;
 };
 
 namespace detail {
@@ -53,14 +54,16 @@ void for_each_block(const S& s, histories users, bool mask_history, core::execut
   using T = typename S::scalar;
   if (blocks.users < 1 || blocks.items < 1) throw input_error("eval: blocks of users and items have at least one of each");
   const index all_users = static_cast<index>(users.size()), all_items = s.items();
-  core::buffer<T> memory(static_cast<std::size_t>(std::min(blocks.users, all_users) * std::min(blocks.items, all_items)));
-  for (index first_user = 0; first_user < all_users; first_user += blocks.users) {
-    const index rows = std::min(blocks.users, all_users - first_user);
-    const auto query = s.encode(users.subspan(static_cast<std::size_t>(first_user), static_cast<std::size_t>(rows)), how);
+  // A thread takes a block of users through the whole catalogue, so its scores stay in cache; threads share a block that is alone.
+  const core::execution inner = all_users > blocks.users ? core::execution{1} : how;
+  core::parallel_for(how, all_users, blocks.users, [&](index first_user, index end_user) {
+    const index rows = end_user - first_user;
+    core::buffer<T> memory(static_cast<std::size_t>(rows * std::min(blocks.items, all_items)));
+    const auto query = s.encode(users.subspan(static_cast<std::size_t>(first_user), static_cast<std::size_t>(rows)), inner);
     for (index first = 0; first < all_items; first += blocks.items) {
       const core::view<T> block(memory.data(), rows, std::min(blocks.items, all_items - first));
-      s.score(query, first, block, how);
-      core::parallel_for(how, rows, 16, [&](index begin, index end) {
+      s.score(query, first, block, inner);
+      core::parallel_for(inner, rows, 16, [&](index begin, index end) {
         for (index row = begin; row < end; ++row) {
           const index user = first_user + row;
           const std::span<T> scores(block.row(row), static_cast<std::size_t>(block.cols()));
@@ -81,7 +84,7 @@ void for_each_block(const S& s, histories users, bool mask_history, core::execut
         }
       });
     }
-  }
+  });
 }
 
 }  // namespace detail

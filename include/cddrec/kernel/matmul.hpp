@@ -94,6 +94,32 @@ inline void tile(operand<T> a, index row, index first, index depth, const T* b_p
   }
 }
 
+/// c[0 … n) (+)= a[row, first … first + depth) b for a row that is no part of a tile: several panels at a time, since the two
+/// chains of one would wait for each other.
+template <class T>
+void single_row(operand<T> a, index row, index first, index depth, const T* b, index panel_stride, index n, T* c, bool add) {
+  using core::simd::load;
+  using core::simd::store;
+  constexpr index lanes = core::simd::lanes<T>, panels = 4;
+  index j = 0;
+  for (; j + panels * panel<T> <= n; j += panels * panel<T>, b += panels * panel_stride) {
+    core::simd::vec<T> acc[panels][2] = {};
+    const T* x = a.at(row, first);
+    for (index p = 0; p < depth; ++p, x += a.col_stride)
+      for (index k = 0; k < panels; ++k) {
+        const T* from = b + k * panel_stride + p * panel<T>;
+        acc[k][0] += *x * load(from);
+        acc[k][1] += *x * load(from + lanes);
+      }
+    for (index k = 0; k < panels; ++k)
+      for (index half = 0; half < 2; ++half) {
+        T* to = c + j + k * panel<T> + half * lanes;
+        store<T>(to, add ? acc[k][half] + load(to) : acc[k][half]);
+      }
+  }
+  for (; j < n; j += panel<T>, b += panel_stride) tile<T, 1>(a, row, first, depth, b, c + j, 0, std::min(panel<T>, n - j), add);
+}
+
 /// Cuts rows into tiles: as many whole ones as there are, then four, then single ones. f(rows of the tile, its first row).
 template <class F>
 inline void for_each_tile(index rows, F&& f) {
@@ -106,18 +132,19 @@ inline void for_each_tile(index rows, F&& f) {
 /// Columns gathered at a time: few enough for their lines, which several tiles share, to stay in the first-level cache.
 inline constexpr index gather_grain = 32;
 
-/// Lays columns begin … end - 1 of a transposed a [rows, depth] out tile by tile, each [depth][rows of the tile].
+/// Lays columns begin … end - 1 < depth of a transposed a out tile by tile, each [depth][rows of the tile].
 template <class T>
-void gather_tiles(const T* a, index col_stride, index rows, index depth, index begin, index end, T* tiles) {
+void gather_tiles(operand<T> a, index depth, index begin, index end, T* tiles) {
+  const index stride = a.col_stride;
   for (index first = begin; first < end; first += gather_grain) {
-    // What comes next is asked for early: a stride hides it from the hardware.
-    for (index p = first + gather_grain; p < std::min(first + 2 * gather_grain, depth); ++p)
-      for (index i = 0; i < rows; i += static_cast<index>(core::alignment / sizeof(T))) __builtin_prefetch(a + p * col_stride + i, 0, 2);
-    for_each_tile(rows, [&](auto count, index i) {
+    // What comes next, be it another call's, is asked for early: the stride hides it from the hardware.
+    for (index p = first + gather_grain; p < std::min(first + 2 * gather_grain, a.cols); ++p)
+      for (index i = 0; i < a.rows; i += static_cast<index>(core::alignment / sizeof(T))) __builtin_prefetch(a.at(i, p), 0, 2);
+    for_each_tile(a.rows, [&](auto count, index i) {
       constexpr index Rows = decltype(count)::value;
-      const index stride = col_stride;  // a local that no store can change
-      const T *from = a + first * stride + i, *const stop = a + std::min(first + gather_grain, end) * stride + i;
-      for (T* to = tiles + i * depth + first * Rows; from != stop; from += stride, to += Rows) std::memcpy(to, from, sizeof(T) * Rows);
+      const T *from = a.at(i, first), *const stop = a.at(i, std::min(first + gather_grain, end));
+      const index step = stride;  // a local that no store can change
+      for (T* to = tiles + i * depth + first * Rows; from != stop; from += step, to += Rows) std::memcpy(to, from, sizeof(T) * Rows);
     });
   }
 }
@@ -146,15 +173,17 @@ void multiply_packed(operand<T> a, index row, index rows, const T* packed, index
       alignas(core::alignment) T tiles[group * depth_block];
       for (index top = 0; top < rows; top += group) {
         const index height = std::min(group, rows - top);
-        gather_tiles(a.at(row + top, first), a.col_stride, height, depth, 0, depth, tiles);
+        gather_tiles<T>({a.at(row + top, first), height, a.cols - first, 1, a.col_stride}, depth, 0, depth, tiles);
         multiply_tiles(tiles, height, depth, b, a.cols * panel<T>, n, c + top * c_stride, c_stride, add);
       }
     } else {
+      const index tiled = rows - rows % tile_rows % 4;
       for (index j = 0; j < n; j += panel<T>)
-        for_each_tile(rows, [&](auto count, index i) {
+        for_each_tile(tiled, [&](auto count, index i) {
           tile<T, decltype(count)::value>(a, row + i, first, depth, b + j * a.cols, c + i * c_stride + j, c_stride,
                                           std::min(panel<T>, n - j), add);
         });
+      for (index i = tiled; i < rows; ++i) single_row<T>(a, row + i, first, depth, b, a.cols * panel<T>, n, c + i * c_stride, add);
     }
   }
 }
@@ -247,7 +276,8 @@ void matmul(operand<std::type_identity_t<T>> a, operand<std::type_identity_t<T>>
     // A transpose, too, is laid out once for all blocks, by depth blocks.
     core::parallel_for(how, depth, depth_block / 4, [&](index begin, index end) {
       const index block = begin / depth_block * depth_block, height = std::min(depth_block, depth - block);
-      gather_tiles(left.at(0, block), a.col_stride, m, height, begin - block, end - block, tiles + block * m);
+      gather_tiles<T>({left.at(0, block), m, a.cols - first - block, 1, a.col_stride}, height, begin - block, end - block,
+                      tiles + block * m);
     });
     for_each_block<T>(m, n, how, [&](index i, index rows, index j, index cols) {
       for (index block = 0; block < depth; block += depth_block) {

@@ -22,7 +22,8 @@ struct cross_decoder_settings {
   double attention_dropout = 0;  // of the attention weights
 };
 
-/// What a denoiser must supply: prepare() is called once a batch, predict() once a step on what it returned.
+/// What a denoiser must supply: prepare() is called once a batch, predict() once a step on what it returned. One may add
+/// predict_last(encoded, layout, t), which predicts at the last position of every sequence alone; without it, predict() serves.
 template <class D>
 concept denoiser = requires(const D& d, variable<typename D::scalar> encoded, core::ragged layout, index t, core::random draw) {
   typename D::settings;
@@ -63,12 +64,14 @@ class cross_decoder {
 
   /// The mean of the denoised x_0 at every position, as seen from step t: [N, d].
   variable<T> predict(const context& c, index t, const core::random& draw) const {
-    using autodiff::add, autodiff::dropout;
-    variable<T> h = autodiff::prefix_attention(c.queries.middle_rows(t, 1), c.keys, c.values, c.layout, settings_.heads,
-                                               {settings_.attention_dropout, draw.child(0)});
-    if (settings_.residual) h = norm1_(add(c.encoded, dropout(h, settings_.dropout, draw.child(1))));
-    if (settings_.feed_forward) h = norm2_(add(h, dropout(feed_(h, draw.child(2)), settings_.dropout, draw.child(3))));
-    return h;
+    return finish(attend(c, t, draw.child(0)), c.encoded, draw);
+  }
+  /// predict() at the last position of every sequence alone, which is all that serving reads, of one step: [sequences, d].
+  variable<T> predict_last(const variable<T>& encoded, core::ragged layout, index t) const {
+    autodiff::tape<T>& tape = encoded.owner();
+    const context c{encoded, query_(tape.leaf(step_embedding_).middle_rows(t, 1)), key_(encoded), value_(encoded), layout};
+    const auto last = [&](const variable<T>& all) { return autodiff::last_rows(all, layout); };
+    return finish(last(attend(c, 0, {})), settings_.residual ? last(encoded) : encoded, {});
   }
 
   template <class Self, class F>
@@ -85,6 +88,18 @@ class cross_decoder {
   }
 
  private:
+  variable<T> attend(const context& c, index t, const core::random& draw) const {
+    return autodiff::prefix_attention(c.queries.middle_rows(t, 1), c.keys, c.values, c.layout, settings_.heads,
+                                      {settings_.attention_dropout, draw});
+  }
+  // What follows attention, row by row.
+  variable<T> finish(variable<T> h, const variable<T>& encoded, const core::random& draw) const {
+    using autodiff::add, autodiff::dropout;
+    if (settings_.residual) h = norm1_(add(encoded, dropout(h, settings_.dropout, draw.child(1))));
+    if (settings_.feed_forward) h = norm2_(add(h, dropout(feed_(h, draw.child(2)), settings_.dropout, draw.child(3))));
+    return h;
+  }
+
   settings settings_;
   autodiff::parameter<T> step_embedding_;  // [T, d]
   nn::linear<T> query_, key_, value_;

@@ -8,9 +8,9 @@
 
 #include "cddrec/data/batch.hpp"
 #include "cddrec/diffusion/process.hpp"
-#include "cddrec/eval/rank.hpp"
 #include "cddrec/model/denoiser.hpp"
 #include "cddrec/model/encoder.hpp"
+#include "cddrec/model/ranker.hpp"
 
 namespace cddrec::model {
 
@@ -70,6 +70,13 @@ class recommender {
   variable<T> predict(const denoiser_context& context, index step, const core::random& draw) const {
     return denoiser_.predict(context, step, draw);
   }
+  /// mu(e_s, t) at the last position of every sequence alone, without dropout: [sequences, d].
+  variable<T> predict_last(const variable<T>& encoded, core::ragged layout, index step) const {
+    if constexpr (requires { denoiser_.predict_last(encoded, layout, step); })
+      return denoiser_.predict_last(encoded, layout, step);
+    else
+      return autodiff::last_rows(predict(prepare(encoded, layout), step, {}), layout);
+  }
   /// The embeddings of the items proper: [V, d].
   variable<T> item_table(autodiff::tape<T>& t) const { return t.leaf(item_embedding_).middle_rows(0, settings_.items); }
 
@@ -118,70 +125,6 @@ class recommender {
   nn::layer_norm<T> norm_;
   Encoder encoder_;
   Denoiser denoiser_;
-};
-
-/// A const snapshot that scores: direct generation mu(e_s, 0), the score of an item is its cosine. Satisfies eval::scorer;
-/// one ranker may be used by many threads. The network must stay alive and unchanged.
-template <class Network>
-class ranker {
- public:
-  using scalar = typename Network::scalar;
-  using T = scalar;
-  using query = core::buffer<T>;  // [users, d], unit rows
-
-  explicit ranker(const Network& network, core::execution how = {}) : network_(network) {
-    const index V = network.items(), d = network.settings().width;
-    core::arena memory;
-    autodiff::tape<T> t(memory, how, autodiff::mode::inference);
-    const auto unit = autodiff::normalize(network.item_table(t));
-    packed_.resize(static_cast<std::size_t>(kernel::packed_size<T>(d, V)));
-    kernel::pack<T>(kernel::transposed(unit.value()), packed_.data(), how);
-  }
-
-  index items() const { return network_.items(); }
-
-  /// Unit predictions for histories, of which the newest max_length items are read. input_error for an unknown item.
-  query encode(eval::histories users, core::execution how) const {
-    const index d = network_.settings().width;
-    data::batch batch;
-    for (const auto& history : users) batch.add_history(history, network_.settings().max_length);
-    for (const data::item i : batch.inputs)
-      if (i < 0 || i >= items())
-        throw input_error("model::ranker: item " + std::to_string(i) + " of a history is not one of the network's " +
-                          std::to_string(items()) + " items; leave unknown items out");
-    core::arena memory;
-    autodiff::tape<T> t(memory, how, autodiff::mode::inference);
-    const auto encoded = network_.encode(t, batch.inputs, batch.layout(), {});
-    const auto predicted = autodiff::normalize(network_.predict(network_.prepare(encoded, batch.layout()), 0, {}));
-    query q(users.size() * static_cast<std::size_t>(d));
-    for (index u = 0; u < batch.size(); ++u) std::copy_n(predicted.value().row(batch.layout().end(u) - 1), d, q.data() + u * d);
-    return q;
-  }
-
-  /// out [users, count]: cosines of items first … first + count - 1.
-  void score(const query& q, index first, core::view<T> out, core::execution how) const {
-    constexpr index panel = kernel::detail::panel<T>;
-    const core::view<const T> a(q.data(), out.rows(), network_.settings().width);
-    if (first % panel == 0) {
-      kernel::matmul_packed<T>(kernel::plain(a), packed_.data(), first, kernel::write::assign, out, how);
-      return;
-    }
-    for (index row = 0; row < out.rows(); ++row)
-      for (index j = 0; j < out.cols(); ++j) out(row, j) = score_item(q, row, static_cast<data::item>(first + j));
-  }
-
-  T score_item(const query& q, index row, data::item i) const {
-    constexpr index panel = kernel::detail::panel<T>;
-    const index d = network_.settings().width;
-    T line[panel];
-    kernel::detail::multiply_packed<T>(kernel::plain(core::view<const T>(q.data() + row * d, 1, d)), 0, 1,
-                                       packed_.data() + i / panel * panel * d, panel, line, panel, kernel::write::assign);
-    return line[i % panel];
-  }
-
- private:
-  const Network& network_;
-  core::buffer<T> packed_;  // unit item embeddings, laid out for matmul
 };
 
 template <sequence_encoder Encoder, denoiser Denoiser>

@@ -1,0 +1,129 @@
+#include "cddrec/model/ranker.hpp"
+
+#include <thread>
+
+#include "model/small_network.hpp"
+#include "test.hpp"
+
+namespace cddrec::test {
+
+TEST_CASE("a ranker is a scorer") { STATIC_REQUIRE(eval::scorer<model::ranker<network>>); }
+
+TEST_CASE("a user's prediction has the same bits alone and among 300, for any threads") {
+  const auto net = make();
+  const auto users = histories(300);
+  const auto together = predictions(net, users);
+  CHECK(together.allFinite());
+  for (int threads : {2, 4}) CHECK(same_bits(predictions(net, users, threads), together));
+  for (std::size_t u = 0; u < users.size(); u += 13)
+    CHECK(same_bits<float>(predictions(net, {users[u]}), together.row(static_cast<index>(u))));
+}
+
+TEST_CASE("no user's prediction changes when another user changes") {
+  const auto net = make();
+  auto users = histories(20);
+  const auto before = predictions(net, users);
+  users[7] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const auto after = predictions(net, users);
+  for (index u = 0; u < 20; ++u) CHECK(same_bits<float>(after.row(u), before.row(u)) == (u != 7));
+}
+
+TEST_CASE("an item's score is its cosine, with the same bits in any block and alone") {
+  const auto net = make();
+  const model::ranker<network> ranker(net);
+  const auto users = histories(15);
+  const auto views = spans(users);
+  const auto q = ranker.encode(views, {1});
+  core::matrix<float> all(15, catalogue), items;
+  ranker.score(q, 0, all, {1});
+  net.visit([&](const std::string& name, const auto& p) {
+    if (name == "item_embedding.weight") items = p.value.topRows(catalogue);
+  });
+  const core::matrix<double> unit = items.cast<double>().rowwise().normalized();
+  for (index u = 0; u < 15; ++u)
+    for (index i = 0; i < catalogue; ++i) {
+      double cosine = 0;
+      for (index c = 0; c < 12; ++c) cosine += unit(i, c) * static_cast<double>(q[static_cast<std::size_t>(u * 12 + c)]);
+      REQUIRE(std::abs(cosine - static_cast<double>(all(u, i))) < 1e-6);
+      REQUIRE(ranker.score_item(q, u, static_cast<item>(i)) == all(u, i));
+    }
+  for (index first : {1, 16, 32, 64, 100, 149})
+    for (int threads : {1, 4}) {
+      core::matrix<float> block(15, catalogue - first);
+      ranker.score(q, first, block, {threads});
+      CHECK(same_bits<float>(block, all.rightCols(catalogue - first)));
+    }
+}
+
+TEST_CASE("of a long history the newest items are read, in their order") {
+  const auto net = make();
+  std::vector<item> history;
+  for (item i = 0; i < 33; ++i) history.push_back((7 * i) % static_cast<item>(catalogue));
+  const std::vector<item> newest(history.end() - 20, history.end());
+  CHECK(same_bits(predictions(net, {history}), predictions(net, {newest})));
+  auto changed = history;
+  changed[12] = 149;  // the newest that is not read
+  CHECK(same_bits(predictions(net, {changed}), predictions(net, {history})));
+  changed[13] = 149;  // the oldest that is
+  CHECK_FALSE(same_bits(predictions(net, {changed}), predictions(net, {history})));
+  std::swap(history[31], history[32]);
+  CHECK_FALSE(same_bits(predictions(net, {history}), predictions(net, {newest})));
+}
+
+TEST_CASE("an item that the network does not know is refused") {
+  const network net = make();
+  for (const item unknown : {item(-1), item(catalogue)})
+    CHECK_THROWS_WITH(net.recommend(std::vector<item>{1, unknown}, 3), ContainsSubstring("item " + std::to_string(unknown)));
+}
+
+TEST_CASE("a catalogue that is laid out block by block has the same scores as one that is kept, to the bit") {
+  const auto net = make();
+  const auto users = histories(9);
+  const auto views = spans(users);
+  const model::ranker<network> kept(net), streamed(net, {1}, 0);
+  const auto q = kept.encode(views, {1});
+  core::matrix<float> expected(9, catalogue);
+  kept.score(q, 0, expected, {1});
+  for (index first : {0, 16, 99})
+    for (int threads : {1, 4}) {
+      core::matrix<float> scores(9, catalogue - first);
+      streamed.score(q, first, scores, {threads});
+      CHECK(same_bits<float>(scores, expected.rightCols(catalogue - first)));
+    }
+  CHECK(streamed.score_item(q, 3, 77) == expected(3, 77));
+  CHECK(eval::recommend(streamed, views, 7, {4}) == eval::recommend(kept, views, 7, {1}));
+}
+
+TEST_CASE("serving predicts what training's prediction says of the last position") {
+  for (const bool residual : {false, true}) {
+    const auto net = make({.items = catalogue, .width = 12, .heads = 3, .residual = residual, .feed_forward = residual});
+    const auto users = histories(40);
+    data::batch batch;
+    for (const auto& h : users) batch.add_history(h, 20);
+    core::arena memory;
+    autodiff::tape<float> t(memory, {1}, autodiff::mode::inference);
+    const auto encoded = net.encode(t, batch.inputs, batch.layout(), {});
+    const auto all = autodiff::normalize(net.predict(net.prepare(encoded, batch.layout()), 0, {}));
+    const auto served = predictions(net, users);
+    for (index u = 0; u < 40; ++u) CHECK(same_bits<float>(served.row(u), all.value().matrix_map().row(batch.layout().end(u) - 1)));
+  }
+}
+
+TEST_CASE("one ranker serves many threads, and they get what one gets") {
+  const auto net = make();
+  const model::ranker<network> ranker(net);
+  const auto users = histories(64);
+  const auto views = spans(users);
+  const auto expected = eval::recommend(ranker, views, 5, {1});
+  std::vector<std::vector<kernel::scored<float>>> lists(users.size());
+  std::vector<std::thread> threads;
+  for (std::size_t first = 0; first < 8; ++first)
+    threads.emplace_back([&, first] {
+      for (std::size_t u = first; u < users.size(); u += 8)
+        lists[u] = eval::recommend(ranker, eval::histories(&views[u], 1), 5, {1}).front();
+    });
+  for (auto& t : threads) t.join();
+  CHECK(lists == expected);
+}
+
+}  // namespace cddrec::test
