@@ -11,6 +11,7 @@
 #include "cddrec/autodiff/objective_ops.hpp"
 #include "cddrec/autodiff/ops.hpp"
 #include "cddrec/autodiff/parameter.hpp"
+#include "cddrec/autodiff/row_set.hpp"
 #include "cddrec/autodiff/tape.hpp"
 #include "cddrec/baseline/markov.hpp"
 #include "cddrec/baseline/popularity.hpp"

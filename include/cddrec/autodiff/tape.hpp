@@ -85,7 +85,7 @@ class tape {
     return {{*this, value, grad}, value};
   }
 
-  /// A leaf whose gradient accumulates in the parameter.
+  /// A leaf whose gradient accumulates in the parameter, all of whose rows count as touched; gather() touches some of them.
   variable<T> leaf(const parameter<T>& p) { return {*this, p.value, recording() ? p.grad() : core::view<T>{}}; }
 
   /// A value that has no gradient; its memory must outlive the tape.
