@@ -158,11 +158,30 @@ TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
     CHECK(shop().run("train --output " + once + " --epochs 4" + small).status == 0);
     CHECK(shop().run("train --output " + twice + " --epochs 2" + small).status == 0);
     CHECK(shop().run("train --output " + twice + " --epochs 4" + small).status == 0);
-    CHECK(slurp(shop().root / once / "model.safetensors") == slurp(shop().root / twice / "model.safetensors"));
+    const bool same = slurp(shop().root / once / "model.safetensors") == slurp(shop().root / twice / "model.safetensors");
+    CHECK(same);
     refused("train --output " + twice + " --epochs 5" + small + " --set width=32", "resume with the same settings");
   }
   refused("train --output once_by_row --epochs 5 --data log.txt --set width=16 --set heads=2 --set objective=paper --resume",
           "was trained with optimizer = adam_rows, not adam");
+}
+
+TEST_CASE("the optimiser of touched rows is another optimiser") {
+  // Two users a batch, so that most items rest. A model file ends in its weights.
+  const auto weights = [](const std::string& optimizer) {
+    const std::string output = "trained_by_" + optimizer;
+    CHECK(shop()
+              .run("train --data log.txt --epochs 1 --set width=16 --set heads=2 --set objective=paper --set batch_users=2 --threads 1 "
+                   "--output " +
+                   output + " --set optimizer=" + optimizer)
+              .status == 0);
+    const std::string file = slurp(shop().root / output / "model.safetensors");
+    REQUIRE(file.size() > 4096);
+    return file.substr(file.size() - 4096);
+  };
+  const bool same = weights("adam") == weights("adam_rows");
+  CHECK_FALSE(same);
+  refused("train --data log.txt --output other --set optimizer=sgd", "'sgd' is not one of: adam, adam_rows");
 }
 
 TEST_CASE("settings come from a file too, and --set wins") {
