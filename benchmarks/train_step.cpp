@@ -1,5 +1,6 @@
 // One training step as train::fit takes it: build the batch, choose the steps, accumulate the gradient, let Adam step.
-// Batches come from a drawn log, or from the log whose path is in CDDREC_BENCH_LOG (a line a user: `user item item …`).
+// Batches come from a drawn log, or from the log whose path is in CDDREC_BENCH_LOG (a line a user: `user item item …`);
+// those of `train_step/large/` are drawn over catalogues of different size.
 #include <sys/resource.h>
 
 #include <cstdlib>
@@ -26,30 +27,28 @@ double peak_megabytes() {
   return static_cast<double>(usage.ru_maxrss) / 1024;  // kilobytes on Linux
 }
 
-void train_step(benchmark::State& state, const cli::run_settings& s) {
-  const core::execution how = on(state.range(0));
-  const data::split& split = training_log();
-  cli::network net = cli::make_network(s, split.items());
+// Steps on batches of so many users; `sequence(b, i)` is the training sequence of the i-th user of batch b.
+template <class Sequence>
+void take_steps(benchmark::State& state, const cli::run_settings& s, index items, index users, Sequence&& sequence, core::execution how) {
+  cli::network net = cli::make_network(s, items);
   const auto objective = cli::make_objective(s);
   const loss::needs what = objective.needs();
   std::vector<autodiff::parameter<float>*> parameters;
   net.visit([&](const std::string&, autodiff::parameter<float>& p) { parameters.push_back(&p); });
-  optim::adam<float> adam(parameters, {.learning_rate = s.learning_rate});
+  optim::adam<float> adam(parameters, {.learning_rate = s.learning_rate, .rows = cli::updated_rows(s)});
 
   core::arena memory(std::size_t{16} << 20);
   train::views batch;
   std::vector<train::weighted_step> steps;
   std::vector<double> parts(objective.names().size(), 0);
-  const index users = std::min(s.batch_users, split.training_users());
   const core::random draw(core::seed{42});
   std::uint64_t count = 0;
   double tokens = 0, chosen = 0, flops = 0, seconds = 0;
   const auto step = [&] {
-    const core::random own = draw.child(count++);
-    // Users from all over the log, since a real one may be sorted.
+    const core::random own = draw.child(count);
     batch.build(
-        users, [&](index i) { return split.training(i * split.training_users() / users); }, s.max_length, split.items(), what, {},
-        own.child(0));
+        users, [&](index i) { return sequence(static_cast<index>(count), i); }, s.max_length, items, what, {}, own.child(0));
+    ++count;
     train::choose_steps(s.steps, s.sampled_steps, own.child(1), steps);
     train::accumulate_gradient(net, objective, batch, steps, own.child(2), memory, how, parts);
     adam.step(how);
@@ -61,13 +60,33 @@ void train_step(benchmark::State& state, const cli::run_settings& s) {
     seconds += run;
     tokens += static_cast<double>(batch.inputs.size());
     chosen += static_cast<double>(steps.size());
-    flops += gradient_flops(s, batch, split.items(), static_cast<index>(steps.size()));
+    flops += gradient_flops(s, batch, items, static_cast<index>(steps.size()));
   }
   report_flops(state, flops, seconds, how);  // batches differ, so the rate is the mean's
   using benchmark::Counter;
   state.counters["tokens"] = Counter(tokens, Counter::kAvgIterations);  // of both views
   state.counters["steps"] = Counter(chosen, Counter::kAvgIterations);
   state.counters["peak_MB"] = peak_megabytes();
+}
+
+void train_step(benchmark::State& state, const cli::run_settings& s) {
+  const data::split& split = training_log();
+  const index users = std::min(s.batch_users, split.training_users());
+  // Users from all over the log, since a real one may be sorted.
+  const auto sequence = [&](index, index i) { return split.training(i * split.training_users() / users); };
+  take_steps(state, s, split.items(), users, sequence, on(state.range(0)));
+}
+
+// A step whose negatives are sampled, over catalogues of different size. Users are new in every batch and their items are drawn evenly, so
+// that a large catalogue's rows are in no cache when a step asks for them; a real log, whose items are not equally popular, is kinder.
+void catalogue(benchmark::State& state, cli::run_settings s) {
+  const index items = state.range(0), length = 9;  // eight pairs a user
+  const std::vector<data::item> drawn = numbers(length * s.batch_users * 400, items, 3);
+  const auto sequence = [&](index batch, index i) {
+    const auto first = static_cast<std::size_t>((batch * s.batch_users + i) * length) % drawn.size();
+    return std::span<const data::item>(drawn).subspan(first, static_cast<std::size_t>(length));
+  };
+  take_steps(state, s, items, s.batch_users, sequence, on(state.range(1)));
 }
 
 // Draws of the same step are merged, so fewer than the 4 may be left.
@@ -77,12 +96,33 @@ cli::run_settings office_sampled_4() {
   return s;
 }
 
+// What keeps all of the step's work in the batch: no softmax over the items, one diffusion step.
+cli::run_settings sampled_negatives(double lambda, const char* optimizer) {
+  cli::run_settings s = cli::preset("office");
+  s.sampled_steps = 1, s.lambda = lambda, s.optimizer = optimizer;
+  return s;
+}
+
 void shapes(benchmark::internal::Benchmark* b) {
   b->ArgName("threads")->ArgsProduct({thread_counts()})->UseManualTime()->Unit(benchmark::kMillisecond);
 }
 BENCHMARK_CAPTURE(train_step, own_settings, cli::run_settings{})->Apply(shapes);
 BENCHMARK_CAPTURE(train_step, office_sampled_4, office_sampled_4())->Apply(shapes);
 BENCHMARK_CAPTURE(train_step, office, cli::preset("office"))->Apply(shapes);
+
+// With touched rows the second catalogue should cost what the first does. The number of steps is fixed, since the network is made anew for
+// every trial; a million items take 2 GB.
+void catalogues(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"V", "threads"})->ArgsProduct({{10'000, 1'000'000}, thread_counts()});
+  b->UseManualTime()->Unit(benchmark::kMillisecond)->Iterations(100);
+}
+BENCHMARK_CAPTURE(catalogue, adam_rows, sampled_negatives(0.3, "adam_rows"))->Name("train_step/large/adam_rows")->Apply(catalogues);
+BENCHMARK_CAPTURE(catalogue, adam, sampled_negatives(0.3, "adam"))->Name("train_step/large/adam")->Apply(catalogues);
+// Without the contrastive terms, which take half of the time and have nothing to do with the catalogue.
+BENCHMARK_CAPTURE(catalogue, no_contrast, sampled_negatives(0, "adam_rows"))
+    ->Name("train_step/large/no_contrast/adam_rows")
+    ->Apply(catalogues);
+BENCHMARK_CAPTURE(catalogue, no_contrast, sampled_negatives(0, "adam"))->Name("train_step/large/no_contrast/adam")->Apply(catalogues);
 
 }  // namespace
 }  // namespace cddrec::bench

@@ -38,9 +38,15 @@ inline std::string required(const io::tensor_file& file, const std::string& name
   return found->second;
 }
 
+/// A setting as it was written; files older than the key `optimizer` were made when there was one optimiser.
+inline std::string written_setting(const io::tensor_file& file, const std::string& name, const std::string& where) {
+  const std::string key = "settings." + name;
+  return name == "optimizer" && !file.metadata.contains(key) ? "adam" : required(file, key, where);
+}
+
 inline run_settings read_settings(const io::tensor_file& file, const std::string& where) {
   run_settings s;
-  for (const auto& [name, key] : setting_keys()) key.set(s, required(file, "settings." + name, where));
+  for (const auto& [name, key] : setting_keys()) key.set(s, written_setting(file, name, where));
   check(s);
   return s;
 }
@@ -133,7 +139,7 @@ inline train::fit_state<float> load_training(const fs::path& directory, network&
   const io::tensor_file file = io::tensor_file::load(training_path(directory));
   for (const auto& [name, key] : setting_keys()) {
     const bool may_change = name == "epochs" || name == "patience";
-    const std::string before = required(file, "settings." + name, where);
+    const std::string before = written_setting(file, name, where);
     if (!may_change && before != key.get(s))
       throw input_error(where + ": was trained with " + name + " = " + before + ", not " + key.get(s) + "; resume with the same settings");
   }

@@ -34,6 +34,7 @@ struct run_settings {
   // Training
   index sampled_steps = 1, batch_users = 128, epochs = 200, patience = 20, seed = 42;
   double learning_rate = 1e-3;
+  std::string optimizer = "adam";
 };
 
 /// How a key reads and writes its setting; set() throws input_error for a value that is not allowed.
@@ -120,6 +121,7 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"epochs", whole("epochs", &r::epochs, 1, "1 to 1000000000")},
       {"patience", whole("patience", &r::patience, 0, "0 (never stops early) to 1000000000")},
       {"learning_rate", real("learning_rate", &r::learning_rate, tiny, huge, "positive")},
+      {"optimizer", choice("optimizer", &r::optimizer, {"adam", "adam_rows"})},
       {"seed", whole("seed", &r::seed, 0, "0 or more", std::numeric_limits<index>::max())}};
   return keys;
 }
@@ -176,6 +178,10 @@ struct any_divergence {
     return std::visit([&](const auto& d) { return d.squared_slope(s, view, item, row, value); }, choice);
   }
 };
+
+inline optim::adam_rows updated_rows(const run_settings& s) {
+  return s.optimizer == "adam_rows" ? optim::adam_rows::touched : optim::adam_rows::all;
+}
 
 inline network make_network(const run_settings& s, index items) {
   const auto process = s.schedule == "cosine"

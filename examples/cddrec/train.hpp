@@ -121,6 +121,7 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
                                     .batch_users = s.batch_users,
                                     .sampled_steps = s.sampled_steps,
                                     .learning_rate = s.learning_rate,
+                                    .adam_rows = updated_rows(s),
                                     .patience = s.patience,
                                     .minutes = o.minutes,
                                     .augmentation = {},

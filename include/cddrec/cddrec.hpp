@@ -12,6 +12,7 @@
 #include "cddrec/autodiff/ops.hpp"
 #include "cddrec/autodiff/packed_weights.hpp"
 #include "cddrec/autodiff/parameter.hpp"
+#include "cddrec/autodiff/row_set.hpp"
 #include "cddrec/autodiff/tape.hpp"
 #include "cddrec/baseline/markov.hpp"
 #include "cddrec/baseline/popularity.hpp"

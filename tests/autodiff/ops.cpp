@@ -59,6 +59,46 @@ TEST_CASE("gradients of row ops") {
   CHECK(gradient_error({tokens(4, 6)}, [](auto&, auto& v) { return v[0].middle_rows(3, 9); }) < bound);
 }
 
+TEST_CASE("gradient of rows taken from a parameter, which touches them alone") {
+  const std::vector<std::int32_t> first{2, 0, 2, 4, 0, 2}, second{4, 6, 4};
+  // The parameter stands for the input x: its gradient is handed over to x at the end.
+  ad::parameter<double> p;
+  const auto twice = [&](auto& t, auto& v) {
+    p.value = v[0].value().matrix_map();
+    p.gradient.setZero(7, 3);
+    p.touched.clear();
+    t.record([&p, x = v[0]] { kernel::add_scaled<double>(1.0, p.gradient, x.grad(), {1}); });
+    const auto a = ad::gather<double, std::int32_t>(t, p, first), b = ad::gather<double, std::int32_t>(t, p, second);
+    CHECK(p.touched.rows().empty());  // reading is not touching
+    return ad::linear_combination(2.0, ad::row_dot(a.middle_rows(0, 3), b), 1.0, ad::row_dot(a.middle_rows(3, 3), b));
+  };
+  CHECK(gradient_error({normal_matrix<double>(7, 3, 4)}, twice) < bound);
+  CHECK(gradient_error({normal_matrix<double>(7, 3, 4)}, twice, {3}) < bound);
+
+  core::arena memory;
+  p.value = normal_matrix<double>(7, 3, 4);
+  p.gradient.resize(0, 0);
+  p.touched.clear();
+  {
+    ad::tape<double> t(memory, {1});
+    t.backward(ad::mean(ad::row_dot(ad::gather<double, std::int32_t>(t, p, first), ad::gather<double, std::int32_t>(t, p, first))));
+  }
+  CHECK_FALSE(p.touched.all());
+  CHECK(std::vector<index>(p.touched.rows().begin(), p.touched.rows().end()) == std::vector<index>{2, 0, 4});
+  for (index row : {1, 3, 5, 6}) CHECK(p.gradient.row(row).isZero(0));
+  {
+    ad::tape<double> t(memory, {1}, ad::mode::inference);
+    const auto rows = ad::gather<double, std::int32_t>(t, p, second);
+    CHECK(rows.value().matrix_map().row(1) == p.value.row(6));
+    CHECK_FALSE(rows.needs_grad());
+    t.leaf(p);
+  }
+  CHECK_FALSE(p.touched.all());  // inference touches nothing
+  ad::tape<double> t(memory, {1});
+  t.leaf(p);
+  CHECK(p.touched.all());
+}
+
 TEST_CASE("gradients of self-attention, causal or not, with and without dropout") {
   const matrices x{tokens(6, 1), tokens(6, 2), tokens(6, 3)};
   for (bool causal : {true, false})

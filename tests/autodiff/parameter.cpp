@@ -25,4 +25,16 @@ TEST_CASE("the gradient is made at the first use, zeroed once, and belongs to a 
   CHECK(p.gradient.rows() == 2);
 }
 
+TEST_CASE("a parameter remembers which rows of its gradient were given out to be written") {
+  const parameter<double> p(5, 3, 1.0);
+  CHECK_FALSE(p.touched.all());
+  const std::vector<std::int32_t> ids{4, 1, 4};
+  CHECK(p.grad_of_rows(std::span<const std::int32_t>(ids)).matrix_map().isZero(0));
+  CHECK(p.gradient.rows() == 5);
+  CHECK_FALSE(p.touched.all());
+  CHECK(std::vector<index>(p.touched.rows().begin(), p.touched.rows().end()) == std::vector<index>{4, 1});
+  p.grad();
+  CHECK(p.touched.all());
+}
+
 }  // namespace cddrec::test

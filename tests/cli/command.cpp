@@ -151,16 +151,37 @@ TEST_CASE("baselines are models too") {
 }
 
 TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
-  const std::string small = " --data log.txt --set width=16 --set heads=2 --threads 2 --resume ";
-  CHECK(shop().run("train --output once --epochs 4" + small).status == 0);
-  CHECK(shop().run("train --output twice --epochs 2" + small).status == 0);
-  CHECK(shop().run("train --output twice --epochs 4" + small).status == 0);
-  const auto metrics = [&](const char* model) {
-    const std::string out = shop().run(std::string("evaluate --data log.txt --json --model ") + model).out;
-    return out.substr(0, out.find("\"seconds\""));
+  const std::string by_row = " --set optimizer=adam_rows --set objective=paper";
+  for (const std::string& settings : {std::string(), by_row}) {
+    const std::string small = " --data log.txt --set width=16 --set heads=2 --threads 2 --resume" + settings;
+    const std::string once = settings.empty() ? "once" : "once_by_row", twice = settings.empty() ? "twice" : "twice_by_row";
+    CHECK(shop().run("train --output " + once + " --epochs 4" + small).status == 0);
+    CHECK(shop().run("train --output " + twice + " --epochs 2" + small).status == 0);
+    CHECK(shop().run("train --output " + twice + " --epochs 4" + small).status == 0);
+    const bool same = slurp(shop().root / once / "model.safetensors") == slurp(shop().root / twice / "model.safetensors");
+    CHECK(same);
+    refused("train --output " + twice + " --epochs 5" + small + " --set width=32", "resume with the same settings");
+  }
+  refused("train --output once_by_row --epochs 5 --data log.txt --set width=16 --set heads=2 --set objective=paper --resume",
+          "was trained with optimizer = adam_rows, not adam");
+}
+
+TEST_CASE("the optimiser of touched rows is another optimiser") {
+  // Two users a batch, so that most items rest. A model file ends in its weights.
+  const auto weights = [](const std::string& optimizer) {
+    const std::string output = "trained_by_" + optimizer;
+    CHECK(shop()
+              .run("train --data log.txt --epochs 1 --set width=16 --set heads=2 --set objective=paper --set batch_users=2 --threads 1 "
+                   "--output " +
+                   output + " --set optimizer=" + optimizer)
+              .status == 0);
+    const std::string file = slurp(shop().root / output / "model.safetensors");
+    REQUIRE(file.size() > 4096);
+    return file.substr(file.size() - 4096);
   };
-  CHECK(metrics("once") == metrics("twice"));
-  refused("train --output twice --epochs 5" + small + "--set width=32", "resume with the same settings");
+  const bool same = weights("adam") == weights("adam_rows");
+  CHECK_FALSE(same);
+  refused("train --data log.txt --output other --set optimizer=sgd", "'sgd' is not one of: adam, adam_rows");
 }
 
 TEST_CASE("settings come from a file too, and --set wins") {

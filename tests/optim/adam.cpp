@@ -84,6 +84,92 @@ TEST_CASE("a new optimiser starts from a gradient of zero") {
   p.grad().matrix_map().setConstant(7);
   adam<float> optimiser({&p}, {});
   CHECK(p.gradient.isZero(0));
+  CHECK_FALSE(p.touched.all());
+}
+
+namespace {
+/// A table of 200 rows and its optimiser; step() adds a gradient to some rows, or to the whole, and steps.
+template <class T>
+struct table_and_adam {
+  autodiff::parameter<T> table = named<T>(200, 19, 1);
+  adam<T> optimiser;
+  explicit table_and_adam(optim::adam_rows rows) : optimiser({&table}, {.learning_rate = 0.05, .rows = rows}) {}
+
+  void step(const std::vector<index>& rows, std::uint64_t name, int threads = 1, bool whole = false) {
+    const auto g = normal_matrix<T>(200, 19, name);
+    const auto gradient = whole ? table.grad() : table.grad_of_rows(std::span<const index>(rows));
+    for (const index row : rows) gradient.matrix_map().row(row) += g.row(row);
+    optimiser.step({threads});
+  }
+  bool same_as(table_and_adam& other) {
+    return same_bits(table.value, other.table.value) && same_bits(optimiser.first_moments()[0], other.optimiser.first_moments()[0]) &&
+           same_bits(optimiser.second_moments()[0], other.optimiser.second_moments()[0]);
+  }
+};
+std::vector<index> every_row() {
+  std::vector<index> rows(200);
+  std::iota(rows.rbegin(), rows.rend(), index{0});  // the order is not the table's
+  return rows;
+}
+}  // namespace
+
+TEMPLATE_TEST_CASE("Adam of touched rows is Adam, to the bit, when every row is touched", "", float, double) {
+  using T = TestType;
+  for (int threads : {1, 2, 8}) {
+    table_and_adam<T> dense(optim::adam_rows::all), by_row(optim::adam_rows::touched);
+    for (std::uint64_t s = 1; s <= 4; ++s) dense.step(every_row(), s), by_row.step(every_row(), s, threads);
+    CHECK(by_row.same_as(dense));
+    dense.step({3, 5}, 9), by_row.step({3, 5}, 9, threads);
+    CHECK_FALSE(by_row.same_as(dense));  // the others go on along their momentum in one, and stay in the other
+  }
+}
+
+TEST_CASE("Adam of touched rows is Adam, to the bit, when the whole gradient was given out") {
+  table_and_adam<float> dense(optim::adam_rows::all), whole(optim::adam_rows::touched);
+  for (std::uint64_t s = 1; s <= 4; ++s) dense.step({3, 5, 199}, s), whole.step({3, 5, 199}, s, 2, true);
+  CHECK(whole.same_as(dense));
+}
+
+TEMPLATE_TEST_CASE("Adam of touched rows leaves the others to the bit, and counts every step", "", float, double) {
+  using T = TestType;
+  for (int threads : {1, 2, 8}) {
+    table_and_adam<T> by_row(optim::adam_rows::touched);
+    by_row.step(every_row(), 1, threads);  // so that all rows have momentum
+    const core::matrix<T> value = by_row.table.value, m = by_row.optimiser.first_moments()[0], v = by_row.optimiser.second_moments()[0];
+    by_row.step({150, 3}, 2, threads);
+    by_row.step({3}, 3, threads);
+    CHECK(by_row.table.gradient.isZero(0));
+    CHECK(by_row.table.touched.rows().empty());
+    for (index row = 0; row < 200; ++row) {
+      if (row == 3 || row == 150) continue;
+      REQUIRE(same_bits<T>(by_row.table.value.row(row), value.row(row)));
+      REQUIRE(same_bits<T>(by_row.optimiser.first_moments()[0].row(row), m.row(row)));
+      REQUIRE(same_bits<T>(by_row.optimiser.second_moments()[0].row(row), v.row(row)));
+    }
+    // The touched ones are entries of plain Adam whose clock runs on while they rest.
+    const optim::adam_settings& s = by_row.optimiser.settings;
+    double worst = 0;
+    for (index col = 0; col < 19; ++col) {
+      const auto g = [&](index row, std::uint64_t name) { return static_cast<double>(normal_matrix<T>(200, 19, name)(row, col)); };
+      const core::matrix<T> start = named<T>(200, 19, 1).value;
+      plain_adam third{static_cast<double>(start(3, col))}, one_fifty{static_cast<double>(start(150, col))};
+      third.step(g(3, 1), 1, s), third.step(g(3, 2), 2, s), third.step(g(3, 3), 3, s);
+      one_fifty.step(g(150, 1), 1, s), one_fifty.step(g(150, 2), 2, s);
+      worst = std::max(worst, std::abs(static_cast<double>(by_row.table.value(3, col)) - third.value));
+      worst = std::max(worst, std::abs(static_cast<double>(by_row.table.value(150, col)) - one_fifty.value));
+    }
+    CHECK(worst < (std::is_same_v<T, float> ? 2e-6 : 1e-13));
+  }
+}
+
+TEST_CASE("Adam of touched rows: a row that rested takes the step of its own count of gradients, corrected for all steps") {
+  table_and_adam<double> by_row(optim::adam_rows::touched);
+  for (std::uint64_t s = 1; s <= 6; ++s) by_row.step({s == 1 || s == 6 ? index{4} : index{9}}, s);
+  for (index col = 0; col < 19; ++col) {
+    plain_adam entry{named<double>(200, 19, 1).value(4, col)};
+    for (int s : {1, 6}) entry.step(normal_matrix<double>(200, 19, static_cast<std::uint64_t>(s))(4, col), s, by_row.optimiser.settings);
+    CHECK(by_row.table.value(4, col) == Approx(entry.value).epsilon(1e-13));
+  }
 }
 
 }  // namespace cddrec::test

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <set>
 
 #include "cddrec/loss/combine.hpp"
 #include "cddrec/model/recommender.hpp"
@@ -135,13 +136,43 @@ TEST_CASE("the gradient of a whole batch, all losses, both views and sampled ste
   });
 }
 
+TEST_CASE("only the items of a batch are touched, unless the objective looks at all of them") {
+  const auto touched = [](const auto& goal, train::views& batch) {
+    network<double> net = fresh<double>(4);
+    build(batch, goal.needs(), 2);
+    core::arena memory;
+    std::vector<double> parts(goal.names().size());
+    train::accumulate_gradient(net, goal, batch, std::vector<train::weighted_step>{{1, 1.0}}, core::random(core::seed{3}), memory, {1},
+                               parts);
+    autodiff::parameter<double> items_of;
+    net.visit([&](const std::string& name, auto& p) {
+      if (name == "item_embedding.weight")
+        items_of = p;
+      else
+        CHECK(p.touched.all());
+    });
+    return items_of;
+  };
+  train::views batch;
+  CHECK(touched(objective(), batch).touched.all());
+  const auto table = touched(loss::combine(loss::cross_divergence<loss::dot_product>{}), batch);
+  CHECK_FALSE(table.touched.all());
+  std::set<index> expected, got(table.touched.rows().begin(), table.touched.rows().end());
+  for (const auto* ids : {&batch.inputs, &batch.targets, &batch.negatives}) expected.insert(ids->begin(), ids->end());
+  CHECK(got == expected);
+  CHECK(got.count(items) == 1);  // the mask is a row like any other
+  for (index row = 0; row <= items; ++row)
+    if (got.count(row) == 0) CHECK(table.gradient.row(row).isZero(0));
+}
+
 #ifndef CDDREC_TEST_SANITIZED
-TEST_CASE("a steady training step allocates nothing") {
+namespace {
+template <class Objective>
+void check_steady(const Objective& goal, optim::adam_rows rows) {
   network<float> net = fresh<float>(16);
   std::vector<autodiff::parameter<float>*> parameters;
   net.visit([&](const std::string&, auto& p) { parameters.push_back(&p); });
-  optim::adam<float> adam(parameters, {});
-  const auto goal = objective();
+  optim::adam<float> adam(parameters, {.rows = rows});
   const loss::needs what = goal.needs();
   train::views batch;
   std::vector<train::weighted_step> steps;
@@ -158,6 +189,13 @@ TEST_CASE("a steady training step allocates nothing") {
   CHECK(before > 0);
   for (std::uint64_t i = 6; i < 12; ++i) step(i);
   CHECK(allocations - before == 0);
+}
+}  // namespace
+
+TEST_CASE("a steady training step allocates nothing") { check_steady(objective(), optim::adam_rows::all); }
+
+TEST_CASE("a steady training step of touched rows allocates nothing") {
+  check_steady(loss::combine(loss::cross_divergence<loss::dot_product>{}, loss::in_view{}, loss::cross_view{}), optim::adam_rows::touched);
 }
 #endif
 

@@ -14,21 +14,28 @@ namespace cddrec::autodiff {
 
 namespace detail {
 /// Workspace for one kernel call, given back when it goes out of scope.
-template <class T>
+template <class T, class Value = T>
 class workspace {
  public:
-  workspace(tape<T>& t, index count) : scope_(t.memory()), values_(t.memory().template array<T>(count)) {}
-  operator std::span<T>() const { return values_; }
+  workspace(tape<T>& t, index count) : scope_(t.memory()), values_(t.memory().template array<Value>(count)) {}
+  operator std::span<Value>() const { return values_; }
 
  private:
   core::arena_scope scope_;
-  std::span<T> values_;
+  std::span<Value> values_;
 };
 
 template <class T>
 void multiply(tape<T>& t, kernel::operand<T> a, kernel::operand<T> b, kernel::write mode, core::view<T> out) {
   workspace<T> space(t, kernel::matmul_workspace<T>(a, b));
   kernel::matmul<T>(a, b, mode, out, space, t.how());
+}
+
+template <class T, class Id>
+void scatter(const variable<T>& y, std::span<const Id> ids, core::view<T> dtable) {
+  tape<T>& u = y.owner();
+  workspace<T, std::uint64_t> space(u, kernel::gather_workspace(y.rows()));
+  kernel::gather_backward<T, Id>(y.grad(), ids, dtable, space, u.how());
 }
 }  // namespace detail
 
@@ -158,7 +165,7 @@ variable<T> gather(const variable<T>& table, std::span<const Id> ids) {
   auto [y, out] = t.make(static_cast<index>(ids.size()), table.cols(), table.needs_grad());
   kernel::gather_forward<T, Id>(table.value(), ids, out, t.how());
   t.record([=, y = y] {
-    if (table.needs_grad()) kernel::gather_backward<T, Id>(y.grad(), ids, table.grad(), y.owner().how());
+    if (table.needs_grad()) detail::scatter<T, Id>(y, ids, table.grad());
   });
   return y;
 }
@@ -169,6 +176,16 @@ variable<T> last_rows(const variable<T>& x, core::ragged layout) {
   const std::span<index> rows = x.owner().memory().template array<index>(layout.size());
   for (index s = 0; s < layout.size(); ++s) rows[static_cast<std::size_t>(s)] = layout.end(s) - 1;
   return gather<T, index>(x, rows);
+}
+
+/// Rows of a parameter, which alone become touched: forward, backward and an optimiser of touched rows cost nothing for the others.
+/// `ids` and the parameter must outlive the tape.
+template <class T, class Id>
+variable<T> gather(tape<T>& t, const parameter<T>& table, std::span<const Id> ids) {
+  auto [y, out] = t.make(static_cast<index>(ids.size()), table.value.cols(), true);
+  kernel::gather_forward<T, Id>(table.value, ids, out, t.how());
+  t.record([ids, &table, y = y] { detail::scatter<T, Id>(y, ids, table.grad_of_rows(ids)); });
+  return y;
 }
 
 /// Rows divided by their length.

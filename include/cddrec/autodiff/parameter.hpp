@@ -2,17 +2,17 @@
 // The gradient is scratch of training, not part of the network's value, so a const network can be differentiated.
 #pragma once
 
+#include "cddrec/autodiff/row_set.hpp"
 #include "cddrec/core/parallel.hpp"
 #include "cddrec/core/random.hpp"
 
 namespace cddrec::autodiff {
 
-using core::index;
-
 template <class T>
 struct parameter {
   core::matrix<T> value;
   mutable core::matrix<T> gradient;  // empty until the first recording tape reads the parameter
+  mutable row_set touched;           // rows of it that were given out to be written since an optimiser last zeroed them
 
   parameter() = default;
   /// All entries equal.
@@ -23,8 +23,22 @@ struct parameter {
     value *= static_cast<T>(deviation);
   }
 
-  /// The gradient, made and zeroed at the first use.
+  /// The gradient to write to, made and zeroed at the first use. From now on every row counts as touched; who only reads takes
+  /// `gradient`.
   core::view<T> grad() const {
+    touched.insert_all();
+    return made();
+  }
+  /// The gradient, of which only the rows `ids` will be written: no others become touched.
+  template <class Id>
+  core::view<T> grad_of_rows(std::span<const Id> ids) const {
+    if (!touched.all())
+      for (const Id id : ids) touched.insert(static_cast<index>(id), value.rows());
+    return made();
+  }
+
+ private:
+  core::view<T> made() const {
     if (gradient.size() != value.size()) gradient.setZero(value.rows(), value.cols());
     return gradient;
   }

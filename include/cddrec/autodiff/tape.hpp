@@ -94,7 +94,7 @@ class tape {
     return {{*this, value, grad}, value};
   }
 
-  /// A leaf whose gradient accumulates in the parameter.
+  /// A leaf whose gradient accumulates in the parameter, all of whose rows count as touched; gather() touches some of them.
   variable<T> leaf(const parameter<T>& p) { return {*this, p.value, recording() ? p.grad() : core::view<T>{}}; }
 
   /// The panels of a weight, or nullptr: multiply by it as it lies.

@@ -1,5 +1,5 @@
 // Kernels that treat each row as one vector: gather, L2 normalisation, dot products and distances of paired rows.
-// The scatter-add of a gather's gradient is cut by table rows, so two threads never meet and the order is the tokens' own.
+// The scatter-add of a gather's gradient sorts the tokens by row, so two threads never meet and the order is the tokens' own.
 #pragma once
 
 #include <span>
@@ -24,13 +24,28 @@ void gather_forward(core::in<T> table, std::span<const Id> ids, core::view<T> ou
   });
 }
 
-/// dtable[ids[i]] += dout[i].
+/// Numbers that gather_backward sorts for N ids.
+inline index gather_workspace(index N) { return N; }
+
+/// dtable[ids[i]] += dout[i], for each row of the table in the order of the tokens i. dout [N, d], dtable [V, d]; ids and N below
+/// 2^32. Costs O(N d + N log N), whatever V.
 template <class T, class Id>
-void gather_backward(core::in<T> dout, std::span<const Id> ids, core::view<T> dtable, core::execution how) {
-  core::parallel_for(how, dtable.rows(), 1024, [&](index begin, index end) {
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      const index id = static_cast<index>(ids[i]);
-      if (id >= begin && id < end) core::simd::add_scaled(dtable.row(id), T(1), dout.row(static_cast<index>(i)), dout.cols());
+void gather_backward(core::in<T> dout, std::span<const Id> ids, core::view<T> dtable, std::span<std::uint64_t> workspace,
+                     core::execution how) {
+  const index N = dout.rows();
+  CDDREC_ASSERT(static_cast<index>(ids.size()) == N && static_cast<index>(workspace.size()) >= gather_workspace(N));
+  const std::span<std::uint64_t> order = workspace.first(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) order[i] = static_cast<std::uint64_t>(ids[i]) << 32 | i;
+  std::sort(order.begin(), order.end());
+  const auto row = [&](index k) { return static_cast<index>(order[static_cast<std::size_t>(k)] >> 32); };
+  const auto token = [&](index k) { return static_cast<index>(order[static_cast<std::size_t>(k)] & 0xFFFFFFFFu); };
+  // A block adds up the rows whose first token it holds, to their last.
+  core::parallel_for(how, N, detail::rows_grain, [&](index begin, index end) {
+    index k = begin;
+    while (k > 0 && k < end && row(k) == row(k - 1)) ++k;
+    while (k < end) {
+      const index id = row(k);
+      for (; k < N && row(k) == id; ++k) core::simd::add_scaled(dtable.row(id), T(1), dout.row(token(k)), dout.cols());
     }
   });
 }

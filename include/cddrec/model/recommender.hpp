@@ -61,8 +61,7 @@ class recommender {
     for (index s = 0; s < layout.size(); ++s)
       for (index i = layout.begin(s); i < layout.end(s); ++i)
         positions[static_cast<std::size_t>(i)] = static_cast<data::item>(settings_.max_length - (layout.end(s) - i));
-    const variable<T> x = autodiff::add(autodiff::gather<T, data::item>(t.leaf(item_embedding_), inputs),
-                                        autodiff::gather<T, data::item>(t.leaf(position_embedding_), positions));
+    const variable<T> x = autodiff::add(embed(t, inputs), autodiff::gather<T, data::item>(t.leaf(position_embedding_), positions));
     return encoder_(autodiff::dropout(norm_(x), settings_.dropout, draw.child(0)), layout, draw.child(1));
   }
   denoiser_context prepare(const variable<T>& encoded, core::ragged layout) const { return denoiser_.prepare(encoded, layout); }
@@ -77,7 +76,11 @@ class recommender {
     else
       return autodiff::last_rows(predict(prepare(encoded, layout), step, {}), layout);
   }
-  /// The embeddings of the items proper: [V, d].
+  /// E[v] of every token of `items`, which must outlive the tape: [N, d]. Costs O(N d), backward too, whatever the catalogue.
+  variable<T> embed(autodiff::tape<T>& t, std::span<const data::item> items) const {
+    return autodiff::gather<T, data::item>(t, item_embedding_, items);
+  }
+  /// The embeddings of the items proper: [V, d]. A recording tape has every one of them trained.
   variable<T> item_table(autodiff::tape<T>& t) const { return t.leaf(item_embedding_).middle_rows(0, settings_.items); }
 
   /// Calls f(name, parameter) for every parameter, always in the same order.

@@ -1,5 +1,5 @@
-// Adam (Kingma and Ba, 2015) over a list of parameters.
-// One fused pass a parameter: moments, bias correction, step and the zeroing of the gradient.
+// Adam (Kingma and Ba, 2015) over a list of parameters, of all their rows or of those that a batch touched.
+// One fused pass: moments, bias correction, step and the zeroing of the gradient.
 #pragma once
 
 #include <cmath>
@@ -13,11 +13,35 @@ namespace cddrec::optim {
 using autodiff::parameter;
 using core::index;
 
+/// Which rows a step updates.
+///
+/// `all` is Adam as published: a row without a gradient counts as one whose gradient is zero, so its moments decay and it goes on
+/// moving along what is left of the first. A step costs O(V d) for a table of V rows.
+///
+/// `touched` updates the rows in parameter::touched: those that gather() read from the parameter since the last step, or all of
+/// them where something else could write the gradient (tape::leaf(), parameter::grad()). A step costs O(d) a touched row. On those
+/// rows, with g the gradient and t the number of steps so far, whether they touched the row or not, it computes what `all` does:
+///
+///     m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
+///     value -= learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+///
+/// Value and moments of other rows keep their bits. So for a row that is touched at every k-th step
+/// - nothing moves along stale momentum between two touches, where `all` takes k - 1 steps,
+/// - m does not decay in between: it averages the row's last 1 / (1 - beta1) touches, however old, where that of `all` is mostly
+///   the newest gradient once k is that large,
+/// - v does not decay in between. While t is below 1 / (1 - beta2) it is about that of `all`; later it is larger, up to k times,
+///   and the row's steps are smaller, up to sqrt(k) times,
+/// - bias is corrected for t steps though the moments have seen t / k of them. A row's first touch, however late, has m and v of
+///   zero before it in both, so it takes the same step in both: for large t (1 - beta1) / sqrt(1 - beta2) ~ 3.2 learning rates.
+/// A parameter whose rows are all touched takes the step of `all`, to the bit.
+enum class adam_rows { all, touched };
+
 struct adam_settings {
   double learning_rate = 1e-3;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  adam_rows rows = adam_rows::all;
 };
 
 /// First and second moments of every parameter and the number of steps taken: all that a later run needs to go on.
@@ -30,10 +54,11 @@ class adam {
       first_.push_back(core::matrix<T>::Zero(p->value.rows(), p->value.cols()));
       second_.push_back(first_.back());
       p->grad().matrix_map().setZero();
+      p->touched.clear();
     }
   }
 
-  /// Takes one step along the accumulated gradients and zeroes them.
+  /// Takes one step along the accumulated gradients and zeroes them; nothing is touched any more.
   void step(core::execution how) {
     namespace simd = core::simd;
     ++steps;
@@ -42,9 +67,10 @@ class adam {
     const T correction = static_cast<T>(1 / (1 - std::pow(settings.beta2, count)));
     const T b1 = static_cast<T>(settings.beta1), b2 = static_cast<T>(settings.beta2), epsilon = static_cast<T>(settings.epsilon);
     for (std::size_t k = 0; k < parameters_.size(); ++k) {
-      T *value = parameters_[k]->value.data(), *gradient = parameters_[k]->grad().data();
+      const parameter<T>& p = *parameters_[k];
+      T *value = parameters_[k]->value.data(), *gradient = p.gradient.data();
       T *m = first_[k].data(), *v = second_[k].data();
-      core::parallel_for(how, parameters_[k]->value.size(), 1 << 14, [&](index begin, index end) {
+      const auto update = [&](index begin, index end) {
         for (index i = begin; i < end; i += simd::lanes<T>) {
           const index n = std::min(simd::lanes<T>, end - i);
           const simd::vec<T> g = simd::load_upto(gradient + i, n);
@@ -55,7 +81,18 @@ class adam {
           simd::store_upto<T>(value + i, simd::load_upto(value + i, n) - rate * m1 / (simd::sqrt<T>(v1 * correction) + epsilon), n);
           simd::store_upto<T>(gradient + i, simd::vec<T>{}, n);
         }
-      });
+      };
+      if (settings.rows == adam_rows::all || p.touched.all()) {
+        core::parallel_for(how, p.value.size(), 1 << 14, update);
+      } else {
+        const std::span<const index> rows = p.touched.rows();
+        const index d = p.value.cols();
+        core::parallel_for(how, static_cast<index>(rows.size()), 64, [&](index begin, index end) {
+          for (const index row : rows.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))
+            update(row * d, (row + 1) * d);
+        });
+      }
+      p.touched.clear();
     }
   }
 

@@ -18,6 +18,8 @@ struct fit_settings {
   index batch_users = 128;
   index sampled_steps = 0;  // diffusion steps a batch, drawn; 0 trains on all of them
   double learning_rate = 1e-3;
+  /// `touched`: with sampled negatives alone a step costs the same for any catalogue, but it is another Adam, see optim::adam_rows.
+  optim::adam_rows adam_rows = optim::adam_rows::all;
   index patience = 10;  // epochs without a better validation NDCG@10 before stopping; 0 never stops early
   double minutes = 0;   // stop at the end of the epoch that passes this; 0 is no limit
   data::augmentation augmentation = {};
@@ -83,7 +85,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
 
   std::vector<autodiff::parameter<T>*> parameters;
   net.visit([&](const std::string&, autodiff::parameter<T>& p) { parameters.push_back(&p); });
-  optim::adam<T> adam(parameters, {.learning_rate = settings.learning_rate});
+  optim::adam<T> adam(parameters, {.learning_rate = settings.learning_rate, .rows = settings.adam_rows});
   if (!state.first_moments.empty()) {
     adam.first_moments() = state.first_moments;
     adam.second_moments() = state.second_moments;

@@ -66,10 +66,9 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
 
   const variable<T> encoded = net.encode(t, batch.inputs, layout, draw.child(0));
   const auto context = net.prepare(encoded, layout);
-  const variable<T> table = net.item_table(t);
-  const variable<T> x0 = autodiff::gather<T, data::item>(table, batch.targets);
-  const variable<T> negative = what.negatives ? autodiff::gather<T, data::item>(table, batch.negatives) : variable<T>{};
-  const variable<T> unit_items = what.items ? autodiff::normalize(table) : variable<T>{};
+  const variable<T> x0 = net.embed(t, batch.targets);
+  const variable<T> negative = what.negatives ? net.embed(t, batch.negatives) : variable<T>{};
+  const variable<T> unit_items = what.items ? autodiff::normalize(net.item_table(t)) : variable<T>{};
 
   double total = 0;
   std::array<double, 16> value{};
