@@ -119,11 +119,11 @@ class stream {
   core::buffer<float> x_, y_;
 };
 
-/// Seconds of the fastest of many runs of `work`, which is called for half a second.
+/// Seconds of the fastest of many runs of `work`, so many at least and for so long.
 template <class Work>
-double fastest(Work&& work) {
+double fastest(Work&& work, int runs = 15, double least = 0.5) {
   double best = std::numeric_limits<double>::infinity(), total = 0;
-  for (int run = 0; run < 15 || total < 0.5; ++run) {
+  for (int run = 0; run < runs || total < least; ++run) {
     const double seconds = seconds_of(work);
     best = std::min(best, seconds);
     total += seconds;

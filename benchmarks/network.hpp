@@ -44,4 +44,40 @@ inline double gradient_flops(const cli::run_settings& s, const train::views& bat
   return 3 * encode_flops(s, layout) + static_cast<double>(steps) * step;
 }
 
+/// Milliseconds of a batch's matrix products by themselves, each the fastest of several runs of kernel::matmul: what nothing else
+/// that a step does could beat. What streams over blocks is timed by a block.
+inline double product_milliseconds(const cli::run_settings& s, const train::views& batch, index items, index steps, core::execution how) {
+  core::arena memory;
+  // [m, k] [k, n], or with the left side transposed.
+  const auto product = [&](index m, index k, index n, bool transposed) {
+    const core::arena_scope scope(memory);
+    const auto left = transposed ? normal(memory, k, m, 1) : normal(memory, m, k, 1), right = normal(memory, k, n, 2),
+               out = normal(memory, m, n, 3);
+    const auto a = transposed ? kernel::transposed(left) : kernel::plain(left), b = kernel::plain(right);
+    const auto workspace = memory.array<float>(kernel::matmul_workspace<float>(a, b));
+    return 1e3 * fastest([&] { kernel::matmul<float>(a, b, kernel::write::add, out, workspace, how); }, 15, 0.02);
+  };
+  // A linear layer's three products, so many times.
+  const auto layer = [&](index rows, index in, index out, double count) {
+    return count * (product(rows, in, out, false) + product(rows, out, in, false) + product(out, rows, in, true));
+  };
+  const index rows = static_cast<index>(batch.inputs.size()), tokens = batch.main.tokens(), d = s.width;
+  const double layers = static_cast<double>(s.layers), chosen = static_cast<double>(steps);
+  double total = layer(rows, d, d, 4 * layers + 2) + layer(rows, d, 4 * d, layers) + layer(rows, 4 * d, d, layers);
+  if (s.feed_forward) total += layer(rows, d, 4 * d, chosen) + layer(rows, 4 * d, d, chosen);
+  if (s.objective != "paper") {
+    constexpr index block = 256;  // two products forward, two backward
+    const double blocks = static_cast<double>(items) / block;
+    total += 2 * chosen * blocks * (product(tokens, d, block, false) + product(tokens, block, d, false));
+  }
+  if (s.objective != "softmax" && s.lambda > 0) {
+    constexpr index block = 192;
+    for (const double pairs : {static_cast<double>(tokens), static_cast<double>(batch.pairs.size())}) {
+      const double blocks = 4 * pairs * pairs / (block * block);  // of [2 N, 2 N]; scores are symmetric, and made twice
+      total += chosen * blocks * (product(block, d, block, false) + product(block, block, d, false));
+    }
+  }
+  return total;
+}
+
 }  // namespace cddrec::bench

@@ -67,6 +67,7 @@ void take_steps(benchmark::State& state, const cli::run_settings& s, index items
   state.counters["tokens"] = Counter(tokens, Counter::kAvgIterations);  // of both views
   state.counters["steps"] = Counter(chosen, Counter::kAvgIterations);
   state.counters["peak_MB"] = peak_megabytes();
+  state.counters["products_ms"] = product_milliseconds(s, batch, items, static_cast<index>(steps.size()), how);
 }
 
 void train_step(benchmark::State& state, const cli::run_settings& s) {
