@@ -36,7 +36,7 @@ std::vector<std::int32_t> drawn_targets(index count, index items) {
 TEMPLATE_TEST_CASE("cross-entropy over all items and its gradients", "", float, double) {
   using T = TestType;
   for (index n : {1, 5, 70, 300})
-    for (index V : {1, 3, 256, 600})
+    for (index V : {1, 3, 256, 600, 2200})
       for (auto [d, scale] : {std::pair<index, double>{1, 1.0}, {5, 14.0}, {33, 0.5}}) {
         const auto x = normal_matrix<T>(n, d, 1), items = normal_matrix<T>(V, d, 2), up = normal_matrix<T>(n, 1, 3);
         const auto targets = drawn_targets(n, V);
@@ -64,8 +64,8 @@ TEMPLATE_TEST_CASE("cross-entropy over all items and its gradients", "", float, 
 }
 
 TEST_CASE("a row's cross-entropy has the same bits alone, for any threads, with its expectation kept or not") {
-  const auto x = normal_matrix<float>(130, 9, 1), items = normal_matrix<float>(600, 9, 2), up = normal_matrix<float>(130, 1, 3);
-  const auto targets = drawn_targets(130, 600);
+  const auto x = normal_matrix<float>(130, 9, 1), items = normal_matrix<float>(2600, 9, 2), up = normal_matrix<float>(130, 1, 3);
+  const auto targets = drawn_targets(130, 2600);
   const auto one = run<float>(x, items, targets, 3.0f, up);
   for (int threads : {2, 4}) {
     const auto many = run<float>(x, items, targets, 3.0f, up, threads);
@@ -76,7 +76,7 @@ TEST_CASE("a row's cross-entropy has the same bits alone, for any threads, with 
   }
   for (index i : {0, 47, 48, 129}) {
     auto loss = not_a_number<float>(1, 1), log_sum = loss;
-    workspace<float> space(kernel::softmax_over_items_workspace<float>(1, 600, 9));
+    workspace<float> space(kernel::softmax_over_items_workspace<float>(1, 2600, 9));
     const std::vector<std::int32_t> target{targets[static_cast<std::size_t>(i)]};
     kernel::softmax_over_items_forward<float, std::int32_t>(core::matrix<float>(x.row(i)), items, target, 3.0f, loss, log_sum,
                                                             core::view<float>(), space, {1});
@@ -85,8 +85,8 @@ TEST_CASE("a row's cross-entropy has the same bits alone, for any threads, with 
 }
 
 TEST_CASE("cross-entropy stays finite for enormous scores, whichever block holds the largest") {
-  const auto x = normal_matrix<float>(5, 4, 1, 100.0f), items = normal_matrix<float>(600, 4, 2, 100.0f), up = normal_matrix<float>(5, 1, 3);
-  const auto got = run<float>(x, items, drawn_targets(5, 600), 1.0f, up);
+  const auto x = normal_matrix<float>(5, 4, 1, 100.0f), items = normal_matrix<float>(2600, 4, 2, 100.0f), up = normal_matrix<float>(5, 1, 3);
+  const auto got = run<float>(x, items, drawn_targets(5, 2600), 1.0f, up);
   CHECK((got.loss.allFinite() && got.dx.allFinite() && got.ditems.allFinite()));
   CHECK(got.loss.minCoeff() >= 0);
 }

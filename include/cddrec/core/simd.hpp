@@ -2,9 +2,11 @@
 // Float functions are branch-free polynomials; double ones call the standard library, lane by lane, for gradient checks.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "cddrec/core/tensor.hpp"
@@ -264,6 +266,18 @@ inline void store_upto(T* p, vec<T> v, index count) {
     store<T>(p, v);
   else
     store<T>(p, v, count);
+}
+
+/// The largest of `count` values; -infinity of none.
+template <class T>
+inline T largest(const T* x, index count) {
+  T top = -std::numeric_limits<T>::infinity();
+  index i = 0;
+  vec<T> peak = broadcast(top);
+  for (; i + lanes<T> <= count; i += lanes<T>) peak = max<T>(peak, load(x + i));
+  for (index l = 0; l < lanes<T>; ++l) top = std::max(top, static_cast<T>(peak[l]));
+  for (; i < count; ++i) top = std::max(top, x[i]);
+  return top;
 }
 
 /// sum_i a_i b_i in a fixed order.

@@ -7,8 +7,9 @@
 namespace cddrec::kernel {
 
 namespace detail {
-inline constexpr index stream_rows = 4 * tile_rows;  // rows of one block
-inline constexpr index stream_cols = depth_block;    // columns of one block: also the depth of the second product
+inline constexpr index stream_rows = 4 * tile_rows;    // rows of one block
+inline constexpr index stream_cols = depth_block;      // columns of one block: also the depth of the second product
+inline constexpr index stream_slab = 8 * stream_cols;  // items laid out at a time: a third-level cache holds them for all rows
 
 /// Packs both forms that streaming needs of m [n, d]: m^T for scores, and m itself by blocks of `block` rows.
 template <class T>
@@ -36,7 +37,7 @@ struct streamed {
 /// Values of workspace for both directions.
 template <class T>
 index softmax_over_items_workspace(index rows, index items, index d) {
-  return detail::streamed_size<T>(std::max(rows, items), d);
+  return detail::streamed_size<T>(std::max(rows, std::min(items, detail::stream_slab)), d);
 }
 
 /// loss_i = log sum_v exp(scale x_i . e_v) - scale x_i . e_target(i).
@@ -48,57 +49,55 @@ void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<cons
   namespace simd = core::simd;
   using namespace detail;
   const index d = x.cols(), V = items.rows();
-  const streamed<T> e(items, workspace.data(), how);
-  core::parallel_for(how, x.rows(), stream_rows, [&](index begin, index end) {
-    const index rows = end - begin;
-    alignas(core::alignment) T tile[stream_rows * stream_cols];
-    T largest[stream_rows], total[stream_rows];
-    std::fill_n(largest, rows, -std::numeric_limits<T>::infinity());
-    std::fill_n(total, rows, T(0));
-    if (!expected.empty()) std::fill_n(expected.row(begin), rows * d, T(0));
-    for (index j = 0; j < V; j += stream_cols) {
-      const index n = std::min(stream_cols, V - j);
-      multiply_packed<T>(plain(x), begin, rows, e.score_block(j), n, tile, n, write::assign);
-      for (index r = 0; r < rows; ++r) {
-        T* line = tile + r * n;
-        simd::vec<T> peak = simd::broadcast(-std::numeric_limits<T>::infinity());
-        index c = 0;
-        for (; c + simd::lanes<T> <= n; c += simd::lanes<T>) peak = simd::max<T>(peak, simd::load(line + c));
-        T top = -std::numeric_limits<T>::infinity();
-        T lane[simd::lanes<T>];
-        simd::store<T>(lane, peak);
-        for (T l : lane) top = std::max(top, l);
-        for (; c < n; ++c) top = std::max(top, line[c]);
-        const T raised = std::max(largest[r], top * scale);
-        if (raised > largest[r]) {  // rescale what the earlier blocks gave
-          const T fade = std::exp(largest[r] - raised);
-          total[r] *= fade;
-          if (!expected.empty() && j > 0)
-            for (index c2 = 0; c2 < d; ++c2) expected(begin + r, c2) *= fade;
-          largest[r] = raised;
+  // Until the end, log_sum holds each row's largest score so far, and loss its sum of exponentials relative to that.
+  std::fill_n(log_sum.data(), x.rows(), -std::numeric_limits<T>::infinity());
+  std::fill_n(loss.data(), x.rows(), T(0));
+  if (!expected.empty()) std::fill_n(expected.data(), expected.size(), T(0));
+  for (index first = 0; first < V; first += stream_slab) {
+    const streamed<T> e(items.middle_rows(first, std::min(stream_slab, V - first)), workspace.data(), how);
+    core::parallel_for(how, x.rows(), stream_rows, [&](index begin, index end) {
+      const index rows = end - begin;
+      alignas(core::alignment) T tile[stream_rows * stream_cols];
+      for (index j = 0; j < e.n; j += stream_cols) {
+        const index n = std::min(stream_cols, e.n - j);
+        multiply_packed<T>(plain(x), begin, rows, e.score_block(j), n, tile, n, write::assign);
+        for (index r = 0; r < rows; ++r) {
+          T *line = tile + r * n, &largest = log_sum(begin + r, 0), &total = loss(begin + r, 0);
+          const T raised = std::max(largest, scale * simd::largest(line, n));
+          if (raised > largest) {  // rescale what the earlier blocks gave
+            const T fade = std::exp(largest - raised);
+            if (!expected.empty() && total > 0)
+              for (index c = 0; c < d; ++c) expected(begin + r, c) *= fade;
+            total *= fade;
+            largest = raised;
+          }
+          simd::vec<T> sum{};
+          const auto p = [&](index c, index m) { return simd::exp<T>(scale * simd::load_upto(line + c, m) - raised); };
+          index c = 0;
+          for (; c + simd::lanes<T> <= n; c += simd::lanes<T>) {
+            const simd::vec<T> whole = p(c, simd::lanes<T>);
+            simd::store<T>(line + c, whole);
+            sum += whole;
+          }
+          if (c < n) {
+            simd::store<T>(line + c, p(c, n - c), n - c);
+            sum += simd::load(line + c, n - c);
+          }
+          total += simd::sum<T>(sum);
         }
-        simd::vec<T> sum{};
-        simd::transform<T>(n, line, [&](index c2, index m) {
-          simd::vec<T> p = simd::exp<T>(scale * simd::load_upto(line + c2, m) - raised);
-          if (m < simd::lanes<T>)
-            for (index l = m; l < simd::lanes<T>; ++l) p[l] = T(0);
-          sum += p;
-          return p;
-        });
-        total[r] += simd::sum<T>(sum);
+        if (!expected.empty())
+          multiply_packed<T>(plain(core::view<const T>(tile, rows, n)), 0, rows, e.value_block(j), d, expected.row(begin), d, write::add);
       }
-      if (!expected.empty())
-        multiply_packed<T>(plain(core::view<const T>(tile, rows, n)), 0, rows, e.value_block(j), d, expected.row(begin), d, write::add);
-    }
-    for (index r = 0; r < rows; ++r) {
-      const index i = begin + r;
+    });
+  }
+  core::parallel_for(how, x.rows(), stream_rows, [&](index begin, index end) {
+    for (index i = begin; i < end; ++i) {
       if (!expected.empty()) {
-        const T inverse = T(1) / total[r];
+        const T inverse = T(1) / loss(i, 0);
         for (index c = 0; c < d; ++c) expected(i, c) *= inverse;
       }
-      log_sum(i, 0) = largest[r] + std::log(total[r]);
-      const index target = static_cast<index>(targets[static_cast<std::size_t>(i)]);
-      loss(i, 0) = log_sum(i, 0) - scale * simd::dot(x.row(i), items.row(target), d);
+      log_sum(i, 0) += std::log(loss(i, 0));
+      loss(i, 0) = log_sum(i, 0) - scale * simd::dot(x.row(i), items.row(static_cast<index>(targets[static_cast<std::size_t>(i)])), d);
     }
   });
 }
