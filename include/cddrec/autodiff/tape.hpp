@@ -89,7 +89,7 @@ class tape {
     if (poison_) std::fill_n(value.data(), value.size(), std::numeric_limits<T>::quiet_NaN());
     if (needs_grad && recording()) {
       grad = arena_.matrix<T>(rows, cols);
-      std::fill_n(grad.data(), grad.size(), T(0));
+      core::parallel_for(how_, grad.size(), 1 << 16, [&](index begin, index end) { std::fill_n(grad.data() + begin, end - begin, T(0)); });
     }
     return {{*this, value, grad}, value};
   }

@@ -33,8 +33,9 @@ struct nce_pairs {
   nce_pairs(index N, index d, const T* kept, std::span<const Id> ids, T scale)
       : z(kept, 2 * N, d), panels(kept + z.size()), ids(ids), scale(scale) {}
   static void lay_out(core::in<T> a, core::in<T> b, T* kept, core::execution how) {
-    std::copy_n(a.data(), a.size(), kept);
-    std::copy_n(b.data(), b.size(), kept + a.size());
+    core::parallel_for(how, 2 * a.rows(), nce_block, [&](index begin, index end) {
+      for (index i = begin; i < end; ++i) std::copy_n(i < a.rows() ? a.row(i) : b.row(i - a.rows()), a.cols(), kept + i * a.cols());
+    });
     pack<T>(transposed(core::view<const T>(kept, 2 * a.rows(), a.cols())), kept + 2 * a.size(), how);
   }
 
@@ -111,9 +112,11 @@ T info_nce_forward(core::in<T> a, core::in<T> b, std::span<const Id> ids, std::t
     }
     if (i != j) simd::add_scaled(sums.row(all.begin(j)), T(1), static_cast<const T*>(column_sums), all.rows(j));
   });
+  // Both anchors of a pair have the same similarity.
   T loss = 0;
-  for (index i = 0; i < all.z.rows(); ++i)
-    loss += std::log(sums(i, 0)) + all.scale - all.scale * simd::dot(all.z.row(i), all.z.row(all.positive(i)), a.cols());
+  for (index i = 0; i < a.rows(); ++i)
+    loss += std::log(sums(i, 0)) + std::log(sums(a.rows() + i, 0)) +
+            T(2) * all.scale * (T(1) - simd::dot(all.z.row(i), all.z.row(all.positive(i)), a.cols()));
   return loss / static_cast<T>(all.z.rows());
 }
 
