@@ -19,8 +19,8 @@ void step(benchmark::State& state) {
       state, [&] { adam.step(how); }, [&] { table.grad().matrix_map() = gradient.matrix_map(); });
   report_bytes(state, {.updated = floats(4 * items * d)}, seconds, how);  // value, gradient, two moments
 }
-// A projection's weight, and the catalogues of the smallest and the largest of the four logs.
-BENCHMARK(step)->Name("adam")->ArgNames({"V", "d", "threads"})->ArgsProduct({{128, 2420, 12101}, {128}, thread_counts()})->UseManualTime();
+// A projection's weight, the catalogues of the smallest and the largest of the four logs, and one out of every cache.
+[[maybe_unused]] const bool added = add({{"adam", step}}, {"V", "d"}, {{128, 128}, {2420, 128}, {12101, 128}, {100000, 128}});
 
 }  // namespace
 }  // namespace cddrec::bench

@@ -44,14 +44,17 @@ void backward(benchmark::State& state) {
   report_flops(state, 10 * causal_pairs(p.layout) * static_cast<double>(p.d), seconds, p.how);
 }
 
-void shapes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"N", "d", "heads", "dropout_%", "threads"})->UseManualTime();
-  b->ArgsProduct({{500, 20000}, {128}, {4}, {20}, thread_counts()});
-  b->ArgsProduct({{2000}, {64, 128, 256}, {1, 4}, {20}, thread_counts()});
-  b->ArgsProduct({{2000}, {128}, {4}, {0}, thread_counts()});
-}
-BENCHMARK(forward)->Name("attention/forward")->Apply(shapes);
-BENCHMARK(backward)->Name("attention/backward")->Apply(shapes);
+// Few and many rows and three widths with dropout as in training; one to four heads without, as the PyTorch peer has them.
+[[maybe_unused]] const bool added =
+    add({{"attention/forward", forward}, {"attention/backward", backward}}, {"N", "d", "heads", "dropout_%"},
+        {{500, 128, 4, 20},
+         {20000, 128, 4, 20},
+         {2000, 64, 4, 20},
+         {2000, 128, 4, 20},
+         {2000, 256, 4, 20},
+         {2000, 128, 1, 0},
+         {2000, 128, 2, 0},
+         {2000, 128, 4, 0}});
 
 }  // namespace
 }  // namespace cddrec::bench

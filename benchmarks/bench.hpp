@@ -3,13 +3,16 @@
 #pragma once
 
 #include <benchmark/benchmark.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <span>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -30,6 +33,36 @@ inline std::vector<std::int64_t> thread_counts() {
 }
 inline core::execution on(std::int64_t threads) { return {static_cast<int>(threads)}; }
 
+/// A benchmark's name and what it runs.
+struct named {
+  std::string name;
+  void (*run)(benchmark::State&);
+};
+
+struct registration {
+  benchmark::TimeUnit unit = benchmark::kMicrosecond;
+  int repetitions = 0;     ///< as the command line says; 1 for what takes seconds
+  bool one_thread = true;  ///< on one thread too, not only on all
+};
+
+/// Registers benchmarks for each shape, whose sizes bear these names; the number of threads is the last argument.
+inline bool add(std::initializer_list<named> benchmarks, std::vector<std::string> names,
+                const std::vector<std::vector<std::int64_t>>& shapes, const registration& how = {}) {
+  names.emplace_back("threads");
+  const std::vector<std::int64_t> counts = how.one_thread ? thread_counts() : std::vector<std::int64_t>{thread_counts().back()};
+  for (const named& one : benchmarks) {
+    benchmark::internal::Benchmark* b = benchmark::RegisterBenchmark(one.name.c_str(), one.run);
+    b->ArgNames(names)->UseManualTime()->Unit(how.unit);
+    if (how.repetitions > 0) b->Repetitions(how.repetitions);
+    for (const std::int64_t threads : counts)
+      for (std::vector<std::int64_t> sizes : shapes) {
+        sizes.push_back(threads);
+        b->Args(sizes);
+      }
+  }
+  return true;
+}
+
 // --- Time -------------------------------------------------------------------------------------------------------------
 
 template <class F>
@@ -42,7 +75,8 @@ double seconds_of(F&& f) {
 }
 
 /// Runs `work` for as long as the library asks and returns the seconds of the fastest run, on which the rates are based: other
-/// processes can only slow a run down. The table's own time is the mean. `before` runs untimed ahead of each.
+/// processes can only slow a run down. The table's own time is the mean, and a counter has the fastest. `before` runs untimed
+/// ahead of each.
 template <class Work, class Before>
 double timed(benchmark::State& state, Work&& work, Before&& before) {
   double fastest = std::numeric_limits<double>::infinity();
@@ -52,6 +86,7 @@ double timed(benchmark::State& state, Work&& work, Before&& before) {
     state.SetIterationTime(run);
     fastest = std::min(fastest, run);
   }
+  state.counters["fastest_ms"] = 1e3 * fastest;
   return fastest;
 }
 template <class Work>
@@ -165,6 +200,13 @@ inline void report_bytes(benchmark::State& state, const traffic& t, double secon
   const double rate = static_cast<double>(t.moved()) / seconds;
   state.counters["GB/s"] = rate * 1e-9;
   state.counters["share"] = rate / stream_ceiling(how, t);
+}
+
+/// Resident megabytes of the whole process at their peak: for one benchmark's own figure, run it alone.
+inline void report_memory(benchmark::State& state) {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  state.counters["peak_MB"] = static_cast<double>(usage.ru_maxrss) / 1024;  // kilobytes on Linux
 }
 
 /// Bytes of so many floats.

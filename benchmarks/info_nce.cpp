@@ -1,5 +1,6 @@
 // Exact InfoNCE over N pairs of unit rows, at the paper's temperature.
-// Nearly all of the work is products of the 2 N rows with each other; the exponentials are not counted.
+// Nearly all of the work is products of the 2 N rows with each other; the exponentials are not counted. Their 4 N^2 scores are
+// never kept: run the large one alone (`--benchmark_filter=info_nce/large/backward`) for the memory it takes.
 #include "cddrec/kernel/info_nce.hpp"
 
 #include "bench.hpp"
@@ -30,6 +31,7 @@ void forward(benchmark::State& state) {
   pairs_of p(state);
   const double seconds = timed(state, [&] { benchmark::DoNotOptimize(p.forward()); });
   report_flops(state, p.score_flops(), seconds, p.how);
+  report_memory(state);
 }
 
 void backward(benchmark::State& state) {
@@ -40,20 +42,13 @@ void backward(benchmark::State& state) {
     kernel::info_nce_backward<float, std::int32_t>(1.0f, p.a.cols(), {}, 0.5f, p.sums, p.kept, da, db, p.workspace, p.how);
   });
   report_flops(state, p.score_flops() + p.sum_flops(), seconds, p.how);
+  report_memory(state);
 }
 
-void shapes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"N", "d", "threads"})->UseManualTime()->Unit(benchmark::kMillisecond);
-  b->ArgsProduct({{1000}, {64, 128, 256}, thread_counts()});
-  b->ArgsProduct({{4000}, {128}, thread_counts()});
-}
-void large(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"N", "d", "threads"})->UseManualTime()->Unit(benchmark::kMillisecond)->ArgsProduct({{20000}, {128}, thread_counts()});
-}
-BENCHMARK(forward)->Name("info_nce/forward")->Apply(shapes);
-BENCHMARK(backward)->Name("info_nce/backward")->Apply(shapes);
-BENCHMARK(forward)->Name("info_nce/large/forward")->Apply(large);
-BENCHMARK(backward)->Name("info_nce/large/backward")->Apply(large);
+[[maybe_unused]] const bool added = add({{"info_nce/forward", forward}, {"info_nce/backward", backward}}, {"N", "d"},
+                                        {{500, 128}, {850, 128}, {850, 64}, {850, 256}, {2000, 128}}, {.unit = benchmark::kMillisecond}) &&
+                                    add({{"info_nce/large/forward", forward}, {"info_nce/large/backward", backward}}, {"N", "d"},
+                                        {{20000, 128}}, {.unit = benchmark::kMillisecond, .repetitions = 1});
 
 }  // namespace
 }  // namespace cddrec::bench

@@ -14,20 +14,18 @@ void ceiling_multiply_add(benchmark::State& state) {
   const double seconds = timed(state, [&] { operations = multiply_add(how); });
   report_flops(state, operations, seconds, how);
 }
-BENCHMARK(ceiling_multiply_add)->Name("ceiling/multiply_add")->ArgName("threads")->ArgsProduct({thread_counts()})->UseManualTime();
 
-// From what a second-level cache holds to what no cache does.
-void ceiling_stream(benchmark::State& state, bool adds) {
+template <bool Adds>
+void ceiling_stream(benchmark::State& state) {
   const core::execution how = on(state.range(1));
   const index half = state.range(0) << 9;
-  stream pass({.read = half, .assigned = adds ? 0 : half, .updated = adds ? half : 0});
+  stream pass({.read = half, .assigned = Adds ? 0 : half, .updated = Adds ? half : 0});
   report_bytes(state, pass.bytes(), timed(state, [&] { pass(how); }), how);
 }
-void sizes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"KiB", "threads"})->ArgsProduct({{256, 4 << 10, 32 << 10, 256 << 10}, thread_counts()})->UseManualTime();
-}
-BENCHMARK_CAPTURE(ceiling_stream, copy, false)->Name("ceiling/copy")->Apply(sizes);
-BENCHMARK_CAPTURE(ceiling_stream, add, true)->Name("ceiling/add")->Apply(sizes);
+// Streams go from what a second-level cache holds to what no cache does.
+[[maybe_unused]] const bool added = add({{"ceiling/multiply_add", ceiling_multiply_add}}, {}, {{}}) &&
+                                    add({{"ceiling/copy", ceiling_stream<false>}, {"ceiling/add", ceiling_stream<true>}}, {"KiB"},
+                                        {{256}, {4 << 10}, {32 << 10}, {256 << 10}});
 
 }  // namespace
 }  // namespace cddrec::bench

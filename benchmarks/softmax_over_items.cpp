@@ -3,6 +3,7 @@
 #include "cddrec/kernel/softmax_over_items.hpp"
 
 #include "bench.hpp"
+#include "cddrec/kernel/matmul.hpp"
 
 namespace cddrec::bench {
 namespace {
@@ -28,10 +29,29 @@ struct catalogue {
   double product_flops() const { return 2.0 * static_cast<double>(rows * items * d); }
 };
 
+// Operations a second of a plain product of as many rows at the same depth, whose result stays in cache; measured once.
+double product_rate(const catalogue& c) {
+  static std::map<std::tuple<int, index, index>, double> known;
+  double& rate = known[{c.how.threads, c.rows, c.d}];
+  if (rate > 0) return rate;
+  constexpr index columns = 512;
+  core::arena memory;
+  const auto table = core::view<const float>(c.table.data(), columns, c.d);
+  const auto out = memory.matrix<float>(c.rows, columns);
+  const auto workspace = memory.array<float>(kernel::matmul_workspace<float>(c.d, columns));
+  const double seconds =
+      fastest([&] { kernel::matmul<float>(kernel::plain(c.x), kernel::transposed(table), kernel::write::assign, out, workspace, c.how); });
+  return rate = 2.0 * static_cast<double>(c.rows * columns * c.d) / seconds;
+}
+void report(benchmark::State& state, const catalogue& c, double seconds) {
+  const double flops = 2 * c.product_flops();
+  report_flops(state, flops, seconds, c.how);
+  state.counters["of_matmul"] = flops / seconds / product_rate(c);
+}
+
 void forward(benchmark::State& state) {
   catalogue c(state);
-  const double seconds = timed(state, [&] { c.forward(); });
-  report_flops(state, 2 * c.product_flops(), seconds, c.how);  // the scores and the expected item of each row
+  report(state, c, timed(state, [&] { c.forward(); }));  // the scores and the expected item of each row
 }
 
 void backward(benchmark::State& state) {
@@ -44,15 +64,14 @@ void backward(benchmark::State& state) {
     kernel::softmax_over_items_backward<float, std::int32_t>(dloss, c.x, c.table, c.targets, c.scale, c.log_sum, c.expected, dx, ditems,
                                                              c.workspace, c.how);
   });
-  report_flops(state, 2 * c.product_flops(), seconds, c.how);  // the scores again, and the items' sums of rows
+  report(state, c, seconds);  // the scores again, and the items' sums of rows
 }
 
-void shapes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"N", "V", "d", "threads"})->UseManualTime()->Unit(benchmark::kMillisecond);
-  b->ArgsProduct({{1000}, {12101}, {64, 128, 256}, thread_counts()});
-}
-BENCHMARK(forward)->Name("softmax_over_items/forward")->Apply(shapes);
-BENCHMARK(backward)->Name("softmax_over_items/backward")->Apply(shapes);
+[[maybe_unused]] const bool added =
+    add({{"softmax_over_items/forward", forward}, {"softmax_over_items/backward", backward}}, {"N", "V", "d"},
+        {{1000, 12101, 64}, {1000, 12101, 128}, {1000, 12101, 256}}, {.unit = benchmark::kMillisecond}) &&
+    add({{"softmax_over_items/forward", forward}, {"softmax_over_items/backward", backward}}, {"N", "V", "d"}, {{1000, 1'000'000, 128}},
+        {.unit = benchmark::kMillisecond, .repetitions = 1, .one_thread = false});
 
 }  // namespace
 }  // namespace cddrec::bench
