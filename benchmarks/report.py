@@ -2,15 +2,19 @@
 """Runs the benchmarks several times and writes their medians as a page; see run.sh, which builds them first."""
 import argparse
 import json
+import math
 import os
 import pathlib
 import platform
 import re
+import statistics
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = ROOT / "build/benchmarks/bin/cddrec_benchmarks"
+SCALE = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}
+NOTES = "## Notes"  # what stands below is written by hand and kept
 
 
 def arguments():
@@ -19,6 +23,7 @@ def arguments():
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs/performance.md")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--filter", default="", help="only benchmarks whose name matches")
+    parser.add_argument("--python", action="append", type=pathlib.Path, help="a Python whose PyTorch is a peer; may be repeated")
     given = parser.parse_args()
     if given.log and not given.log.is_file():
         sys.exit(f"report.py: {given.log}: is not a file")
@@ -42,24 +47,31 @@ def compiler():
     return f"{version}, {release} {native}"
 
 
-def measure(given):
+def run_benchmarks(given, *more):
     """The medians over the repetitions, in the order of the run."""
     environment = dict(os.environ, OMP_PROC_BIND="true")
     if given.log:
         environment["CDDREC_BENCH_LOG"] = str(given.log.resolve())
-    command = [BINARY, "--benchmark_format=json", f"--benchmark_repetitions={given.repetitions}", "--benchmark_min_time=0.05"]
-    if given.filter:
-        command.append(f"--benchmark_filter={given.filter}")
+    command = [BINARY, "--benchmark_format=json", f"--benchmark_repetitions={given.repetitions}", "--benchmark_min_time=0.05", *more]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     if run.returncode != 0:
         sys.exit(f"report.py: {BINARY.name} ended with {run.returncode}:\n" + "\n".join(run.stderr.splitlines()[-3:]))
-    return [b for b in json.loads(run.stdout)["benchmarks"] if b.get("aggregate_name", "median") == "median"]
+    # What runs once has no median.
+    return [b for b in json.loads(run.stdout)["benchmarks"] if b.get("aggregate_name", "median") == "median" and not (
+        b["run_type"] == "iteration" and b.get("repetitions", 1) > 1)] if run.stdout.strip() else []
+
+
+def measure(given):
+    if given.filter:
+        return run_benchmarks(given, f"--benchmark_filter={given.filter}")
+    # Those named large take gigabytes: each in a process of its own, so that no peak of memory is another's.
+    large = ("train_step/large/adam_rows", "info_nce/large")
+    return run_benchmarks(given) + [m for name in large for m in run_benchmarks(given, f"--benchmark_filter={name}")]
 
 
 def cell(entry):
     """Rate and share, or the time where a benchmark reports no rate."""
-    scale = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}[entry["time_unit"]]
-    time = f"{entry['real_time'] * scale:.3g} ms"
+    time = f"{entry['real_time'] * SCALE[entry['time_unit']]:.3g} ms"
     for unit in ("GFLOP/s", "GB/s"):
         if unit in entry:
             return f"{time}, {entry[unit]:.1f} {unit} ({100 * entry['share']:.0f} %)"
@@ -85,36 +97,153 @@ def tables(medians):
 
 
 def peers(given):
-    """The PyTorch steps on the same log, for every Python that has PyTorch among those named."""
-    if not given.log:
-        return
-    for script in ("best.py", "published.py"):
-        for python in dict.fromkeys([sys.executable, "/usr/bin/python3"]):
+    """(steps, kernels): what the peers print, for every Python that has PyTorch among those named."""
+    found = {"steps": [], "kernels": []}
+    scripts = [("kernels", "kernels.py", [])]
+    if given.log:
+        scripts += [("steps", script, ["--log", given.log]) for script in ("best.py", "published.py")]
+    for python in given.python or dict.fromkeys([sys.executable, "/usr/bin/python3"]):
+        for kind, script, more in scripts:
             for threads in (1, os.cpu_count()):
-                command = [python, ROOT / "benchmarks/peers" / script, "--log", given.log, "--threads", str(threads)]
+                command = [python, ROOT / "benchmarks/peers" / script, "--threads", str(threads), *more]
                 run = subprocess.run(command, capture_output=True, text=True)
-                if run.returncode == 0:
-                    yield json.loads(run.stdout)
-                else:
+                found[kind] += [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+                if run.returncode != 0:
                     print(f"{script} with {python} is left out: {run.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+                    break
+    return found["steps"], found["kernels"]
+
+
+def time_of(entries, name):
+    """The fastest milliseconds of a benchmark, or None where it did not run."""
+    entry = entries.get(name)
+    return entry and entry.get("fastest_ms", entry["real_time"] * SCALE[entry["time_unit"]])
+
+
+def bounds(medians, steps, kernels):
+    """(what, bound, measured, met or None) for every figure that the library promises, all from this run."""
+    entries = {re.sub(r"/manual_time|_median|/iterations:\d+|/repeats:\d+", "", e["run_name"]): e for e in medians}
+    many = max((int(m.group(1)) for m in re.finditer(r"threads:(\d+)", " ".join(entries))), default=1)
+    ms = lambda name, threads=1: time_of(entries, f"{name}/threads:{threads}")
+    counter = lambda name, key, threads=1: entries.get(f"{name}/threads:{threads}", {}).get(key)
+    rows = []
+
+    def ratio(what, slow, fast, least, unit="x"):
+        """slow / fast, which should be `least` or more."""
+        rows.append((what, f"≥ {least:g} {unit}", f"{slow / fast:.2f} {unit}", slow / fast >= least) if slow and fast else (what, f"≥ {least:g} {unit}", "not measured", None))
+
+    def at_most(what, value, bound, unit):
+        rows.append((what, f"≤ {bound:g} {unit}", f"{value:.3g} {unit}", value <= bound) if value else (what, f"≤ {bound:g} {unit}", "not measured", None))
+
+    def at_least(what, value, bound, unit):
+        rows.append((what, f"≥ {bound:g} {unit}", f"{value:.3g} {unit}", value >= bound) if value else (what, f"≥ {bound:g} {unit}", "not measured", None))
+
+    versions = sorted({p["torch"] for p in steps + kernels}, key=lambda v: [int(n) for n in re.findall(r"\d+", v)[:2]])
+    whole = ms("train_step/office", many)
+    for peer, least in (("published", 60), ("best", 2.5)):
+        for version in versions:
+            # The peer's best number of threads, since its pools can stand in each other's way.
+            own = min((p["fastest_ms"] for p in steps if p["peer"] == peer and p["torch"] == version), default=None)
+            ratio(f"Office step, all T, beside peer `{peer}` on PyTorch {version} at its better number of threads", own, whole, least)
+    at_most(f"Office step, {many} threads", whole and whole / 1e3, 0.22, "s")
+    for threads in (1, many):
+        step, products = ms("train_step/own_settings", threads), counter("train_step/own_settings", "products_ms", threads)
+        at_most(f"own settings' step, in times of its products, {threads} thread(s)", step and products and step / products, 1.3, "x")
+    one, four = ms("train_step/office"), ms("train_step/office_distinct_4")
+    ratio("four distinct steps of 20, beside all", one, four, 3.5)
+    ratio(f"the whole step, 1 thread beside {many}", one, whole, 1.8)
+
+    for threads in (1, many):
+        for form in ("forward", "backward_input", "backward_weight"):
+            shapes = [n for n in entries if re.fullmatch(rf"matmul/{form}/N:.*/threads:{threads}", n)]
+            for other, least in (("eigen", 1.35), ("openblas", 1)):
+                ratios = sorted(time_of(entries, n.replace(form, f"{form}/{other}", 1)) / time_of(entries, n) for n in shapes
+                                if n.replace(form, f"{form}/{other}", 1) in entries)
+                what = f"{form} beside {other}, {threads} thread(s): smallest, median, largest of {len(ratios)} shapes"
+                rows.append((what, f"≥ {least:g} x", " / ".join(f"{r:.2f}" for r in (ratios[0], statistics.median(ratios), ratios[-1])) + " x", ratios[0] >= least)
+                            if ratios else (what, f"≥ {least:g} x", "not measured", None))
+            shares = sorted(entries[n]["share"] for n in shapes)
+            what = f"{form}, share of the multiply-add ceiling, {threads} thread(s): likewise"
+            rows.append((what, "≥ 80 %", " / ".join(f"{100 * s:.0f}" for s in (shares[0], statistics.median(shares), shares[-1])) + " %", shares[0] >= 0.8)
+                        if shares else (what, "≥ 80 %", "not measured", None))
+
+    for name in ("layer_norm/forward/N:200000/d:128", "layer_norm/backward/N:200000/d:128", "gelu/forward/N:50000/d:512", "gelu/backward/N:50000/d:512",
+                 "dropout/forward/N:200000/d:128", "dropout/backward/N:200000/d:128", "add_noise/N:200000/d:128", "adam/V:100000/d:128"):
+        share = counter(name, "share", many)
+        at_least(f"{name}, share of a stream, {many} threads", share and 100 * share, 80, "%")
+
+    newest = {}
+    for k in kernels:  # the fastest of all versions and numbers of threads up to ours
+        key = (k["kernel"], k["threads"])
+        newest[key] = min(newest.get(key, math.inf), k["fastest_ms"])
+    peer = lambda kernel, threads: newest.get((kernel, threads))
+    total = lambda *names, threads: sum(times) if all(times := [ms(n, threads) for n in names]) else None
+    for threads in (1, many):
+        at = f"{threads} thread(s), PyTorch's fastest version"
+        for heads in (1, 2, 4):
+            shape = f"N:2000/d:128/heads:{heads}/dropout_%:0"
+            ratio(f"attention, {heads} head(s), both ways, {at}", peer(f"attention/heads:{heads}", threads),
+                  total(f"attention/forward/{shape}", f"attention/backward/{shape}", threads=threads), 5)
+        ratio(f"InfoNCE, N = 2,000, both ways, {at}", peer("info_nce/N:2000", threads),
+              total("info_nce/forward/N:2000/d:128", "info_nce/backward/N:2000/d:128", threads=threads), 2)
+        ratio(f"softmax over 12,101 items, both ways, {at}", peer("softmax_over_items/V:12101", threads),
+              total("softmax_over_items/forward/N:1000/V:12101/d:128", "softmax_over_items/backward/N:1000/V:12101/d:128", threads=threads), 2)
+        for way in ("forward", "backward"):
+            of = counter(f"softmax_over_items/{way}/N:1000/V:12101/d:128", "of_matmul", threads)
+            at_least(f"softmax over 12,101 items, {way}, share of matmul's rate, {threads} thread(s)", of and 100 * of, 70, "%")
+    million = [f"softmax_over_items/{way}/N:1000/V:1000000/d:128" for way in ("forward", "backward")]
+    ratio(f"softmax over 1,000,000 items, both ways, {many} threads", peer("softmax_over_items/V:1000000", many), total(*million, threads=many), 2)
+    ratio("prefix attention, length 200, all steps, beside dense attention, 1 thread", ms("prefix_attention/all_steps/dense/length:200"), ms("prefix_attention/all_steps/length:200"), 10)
+    short, long = ms("prefix_attention/all_steps/length:200"), ms("prefix_attention/all_steps/length:400")
+    at_most("prefix attention, length 400 beside 200", short and long and long / short, 2.2, "x")
+    noise = ms("add_noise/N:20000/d:128", many)
+    at_least(f"normals a second, {many} threads", noise and 20000 * 128 / noise / 1e3, 400, "million")
+    for threads in (1, many):
+        few, lots = ms("train_step/large/adam_rows/V:10000", threads), ms("train_step/large/adam_rows/V:1000000", threads)
+        at_most(f"a step over 1,000,000 items beside 10,000, touched rows, {threads} thread(s)", few and lots and lots / few, 1.3, "x")
+
+        ranked, rate = ms("rank/users:4905/V:12101", threads), counter("matmul/scores/N:256/in:128/out:12101", "GFLOP/s", threads)
+        product = rate and 2 * 4905 * 12101 * 128 / rate * 1e-6
+        at_most(f"full ranking, V = 12,101, in times of the score product, {threads} thread(s)", ranked and product and ranked / product, 1.5, "x")
+        ratio(f"full ranking beside PyTorch's product, mask and topk, {threads} thread(s)", peer("rank", threads), ranked, 3)
+    p50, p99 = (counter("recommend/histories:1/V:12101", key) for key in ("p50_us", "p99_us"))
+    at_most("recommend, one user, 12,101 items, 1 thread: p50", p50, 150, "µs")
+    at_most("recommend: p99 in times of p50", p50 and p99 and p99 / p50, 2, "x")
+    ratio("recommend beside PyTorch", peer("recommend", 1), p50 and p50 / 1e3, 4)
+    at_least(f"recommend, 300 users at once, V = 12,101, {many} threads", (value := counter("recommend/histories:300/V:12101", "users/s", many)) and value / 1e3, 20, "thousand users a second")
+    return rows
 
 
 def main():
     given = arguments()
     medians = measure(given)
+    steps, kernels = ([], []) if given.filter else peers(given)
     lines = ["# Performance", "", f"Written by `benchmarks/run.sh`; medians of {given.repetitions} runs.", "",
-             f"- {processor()}", f"- {compiler()}",
+             f"- {processor()}", f"- {compiler()}", f"- the training step on {given.log.name if given.log else 'a drawn log'}",
              "- A share is that of a ceiling measured in the same run on the same threads: a multiply-add loop for GFLOP/s, a plain stream",
              "  of the same size and kind for GB/s. A time is the mean over a run, a rate is that of its fastest call.", ""]
-    lines += list(tables(medians))
-    others = list(peers(given))
-    if others:
-        lines += ["### The step of the Office preset in PyTorch\n", "`published`: padded, a decoder layer a step, the graph of all steps kept, random features. `best`: packed, running sums,",
-                  "one step's graph at a time.\n", "| peer | PyTorch | threads | median ms | fastest ms | its products ms | peak MB |", "|---|---|---|---|---|---|---|"]
-        lines += [f"| {p['peer']} | {p['torch']} | {p['threads']} | {p['ms']} | {p['fastest_ms']} | {p.get('products_ms', '')} | {p['peak_MB']} |" for p in others]
-        lines.append("")
-    given.output.write_text("\n".join(lines))
-    print(f"{given.output}: {len(medians)} benchmarks, {len(others)} runs of peers")
+    if not given.filter:
+        lines += ["## Bounds", "", "Ratios are of the fastest calls of this run.", "", "| figure | bound | measured | |", "|---|---|---|---|"]
+        lines += [f"| {what} | {bound} | {measured} | {'' if met is None else 'met' if met else 'not met'} |" for what, bound, measured, met in bounds(medians, steps, kernels)]
+        lines += [""]
+    if steps:
+        lines += ["## The step of the Office preset in PyTorch", "",
+                  "`published`: padded, a decoder layer a step, the graph of all steps kept, random features. `best`: packed, running sums,",
+                  "one step's graph at a time.", "", "| peer | PyTorch | threads | median ms | fastest ms | its products ms | peak MB |", "|---|---|---|---|---|---|---|"]
+        lines += [f"| {p['peer']} | {p['torch']} | {p['threads']} | {p['ms']} | {p['fastest_ms']} | {p.get('products_ms', '')} | {p['peak_MB']} |" for p in steps]
+        lines += [""]
+    if kernels:
+        lines += ["## Kernels in PyTorch", "", "| kernel | PyTorch | threads | median ms | fastest ms |", "|---|---|---|---|---|"]
+        lines += [f"| {k['kernel']} | {k['torch']} | {k['threads']} | {k['ms']} | {k['fastest_ms']} |" for k in kernels]
+        lines += [""]
+    lines += ["## All benchmarks", ""] + list(tables(medians))
+    kept = given.output.read_text().partition(NOTES)[2] if given.output.exists() else ""
+    if kept:
+        lines += [NOTES + kept.rstrip(), ""]
+    fresh = given.output.with_suffix(".new")
+    fresh.write_text("\n".join(lines))
+    fresh.replace(given.output)  # an interrupted run leaves the old page whole
+    print(f"{given.output}: {len(medians)} benchmarks, {len(steps) + len(kernels)} runs of peers")
 
 
 if __name__ == "__main__":
