@@ -89,14 +89,24 @@ def divergence(distance, scale_and_variances):
     return distance * (0.5 / v2) + spread
 
 
-def report(name, step, **more):
-    """Times `step` after one that warms up, and prints one JSON object."""
+def milliseconds(work, repetitions):
+    """Of every run of each of `work`, which take turns so that they meet the same machine, after one run each that warms up."""
+    for one in work:
+        one()
+    times = [[] for _ in work]
+    for _ in range(repetitions):
+        for one, own in zip(work, times):
+            begin = time.perf_counter()
+            one()
+            own.append(1e3 * (time.perf_counter() - begin))
+    return times
+
+
+def report(name, step, products=None):
+    """Times `step`, and beside it the products in it; prints one JSON object."""
     loss = step()
-    times = []
-    for _ in range(given.repetitions):
-        begin = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - begin)
+    ms, *of_products = milliseconds([step] + ([products] if products else []), given.repetitions)
+    more = {"products_ms": round(statistics.median(of_products[0]), 1), "fastest_products_ms": round(min(of_products[0]), 1)} if products else {}
     print(json.dumps({"peer": name, "torch": torch.__version__, "threads": given.threads, "first_loss": round(loss, 3),
-                      "ms": round(1e3 * statistics.median(times), 1), "fastest_ms": round(1e3 * min(times), 1),
-                      "peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, **more}))
+                      "ms": round(statistics.median(ms), 1), "fastest_ms": round(min(ms), 1), **more,
+                      "peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))

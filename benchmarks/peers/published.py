@@ -78,7 +78,7 @@ def main():
             total = total + loss / (t + 1)
         total.backward()
         adam.step()
-        return float(total)
+        return total.item()
 
     report("published", step)
 
