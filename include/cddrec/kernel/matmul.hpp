@@ -188,9 +188,24 @@ void multiply_packed(operand<T> a, index row, index rows, const T* packed, index
   }
 }
 
+inline constexpr index pack_grain = depth_block / 4;  // rows laid out by a thread at a time
+
+/// Rows begin … end - 1 of pack(), for contiguous rows.
+template <class T>
+void pack_rows(operand<T> b, index begin, index end, T* packed) {
+  constexpr index width = panel<T>;
+  const index last = b.cols / width * width, rest = b.cols - last, step = b.rows * width;  // locals that no store can change
+  for (index p = begin; p < end; ++p) {
+    const T* from = b.at(p, 0);
+    T* to = packed + p * width;
+    for (const T* const stop = from + last; from != stop; from += width, to += step) std::memcpy(to, from, sizeof(T) * width);
+    if (rest > 0) std::fill_n(std::copy_n(from, rest, to), width - rest, T(0));
+  }
+}
+
 /// Depth that is packed and multiplied at a time: whole depth blocks, of b as much as leaves half a second-level cache to a.
 inline index slab_depth(index k, index n) {
-  return std::min(k, std::max<index>(1, 32768 / (std::max<index>(n, 1) * depth_block)) * depth_block);
+  return std::min(k, std::max<index>(1, 65536 / (std::max<index>(n, 1) * depth_block)) * depth_block);
 }
 
 /// Calls f(i, rows, j, cols) for the blocks of an [m, n] result: enough of them to share, small enough for their part of a to
@@ -218,16 +233,8 @@ template <class T>
 void pack(operand<std::type_identity_t<T>> b, T* packed, core::execution how) {
   constexpr index width = detail::panel<T>;
   const index k = b.rows, n = b.cols;
-  if (b.col_stride == 1) {  // rows are contiguous: each is read at one go
-    core::parallel_for(how, k, 64, [&](index begin, index end) {
-      const index last = n / width * width, rest = n - last, step = k * width;  // locals that no store can change
-      for (index p = begin; p < end; ++p) {
-        const T* from = b.at(p, 0);
-        T* to = packed + p * width;
-        for (const T* const stop = from + last; from != stop; from += width, to += step) std::memcpy(to, from, sizeof(T) * width);
-        if (rest > 0) std::fill_n(std::copy_n(from, rest, to), width - rest, T(0));
-      }
-    });
+  if (b.col_stride == 1) {
+    core::parallel_for(how, k, detail::pack_grain, [&](index begin, index end) { detail::pack_rows<T>(b, begin, end, packed); });
   } else {  // columns are, when b is a transpose
     core::parallel_for(how, n, 4 * width, [&](index begin, index end) {
       for (index j = begin; j < detail::round_up(end, width); ++j) {
@@ -268,13 +275,17 @@ void matmul(operand<std::type_identity_t<T>> a, operand<std::type_identity_t<T>>
     const index depth = std::min(slab, b.rows - first);
     const write own = first == 0 ? mode : write::add;
     const operand<T> left{a.at(0, first), m, depth, a.row_stride, a.col_stride};
-    pack<T>({b.at(first, 0), depth, n, b.row_stride, b.col_stride}, packed, how);
+    const operand<T> right{b.at(first, 0), depth, n, b.row_stride, b.col_stride};
     if (!is_transpose(a)) {
+      pack<T>(right, packed, how);
       matmul_packed<T>(left, packed, 0, own, out, how);
       continue;
     }
-    // A transpose, too, is laid out once for all blocks, by depth blocks.
-    core::parallel_for(how, depth, depth_block / 4, [&](index begin, index end) {
+    // A transpose, too, is laid out once for all blocks, by depth blocks; both sides by the same thread where rows are contiguous.
+    const bool together = b.col_stride == 1;
+    if (!together) pack<T>(right, packed, how);
+    core::parallel_for(how, depth, pack_grain, [&](index begin, index end) {
+      if (together) pack_rows<T>(right, begin, end, packed);
       const index block = begin / depth_block * depth_block, height = std::min(depth_block, depth - block);
       gather_tiles<T>({left.at(0, block), m, a.cols - first - block, 1, a.col_stride}, height, begin - block, end - block,
                       tiles + block * m);
