@@ -194,6 +194,7 @@ def bounds(medians, steps, kernels):
     million = [f"softmax_over_items/{way}/N:1000/V:1000000/d:128" for way in ("forward", "backward")]
     ratio(f"softmax over 1,000,000 items, both ways, {many} threads", peer("softmax_over_items/V:1000000", many), total(*million, threads=many), 2)
     ratio("prefix attention, length 200, all steps, beside dense attention, 1 thread", ms("prefix_attention/all_steps/dense/length:200"), ms("prefix_attention/all_steps/length:200"), 10)
+    at_most("InfoNCE of 20,000 pairs: peak memory of the process", counter("info_nce/large/backward/N:20000/d:128", "peak_MB", many), 300, "MB")
     short, long = ms("prefix_attention/all_steps/length:200"), ms("prefix_attention/all_steps/length:400")
     at_most("prefix attention, length 400 beside 200", short and long and long / short, 2.2, "x")
     noise = ms("add_noise/N:20000/d:128", many)

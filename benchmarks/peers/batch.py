@@ -17,6 +17,8 @@ def arguments():
     # A BLAS reads its number of threads when it is loaded, and need not listen to PyTorch afterwards.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(given.threads)
+    # PyTorch's threads and those of its BLAS would otherwise spin while the others wait for the processors.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     return given
 
 
