@@ -1,5 +1,7 @@
 // The full ranking of every test user: encode, score all items, count those above the target.
 // Catalogues are of the size of Office_Products and Beauty; the network is a fresh one, which changes no operation.
+#include <unordered_map>
+
 #include "network.hpp"
 
 namespace cddrec::bench {
@@ -20,11 +22,52 @@ void rank(benchmark::State& state) {
   report_flops(state, encode_flops(s, histories.layout()) + predict_flops(s, histories.tokens()) + scores, seconds, how);
   state.counters["users/s"] = static_cast<double>(cases.size()) / seconds;
 }
+// A scorer whose users are encoded already: what ranking costs beside the encoder.
+struct encoded {
+  using scalar = float;
+  using query = model::ranker<cli::network>::query;
+  const model::ranker<cli::network>& ranker;
+  std::unordered_map<const data::item*, index> row;  // by where a history lies
+  query all;
+  index width;
+
+  encoded(const model::ranker<cli::network>& r, const data::cases& cases, index width, core::execution how) : ranker(r), width(width) {
+    std::vector<std::span<const data::item>> users;
+    for (index u = 0; u < cases.size(); ++u) {
+      users.push_back(cases.history(u));
+      row[users.back().data()] = u;
+    }
+    all = r.encode(users, how);
+  }
+  index items() const { return ranker.items(); }
+  query encode(eval::histories users, core::execution) const {
+    query q;
+    for (const auto& user : users)
+      q.insert(q.end(), all.begin() + row.at(user.data()) * width, all.begin() + (row.at(user.data()) + 1) * width);
+    return q;
+  }
+  void score(const query& q, index first, core::view<float> out, core::execution how) const { ranker.score(q, first, out, how); }
+  float score_item(const query& q, index r, data::item i) const { return ranker.score_item(q, r, i); }
+};
+
+void rank_encoded(benchmark::State& state) {
+  const core::execution how = on(state.range(2));
+  const cli::run_settings s;
+  const data::split split = data::leave_one_out(drawn_log(state.range(0), state.range(1)));
+  const cli::network net = cli::make_network(s, split.items());
+  const data::cases cases = split.test();
+  const model::ranker<cli::network> ranker(net, how);
+  const encoded scorer(ranker, cases, s.width, how);
+  const double seconds = timed(state, [&] { benchmark::DoNotOptimize(eval::rank(scorer, cases, how).data()); });
+  report_flops(state, 2.0 * static_cast<double>(cases.size() * split.items() * s.width), seconds, how);
+}
+
 void shapes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"users", "V", "threads"})->UseManualTime()->Unit(benchmark::kMillisecond);
   b->ArgsProduct({{4905}, {2420, 12101}, thread_counts()});
 }
 BENCHMARK(rank)->Apply(shapes);
+BENCHMARK(rank_encoded)->Name("rank/encoded")->Apply(shapes);
 
 }  // namespace
 }  // namespace cddrec::bench

@@ -1,5 +1,6 @@
 // Causal cross-attention with one query for all positions, in linear time (Eq. 9).
-// The query does not depend on the position, so row n is a running weighted mean of the values up to n: one scan forward, one back.
+// The query does not depend on the position, so row n is a running weighted mean of the values up to n: one scan forward, one back,
+// all heads of a row together, since that is how it lies in memory.
 #pragma once
 
 #include <span>
@@ -27,25 +28,23 @@ void prefix_attention_forward(core::in<T> q, core::in<T> k, core::in<T> v, core:
   const T scale = static_cast<T>(1 / std::sqrt(static_cast<double>(width)));
   core::parallel_for(how, layout.size(), detail::prefix_grain, [&](index first, index last) {
     for (index s = first; s < last; ++s) {
-      for (index h = 0; h < heads; ++h) {
-        const index column = h * width;
-        T largest = -std::numeric_limits<T>::infinity(), denominator = 0;
-        for (index n = layout.begin(s); n < layout.end(s); ++n) {
+      for (index n = layout.begin(s); n < layout.end(s); ++n) {
+        const bool start = n == layout.begin(s);
+        for (index h = 0; h < heads; ++h) {
+          const index column = h * width;
           const T score = scale * simd::dot(q.data() + column, k.row(n) + column, width);
-          const T raised = std::max(largest, score);
-          const T fade = std::exp(largest - raised), weight = std::exp(score - raised);
-          const T previous = fade * denominator;
-          denominator = previous + weight;
-          largest = raised;
+          const T before = start ? -std::numeric_limits<T>::infinity() : state(n - 1, heads + h);
+          const T largest = std::max(before, score), fade = std::exp(before - largest), weight = std::exp(score - largest);
+          const T previous = start ? T(0) : fade * state(n - 1, 2 * heads + h), denominator = previous + weight;
           state(n, h) = score;
           state(n, heads + h) = largest;
           state(n, 2 * heads + h) = denominator;
           // The running mean itself is carried, not the sums: out_n = out_{n-1} (previous / denominator) + v_n (weight / denominator).
           const T keep = previous / denominator, take = weight / denominator * (factor.empty() ? T(1) : factor(n, h));
-          const T* before = n == layout.begin(s) ? nullptr : out.row(n - 1) + column;
+          const T* mean = start ? nullptr : out.row(n - 1) + column;
           simd::transform<T>(width, out.row(n) + column, [&](index j, index m) {
             const simd::vec<T> fresh = take * simd::load_upto(v.row(n) + column + j, m);
-            return before ? keep * simd::load_upto(before + j, m) + fresh : fresh;
+            return mean ? keep * simd::load_upto(mean + j, m) + fresh : fresh;
           });
         }
       }
@@ -55,7 +54,7 @@ void prefix_attention_forward(core::in<T> q, core::in<T> k, core::in<T> v, core:
 
 /// Values of workspace that `prefix_attention_backward` needs.
 inline index prefix_attention_workspace(core::ragged layout, index width) {
-  return core::block_count(layout.size(), detail::prefix_grain) * 2 * width;
+  return core::block_count(layout.size(), detail::prefix_grain) * 3 * width;
 }
 
 /// Adds to dq [1, d], dk and dv [N, d].
@@ -69,27 +68,24 @@ void prefix_attention_backward(core::in<T> dout, core::in<T> q, core::in<T> k, c
   const index heads = state.cols() / 3, d = k.cols(), width = d / heads;
   const T scale = static_cast<T>(1 / std::sqrt(static_cast<double>(width)));
   core::parallel_for(how, layout.size(), detail::prefix_grain, [&](index first, index last) {
-    T* block_dq = workspace.data() + first / detail::prefix_grain * 2 * d;
-    T* carried = block_dq + d;
+    T* block_dq = workspace.data() + first / detail::prefix_grain * 3 * d;
+    T *carried = block_dq + d, *carried_along = carried + d;  // [d], [heads]
     std::fill_n(block_dq, d, T(0));
     for (index s = first; s < last; ++s) {
-      for (index h = 0; h < heads; ++h) {
-        const index column = h * width;
-        std::fill_n(carried, width, T(0));
-        T carried_along = 0, later = 0;
-        for (index n = layout.end(s) - 1; n >= layout.begin(s); --n) {
-          const T score = state(n, h), largest = state(n, heads + h), denominator = state(n, 2 * heads + h);
-          const T fade = n + 1 == layout.end(s) ? T(0) : std::exp(largest - later);
-          later = largest;
-          const T inverse = T(1) / denominator;
+      std::fill_n(carried, 2 * d, T(0));
+      for (index n = layout.end(s) - 1; n >= layout.begin(s); --n) {
+        for (index h = 0; h < heads; ++h) {
+          const index column = h * width;
+          const T score = state(n, h), largest = state(n, heads + h), inverse = T(1) / state(n, 2 * heads + h);
+          const T fade = n + 1 == layout.end(s) ? T(0) : std::exp(largest - state(n + 1, heads + h));
           const T* up = dout.row(n) + column;
-          simd::transform<T>(width, carried, [&](index j, index m) {
-            return fade * simd::load_upto(carried + j, m) + inverse * simd::load_upto(up + j, m);
-          });
-          carried_along = fade * carried_along + inverse * simd::dot(up, out.row(n) + column, width);
+          T* own = carried + column;
+          simd::transform<T>(width, own,
+                             [&](index j, index m) { return fade * simd::load_upto(own + j, m) + inverse * simd::load_upto(up + j, m); });
+          carried_along[h] = fade * carried_along[h] + inverse * simd::dot(up, out.row(n) + column, width);
           const T weight = std::exp(score - largest), f = factor.empty() ? T(1) : factor(n, h);
-          simd::add_scaled(dv.row(n) + column, weight * f, static_cast<const T*>(carried), width);
-          const T ds = scale * weight * (f * simd::dot(static_cast<const T*>(carried), v.row(n) + column, width) - carried_along);
+          simd::add_scaled(dv.row(n) + column, weight * f, static_cast<const T*>(own), width);
+          const T ds = scale * weight * (f * simd::dot(static_cast<const T*>(own), v.row(n) + column, width) - carried_along[h]);
           simd::add_scaled(dk.row(n) + column, ds, q.data() + column, width);
           simd::add_scaled(block_dq + column, ds, k.row(n) + column, width);
         }
@@ -97,7 +93,7 @@ void prefix_attention_backward(core::in<T> dout, core::in<T> q, core::in<T> k, c
     }
   });
   for (index b = 0; b < core::block_count(layout.size(), detail::prefix_grain); ++b)
-    simd::add_scaled(dq.data(), T(1), static_cast<const T*>(workspace.data() + b * 2 * d), d);
+    simd::add_scaled(dq.data(), T(1), static_cast<const T*>(workspace.data() + b * 3 * d), d);
 }
 
 }  // namespace cddrec::kernel
