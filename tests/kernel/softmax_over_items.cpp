@@ -85,7 +85,8 @@ TEST_CASE("a row's cross-entropy has the same bits alone, for any threads, with 
 }
 
 TEST_CASE("cross-entropy stays finite for enormous scores, whichever block holds the largest") {
-  const auto x = normal_matrix<float>(5, 4, 1, 100.0f), items = normal_matrix<float>(2600, 4, 2, 100.0f), up = normal_matrix<float>(5, 1, 3);
+  const auto x = normal_matrix<float>(5, 4, 1, 100.0f), items = normal_matrix<float>(2600, 4, 2, 100.0f),
+             up = normal_matrix<float>(5, 1, 3);
   const auto got = run<float>(x, items, drawn_targets(5, 2600), 1.0f, up);
   CHECK((got.loss.allFinite() && got.dx.allFinite() && got.ditems.allFinite()));
   CHECK(got.loss.minCoeff() >= 0);
