@@ -1,8 +1,6 @@
 // One training step as train::fit takes it: build the batch, choose the steps, accumulate the gradient, let Adam step.
 // Batches come from a drawn log, or from the log whose path is in CDDREC_BENCH_LOG (a line a user: `user item item …`);
 // those of `train_step/large/` are drawn over catalogues of different size.
-#include <sys/resource.h>
-
 #include <cstdlib>
 
 #include "cddrec/io/interactions.hpp"
@@ -18,13 +16,6 @@ const data::split& training_log() {
   }();
   static const data::split split = data::leave_one_out(log);
   return split;
-}
-
-// Of the whole process: for one setting's own figure, run it alone.
-double peak_megabytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;  // kilobytes on Linux
 }
 
 // Steps on batches of so many users; `sequence(b, i)` is the training sequence of the i-th user of batch b.
@@ -68,7 +59,7 @@ void take_steps(benchmark::State& state, const cli::run_settings& s, index items
   state.counters["fastest_ms"] = 1e3 * shortest;
   state.counters["tokens"] = Counter(tokens, Counter::kAvgIterations);  // of both views
   state.counters["steps"] = Counter(chosen, Counter::kAvgIterations);
-  state.counters["peak_MB"] = peak_megabytes();
+  report_memory(state);
   state.counters["products_ms"] = product_milliseconds(s, batch, items, static_cast<index>(steps.size()), how);
 }
 
