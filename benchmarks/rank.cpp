@@ -42,12 +42,25 @@ struct encoded {
   index items() const { return ranker.items(); }
   query encode(eval::histories users, core::execution) const {
     query q;
-    for (const auto& user : users)
-      q.insert(q.end(), all.begin() + row.at(user.data()) * width, all.begin() + (row.at(user.data()) + 1) * width);
+    for (const auto& user : users) {
+      const auto take = [r = row.at(user.data())](const auto& from, auto& to, index count) {
+        to.insert(to.end(), from.begin() + r * count, from.begin() + (r + 1) * count);
+      };
+      take(all.unit, q.unit, width);
+      take(all.fixed, q.fixed, kernel::fixed_pairs(width));
+      take(all.error, q.error, 1);
+    }
     return q;
   }
   void score(const query& q, index first, core::view<float> out, core::execution how) const { ranker.score(q, first, out, how); }
   float score_item(const query& q, index r, data::item i) const { return ranker.score_item(q, r, i); }
+  void score_items(const query& q, index r, std::span<const data::item> items, std::span<float> out) const {
+    ranker.score_items(q, r, items, out);
+  }
+  void score_roughly(const query& q, index first, core::view<float> out, core::execution how) const {
+    ranker.score_roughly(q, first, out, how);
+  }
+  float rough_error(const query& q, index r) const { return ranker.rough_error(q, r); }
 };
 
 void rank_encoded(benchmark::State& state) {

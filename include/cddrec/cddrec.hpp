@@ -36,6 +36,7 @@
 #include "cddrec/eval/rank.hpp"
 #include "cddrec/kernel/attention.hpp"
 #include "cddrec/kernel/elementwise.hpp"
+#include "cddrec/kernel/fixed_point.hpp"
 #include "cddrec/kernel/info_nce.hpp"
 #include "cddrec/kernel/layer_norm.hpp"
 #include "cddrec/kernel/matmul.hpp"

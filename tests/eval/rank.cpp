@@ -40,6 +40,23 @@ struct tied_scorer {
 };
 static_assert(eval::scorer<tied_scorer>);
 static_assert(!eval::scorer<int>);
+static_assert(!eval::rough_scorer<tied_scorer>);
+
+// The same with rough scores as wrong as their error allows, upwards for some items and downwards for others.
+struct rough_tied_scorer : tied_scorer {
+  float error = 1;
+  float rough_error(const std::vector<std::vector<data::item>>&, index row) const { return row == 3 ? error / 2 : error; }
+  void score_roughly(const std::vector<std::vector<data::item>>& query, index first, core::view<float> out, core::execution how) const {
+    score(query, first, out, how);
+    for (index row = 0; row < out.rows(); ++row)
+      for (index j = 0; j < out.cols(); ++j) out(row, j) += ((first + j) % 3 == 0 ? 1.0f : -1.0f) * rough_error(query, row);
+  }
+  void score_items(const std::vector<std::vector<data::item>>& query, index row, std::span<const data::item> items,
+                   std::span<float> out) const {
+    for (std::size_t i = 0; i < items.size(); ++i) out[i] = score_item(query, row, items[i]);
+  }
+};
+static_assert(eval::rough_scorer<rough_tied_scorer>);
 
 // A log whose every user's last item is the target; cases() looks at it.
 struct small_log {
@@ -116,6 +133,24 @@ TEST_CASE("recommendations are the front of the sorted list, whatever the blocks
             REQUIRE(lists[u] == expected);
           }
         }
+}
+
+TEST_CASE("rough scores change neither a rank nor a recommendation") {
+  const index items = 211;
+  const small_log log = random_log(60, items);
+  const auto histories = log.histories();
+  const auto ranks = eval::rank(tied_scorer{items}, log.cases());
+  for (const float error : {0.3f, 1.0f, 2.5f, std::numeric_limits<float>::infinity()}) {
+    const rough_tied_scorer s{{items}, error};
+    for (const eval::block_sizes blocks : {eval::block_sizes{}, {1, 1}, {7, 64}})
+      for (int threads : {1, 4}) {
+        CHECK(eval::rank(s, log.cases(), {threads}, blocks) == ranks);
+        for (index k : {0, 1, 10, 1000})
+          for (bool mask : {true, false})
+            CHECK(eval::recommend(s, histories, k, {threads}, {.mask_history = mask, .blocks = blocks}) ==
+                  eval::recommend(tied_scorer{items}, histories, k, {}, {.mask_history = mask}));
+      }
+  }
 }
 
 TEST_CASE("an item seen long ago is masked, and as a target it is a miss") {

@@ -44,6 +44,40 @@ TEMPLATE_TEST_CASE("the k best of any blocks are the first k of the sorted whole
     }
 }
 
+TEST_CASE("with slack, everything that near to the k-th is kept, whatever the blocks") {
+  const auto scores = tied_scores<float>(1237, 3);
+  const auto all = sorted(scores);
+  for (const float slack : {0.5f, 1.0f, 3.0f})
+    for (index k : {1, 7, 300, 5000})
+      for (std::size_t block : {1u, 100u, 2000u}) {
+        std::vector<kernel::scored<float>> best;
+        for (std::size_t b = 0; b < scores.size(); b += block)
+          kernel::top_k(std::span<const float>(scores).subspan(b, std::min(block, scores.size() - b)), index(b), k, best, slack);
+        kernel::sort_best(best);
+        auto expected = all;
+        if (k < index(all.size())) std::erase_if(expected, [&](const auto& s) { return s.score < all[std::size_t(k - 1)].score - slack; });
+        CHECK(best == expected);
+      }
+}
+
+TEMPLATE_TEST_CASE("scores are split into those above, those within the error, and the rest", "", float, double) {
+  using T = TestType;
+  auto scores = tied_scores<T>(333, 4);
+  scores[9] = -std::numeric_limits<T>::infinity();
+  for (const T pivot : {T(-30), T(0), T(3.5), T(24)})
+    for (const T error : {T(0.25), T(2), T(100)})
+      for (std::size_t size : {0u, 1u, 63u, 64u, 333u}) {
+        index above = 0;
+        std::vector<std::int32_t> open{-1}, expected{-1};
+        for (std::size_t i = 0; i < size; ++i) {
+          above += scores[i] > pivot + error ? 1 : 0;
+          if (std::abs(scores[i] - pivot) <= error) expected.push_back(static_cast<std::int32_t>(i) + 1000);
+        }
+        CHECK(kernel::split_at<T>(std::span<const T>(scores).first(size), 1000, pivot, error, open) == above);
+        CHECK(open == expected);
+      }
+}
+
 TEST_CASE("minus infinity is never selected, the lowest finite score is") {
   const float lowest = std::numeric_limits<float>::lowest(), never = -std::numeric_limits<float>::infinity();
   const std::vector<float> scores{never, lowest, never, 2.0f};

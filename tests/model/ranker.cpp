@@ -7,7 +7,7 @@
 
 namespace cddrec::test {
 
-TEST_CASE("a ranker is a scorer") { STATIC_REQUIRE(eval::scorer<model::ranker<network>>); }
+TEST_CASE("a ranker is a scorer with rough scores") { STATIC_REQUIRE(eval::rough_scorer<model::ranker<network>>); }
 
 TEST_CASE("a user's prediction has the same bits alone and among 300, for any threads") {
   const auto net = make();
@@ -43,7 +43,7 @@ TEST_CASE("an item's score is its cosine, with the same bits in any block and al
   for (index u = 0; u < 15; ++u)
     for (index i = 0; i < catalogue; ++i) {
       double cosine = 0;
-      for (index c = 0; c < 12; ++c) cosine += unit(i, c) * static_cast<double>(q[static_cast<std::size_t>(u * 12 + c)]);
+      for (index c = 0; c < 12; ++c) cosine += unit(i, c) * static_cast<double>(q.unit[static_cast<std::size_t>(u * 12 + c)]);
       REQUIRE(std::abs(cosine - static_cast<double>(all(u, i))) < 1e-6);
       REQUIRE(ranker.score_item(q, u, static_cast<item>(i)) == all(u, i));
     }
@@ -76,22 +76,72 @@ TEST_CASE("an item that the network does not know is refused") {
     CHECK_THROWS_WITH(net.recommend(std::vector<item>{1, unknown}, 3), ContainsSubstring("item " + std::to_string(unknown)));
 }
 
-TEST_CASE("a catalogue that is laid out block by block has the same scores as one that is kept, to the bit") {
+TEST_CASE("some items' scores have the bits they have among all") {
   const auto net = make();
-  const auto users = histories(9);
-  const auto views = spans(users);
-  const model::ranker<network> kept(net), streamed(net, {1}, 0);
-  const auto q = kept.encode(views, {1});
-  core::matrix<float> expected(9, catalogue);
-  kept.score(q, 0, expected, {1});
-  for (index first : {0, 16, 99})
+  const model::ranker<network> ranker(net);
+  const auto users = histories(4);
+  const auto q = ranker.encode(spans(users), {});
+  core::matrix<float> all(4, catalogue);
+  ranker.score(q, 0, all, {});
+  const std::vector<item> some{149, 3, 3, 77, 0, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28};
+  std::vector<float> scores(some.size());
+  ranker.score_items(q, 2, some, scores);
+  for (std::size_t i = 0; i < some.size(); ++i) CHECK(scores[i] == all(2, some[i]));
+}
+
+TEST_CASE("rough scores are within their error, and not far within") {
+  const auto net = make();
+  const model::ranker<network> ranker(net);
+  const auto users = histories(30);
+  const auto q = ranker.encode(spans(users), {});
+  core::matrix<float> proper(30, catalogue), rough(30, catalogue);
+  ranker.score(q, 0, proper, {});
+  ranker.score_roughly(q, 0, rough, {});
+  CHECK_FALSE(same_bits<float>(rough, proper));
+  for (index u = 0; u < 30; ++u) {
+    const float off = (rough.row(u) - proper.row(u)).cwiseAbs().maxCoeff();
+    CHECK(off <= ranker.rough_error(q, u));
+    CHECK(ranker.rough_error(q, u) < 20 * off);
+  }
+  for (index first : {0, 16, 64})
     for (int threads : {1, 4}) {
-      core::matrix<float> scores(9, catalogue - first);
-      streamed.score(q, first, scores, {threads});
-      CHECK(same_bits<float>(scores, expected.rightCols(catalogue - first)));
+      core::matrix<float> block(30, catalogue - first);
+      ranker.score_roughly(q, first, block, {threads});
+      CHECK(same_bits<float>(block, rough.rightCols(catalogue - first)));
     }
-  CHECK(streamed.score_item(q, 3, 77) == expected(3, 77));
-  CHECK(eval::recommend(streamed, views, 7, {4}) == eval::recommend(kept, views, 7, {1}));
+}
+
+TEST_CASE("rankings and recommendations are those of the proper scores, to the bit") {
+  const auto net = make();
+  const auto users = histories(70);
+  const auto views = spans(users);
+  const model::ranker<network> fast(net), proper(net, {1}, 0);
+  CHECK_FALSE(std::isfinite(proper.rough_error(proper.encode(views, {}), 0)));
+  data::sequences log;
+  std::vector<index> everyone;
+  for (std::size_t u = 0; u < users.size(); ++u) {
+    auto sequence = users[u];
+    sequence.push_back(static_cast<item>((u * 31) % catalogue));
+    log.push_back(sequence);
+    everyone.push_back(static_cast<index>(u));
+  }
+  const data::cases cases(log, everyone, 1);
+  for (int threads : {1, 4})
+    for (const eval::block_sizes blocks : {eval::block_sizes{}, {7, 16}, {1, 64}, {60, 48}}) {
+      CHECK(eval::rank(fast, cases, {threads}, blocks) == eval::rank(proper, cases, {1}));
+      for (index k : {1, 7, 150})
+        CHECK(eval::recommend(fast, views, k, {threads}, {.blocks = blocks}) == eval::recommend(proper, views, k, {1}));
+    }
+}
+
+TEST_CASE("a network that diverged is named by its scores, rough or not") {
+  auto net = make();
+  net.visit([](const std::string& name, auto& p) {
+    if (name == "item_embedding.weight") p.value(77, 3) = std::numeric_limits<float>::quiet_NaN();
+  });
+  const lists users{{1, 2, 3}, {4, 77}};  // an item that is not finite, and a prediction
+  CHECK_THROWS_WITH(eval::recommend(model::ranker<network>(net), spans({users[0]}), 3), ContainsSubstring("score of item 77"));
+  CHECK_THROWS_WITH(eval::recommend(model::ranker<network>(net), spans({users[1]}), 3), ContainsSubstring("score of item 0"));
 }
 
 TEST_CASE("serving predicts what training's prediction says of the last position") {

@@ -34,7 +34,7 @@ inline std::vector<std::span<const item>> spans(const lists& all) { return {all.
 // Unit predictions [users, width] as serving makes them.
 inline core::matrix<float> predictions(const network& net, const lists& users, int threads = 1) {
   const auto views = spans(users);
-  const auto q = model::ranker<network>(net).encode(views, {threads});
+  const auto q = model::ranker<network>(net).encode(views, {threads}).unit;
   return core::view<const float>(q.data(), static_cast<index>(users.size()), net.settings().width).matrix_map();
 }
 

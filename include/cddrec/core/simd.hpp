@@ -11,7 +11,7 @@
 
 #include "cddrec/core/tensor.hpp"
 
-#if defined(__AVX__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -107,6 +107,24 @@ inline vec<std::uint64_t> multiply_low_halves(vec<std::uint64_t> a, vec<std::uin
 #else
   return (a & std::uint64_t{0xFFFFFFFFu}) * (b & std::uint64_t{0xFFFFFFFFu});
 #endif
+}
+
+/// acc + x y. An int32 stands for two 16-bit numbers: acc + x.low y.low + x.high y.high.
+template <class T>
+inline vec<T> multiply_add(vec<T> x, vec<T> y, vec<T> acc) {
+  if constexpr (!std::is_same_v<T, std::int32_t>) {
+    return acc + x * y;
+  } else {
+#if defined(__AVX512BW__)
+    return acc + std::bit_cast<vec<T>>(_mm512_madd_epi16(std::bit_cast<__m512i>(x), std::bit_cast<__m512i>(y)));
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+    return acc + std::bit_cast<vec<T>>(_mm256_madd_epi16(std::bit_cast<__m256i>(x), std::bit_cast<__m256i>(y)));
+#elif defined(__SSE2__) && !defined(__AVX__)
+    return acc + std::bit_cast<vec<T>>(_mm_madd_epi16(std::bit_cast<__m128i>(x), std::bit_cast<__m128i>(y)));
+#else
+    return acc + (x << 16 >> 16) * (y << 16 >> 16) + (x >> 16) * (y >> 16);
+#endif
+  }
 }
 
 namespace detail {
@@ -266,6 +284,15 @@ inline void store_upto(T* p, vec<T> v, index count) {
     store<T>(p, v);
   else
     store<T>(p, v, count);
+}
+
+/// Whether a comparison holds in any lane.
+template <class T>
+inline bool any(bits<T> holds) {
+  std::uint64_t part[bytes / 8], all = 0;
+  std::memcpy(part, &holds, sizeof holds);
+  for (const std::uint64_t p : part) all |= p;
+  return all != 0;
 }
 
 /// The largest of `count` values; -infinity of none.

@@ -38,19 +38,53 @@ concept scorer = requires(const S& s, histories users, core::execution how, inde
   { s.score_item(s.encode(users, how), i, v) } -> std::same_as<typename S::scalar>;
 };
 
+/// A scorer may add rough scores, cheaper than its own, with a bound on their error. eval then asks for the proper scores of those
+/// items alone that the rough ones leave open, and no result changes by a bit:
+///
+///     T rough_error(const my_query& query, index row) const;   // |rough - proper| at most, for every item; infinity: can't tell
+///     void score_roughly(const my_query& query, index first, core::view<T> out, core::execution how) const;   // as score
+///     void score_items(const my_query& query, index row, std::span<const data::item> items, std::span<T> out) const;   // proper
+template <class S>
+concept rough_scorer = scorer<S> && requires(const S& s, histories users, core::execution how, index i, std::span<const data::item> v) {
+  { s.rough_error(s.encode(users, how), i) } -> std::same_as<typename S::scalar>;
+  s.score_roughly(s.encode(users, how), i, core::view<typename S::scalar>(), how);
+  s.score_items(s.encode(users, how), i, v, std::span<typename S::scalar>());
+};
+
 /// Sizes of the block of scores that is in memory at a time. No result depends on them.
 struct block_sizes {
-  index users = 64;
+  index users = 60;  // whole register tiles of a product, for vectors of any width
   index items = 512;
 };
 
 namespace detail {
 
-// Calls visit(query, row, user, first, scores) for every user and block of items: the scores of items first, first + 1 …,
-// those of the history at -infinity if `mask_history`. Query and row are what score_item takes. A user's blocks come in
-// order, users in parallel. Throws numeric_error where a candidate's score is not finite.
-template <class S, class Visit>
-void for_each_block(const S& s, histories users, bool mask_history, core::execution how, block_sizes blocks, Visit visit) {
+// The largest error of the rough scores of a block of users; 0: the proper scores are to be used.
+template <class S, class Query>
+typename S::scalar rough_error(const S& s, const Query& query, index rows) {
+  using T = typename S::scalar;
+  T error = 0;
+  if constexpr (rough_scorer<S>) {
+    for (index row = 0; row < rows; ++row) error = std::max(error, s.rough_error(query, row));
+    if (!std::isfinite(error)) error = 0;
+  }
+  return error;
+}
+
+// Proper scores of some items, where rough ones leave a ranking open.
+template <class S, class Query>
+std::vector<typename S::scalar> score_items(const S& s, const Query& query, index row, std::span<const data::item> items) {
+  std::vector<typename S::scalar> scores(items.size());
+  if constexpr (rough_scorer<S>) s.score_items(query, row, items, scores);
+  return scores;
+}
+
+// Calls visit(query, row, user, first, scores, error) for every user and block of items: the scores of items first, first + 1 …,
+// those of the history at -infinity if `mask_history`. Query and row are what score_item takes. A user's blocks come in order,
+// users in parallel. Scores that are rough are at most `error` off; it is 0 for proper ones, and after the last block of rough ones
+// comes settle(query, row, user). Throws numeric_error where a candidate's score is not finite.
+template <class S, class Visit, class Settle>
+void for_each_block(const S& s, histories users, bool mask_history, core::execution how, block_sizes blocks, Visit visit, Settle settle) {
   using T = typename S::scalar;
   if (blocks.users < 1 || blocks.items < 1) throw input_error("eval: blocks of users and items have at least one of each");
   const index all_users = static_cast<index>(users.size()), all_items = s.items();
@@ -60,30 +94,37 @@ void for_each_block(const S& s, histories users, bool mask_history, core::execut
     const index rows = end_user - first_user;
     core::buffer<T> memory(static_cast<std::size_t>(rows * std::min(blocks.items, all_items)));
     const auto query = s.encode(users.subspan(static_cast<std::size_t>(first_user), static_cast<std::size_t>(rows)), inner);
+    const T error = rough_error(s, query, rows);
+    const auto for_each_row = [&](auto&& body) {
+      core::parallel_for(inner, rows, 16, [&](index begin, index end) {
+        for (index row = begin; row < end; ++row) body(row, first_user + row);
+      });
+    };
     for (index first = 0; first < all_items; first += blocks.items) {
       const core::view<T> block(memory.data(), rows, std::min(blocks.items, all_items - first));
-      s.score(query, first, block, inner);
-      core::parallel_for(inner, rows, 16, [&](index begin, index end) {
-        for (index row = begin; row < end; ++row) {
-          const index user = first_user + row;
-          const std::span<T> scores(block.row(row), static_cast<std::size_t>(block.cols()));
-          const auto mask = [&](T value) {
-            if (!mask_history) return;
-            for (index i : users[static_cast<std::size_t>(user)])
-              if (i >= first && i - first < block.cols()) scores[static_cast<std::size_t>(i - first)] = value;
-          };
-          mask(T(0));  // a seen item is no candidate: its score may be anything
-          if (kernel::count_non_finite<T>(scores) > 0) {
-            const auto bad = std::find_if(scores.begin(), scores.end(), [](T x) { return !std::isfinite(x); });
-            throw numeric_error("eval: the score of item " + std::to_string(first + (bad - scores.begin())) + " for user " +
-                                std::to_string(user) + " is " + std::to_string(*bad) +
-                                ": the model has diverged; train it again with a lower learning rate");
-          }
-          mask(-std::numeric_limits<T>::infinity());
-          visit(query, row, user, first, std::span<const T>(scores));
+      if constexpr (rough_scorer<S>)
+        error > 0 ? s.score_roughly(query, first, block, inner) : s.score(query, first, block, inner);
+      else
+        s.score(query, first, block, inner);
+      for_each_row([&](index row, index user) {
+        const std::span<T> scores(block.row(row), static_cast<std::size_t>(block.cols()));
+        const auto mask = [&](T value) {
+          if (!mask_history) return;
+          for (index i : users[static_cast<std::size_t>(user)])
+            if (i >= first && i - first < block.cols()) scores[static_cast<std::size_t>(i - first)] = value;
+        };
+        if (error == 0) mask(T(0));  // a seen item is no candidate: its score may be anything
+        if (error == 0 && kernel::count_non_finite<T>(scores) > 0) {
+          const auto bad = std::find_if(scores.begin(), scores.end(), [](T x) { return !std::isfinite(x); });
+          throw numeric_error("eval: the score of item " + std::to_string(first + (bad - scores.begin())) + " for user " +
+                              std::to_string(user) + " is " + std::to_string(*bad) +
+                              ": the model has diverged; train it again with a lower learning rate");
         }
+        mask(-std::numeric_limits<T>::infinity());
+        visit(query, row, user, first, std::span<const T>(scores), error);
       });
     }
+    if (error > 0) for_each_row([&](index row, index user) { settle(query, row, user); });
   });
 }
 
@@ -107,17 +148,29 @@ std::vector<index> rank(const S& s, const data::cases& cases, core::execution ho
                         std::to_string(s.items()) + "; rank with a scorer made for this log");
     if (std::find(seen[u].begin(), seen[u].end(), targets[u].item) != seen[u].end()) ranks[u] = missed;
   }
-  detail::for_each_block(s, seen, true, how, blocks, [&](const auto& query, index row, index user, index first, std::span<const T> scores) {
+  std::vector<std::vector<data::item>> open(users);  // whose rough scores are too near to the target's to tell
+  const auto visit = [&](const auto& query, index row, index user, index first, std::span<const T> scores, T error) {
     const std::size_t u = static_cast<std::size_t>(user);
     kernel::scored<T>& target = targets[u];
     if (ranks[u] == missed) return;
     if (first == 0) target.score = s.score_item(query, row, target.item);
+    if (error > 0) {
+      ranks[u] += kernel::split_at(scores, first, target.score, error, open[u]);
+      return;
+    }
     const std::size_t place = static_cast<std::size_t>(target.item - first);
     if (target.item >= first && place < scores.size() && scores[place] != target.score)
       throw input_error("eval::rank: the scorer's score and score_item give item " + std::to_string(target.item) +
                         " different scores for user " + std::to_string(user) + "; they must agree to the last bit");
     ranks[u] += kernel::count_better(scores, first, target);
-  });
+  };
+  const auto settle = [&](const auto& query, index row, index user) {
+    const std::size_t u = static_cast<std::size_t>(user);
+    const auto scores = detail::score_items(s, query, row, open[u]);
+    for (std::size_t i = 0; i < scores.size(); ++i) ranks[u] += kernel::better<T>({open[u][i], scores[i]}, targets[u]) ? 1 : 0;
+    open[u] = {};
+  };
+  detail::for_each_block(s, seen, true, how, blocks, visit, settle);
   return ranks;
 }
 
@@ -135,11 +188,22 @@ std::vector<std::vector<kernel::scored<typename S::scalar>>> recommend(const S& 
   using T = typename S::scalar;
   if (k < 0) throw input_error("eval::recommend: k is " + std::to_string(k) + "; ask for 0 items or more");
   std::vector<std::vector<kernel::scored<T>>> lists(users.size());
-  detail::for_each_block(s, users, options.mask_history, how, options.blocks,
-                         [&](const auto&, index, index user, index first, std::span<const T> scores) {
-                           kernel::top_k(scores, first, k, lists[static_cast<std::size_t>(user)]);
-                         });
-  for (auto& list : lists) kernel::sort_best(list);
+  const auto visit = [&](const auto&, index, index user, index first, std::span<const T> scores, T error) {
+    // What is twice the error below the k-th cannot be among the k best.
+    kernel::top_k(scores, first, k, lists[static_cast<std::size_t>(user)], T(2) * error);
+  };
+  const auto settle = [&](const auto& query, index row, index user) {
+    auto& list = lists[static_cast<std::size_t>(user)];
+    std::vector<data::item> items;
+    for (const auto& candidate : list) items.push_back(candidate.item);
+    const auto scores = detail::score_items(s, query, row, items);
+    for (std::size_t i = 0; i < list.size(); ++i) list[i].score = scores[i];
+  };
+  detail::for_each_block(s, users, options.mask_history, how, options.blocks, visit, settle);
+  for (auto& list : lists) {
+    kernel::sort_best(list);
+    if (static_cast<index>(list.size()) > k) list.resize(static_cast<std::size_t>(k));
+  }
   return lists;
 }
 

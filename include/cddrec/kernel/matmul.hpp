@@ -60,9 +60,9 @@ inline void accumulate(const T* a, index row_stride, index col_stride, const T* 
   for (index p = 0; p < k; ++p) {
     const core::simd::vec<T> b0 = core::simd::load(b), b1 = core::simd::load(b + lanes);
     const auto row = [&](index r) {
-      const T x = group[r / 4][(r % 4) * row_stride];
-      acc[r][0] += x * b0;
-      acc[r][1] += x * b1;
+      const core::simd::vec<T> x = core::simd::broadcast(group[r / 4][(r % 4) * row_stride]);
+      acc[r][0] = core::simd::multiply_add<T>(x, b0, acc[r][0]);
+      acc[r][1] = core::simd::multiply_add<T>(x, b1, acc[r][1]);
     };
     const auto every = [&]<index... R>(std::integer_sequence<index, R...>) { (row(R), ...); };
     every(std::make_integer_sequence<index, Rows>{});
@@ -79,16 +79,21 @@ inline void tile(operand<T> a, index row, index first, index depth, const T* b_p
   constexpr index lanes = core::simd::lanes<T>;
   core::simd::vec<T> acc[Rows][2] = {};
   accumulate<T, Rows>(a.at(row, first), a.row_stride, a.col_stride, b_panel, depth, acc);
-  for (index r = 0; r < Rows; ++r) {
-    T* to = c + r * c_stride;
-    if (width == panel<T>) {
+  if (width == panel<T>) {
+    const auto row = [&](index r) {  // each by itself: a loop would send the accumulators through memory
+      T* to = c + r * c_stride;
       if (add) acc[r][0] += load(to), acc[r][1] += load(to + lanes);
       store<T>(to, acc[r][0]);
       store<T>(to + lanes, acc[r][1]);
-    } else {
+    };
+    const auto every = [&]<index... R>(std::integer_sequence<index, R...>) { (row(R), ...); };
+    every(std::make_integer_sequence<index, Rows>{});
+  } else {
+    for (index r = 0; r < Rows; ++r) {
       T line[panel<T>];
       store<T>(line, acc[r][0]);
       store<T>(line + lanes, acc[r][1]);
+      T* to = c + r * c_stride;
       for (index j = 0; j < width; ++j) to[j] = add ? to[j] + line[j] : line[j];
     }
   }
@@ -108,8 +113,8 @@ void single_row(operand<T> a, index row, index first, index depth, const T* b, i
     for (index p = 0; p < depth; ++p, x += a.col_stride)
       for (index k = 0; k < panels; ++k) {
         const T* from = b + k * panel_stride + p * panel<T>;
-        acc[k][0] += *x * load(from);
-        acc[k][1] += *x * load(from + lanes);
+        for (index half = 0; half < 2; ++half)
+          acc[k][half] = core::simd::multiply_add<T>(core::simd::broadcast(*x), load(from + half * lanes), acc[k][half]);
       }
     for (index k = 0; k < panels; ++k)
       for (index half = 0; half < 2; ++half) {
@@ -237,10 +242,11 @@ void pack(operand<std::type_identity_t<T>> b, T* packed, core::execution how) {
     core::parallel_for(how, k, detail::pack_grain, [&](index begin, index end) { detail::pack_rows<T>(b, begin, end, packed); });
   } else {  // columns are, when b is a transpose
     core::parallel_for(how, n, 4 * width, [&](index begin, index end) {
-      for (index j = begin; j < detail::round_up(end, width); ++j) {
+      if (end % width != 0) std::fill_n(packed + end / width * width * k, width * k, T(0));
+      for (index j = begin; j < end; ++j) {
         T* to = packed + j / width * width * k + j % width;
         const T* from = b.at(0, j);
-        for (index p = 0; p < k; ++p) to[p * width] = j < n ? from[p * b.row_stride] : T(0);
+        for (index p = 0; p < k; ++p) to[p * width] = from[p * b.row_stride];
       }
     });
   }

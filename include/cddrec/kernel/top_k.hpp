@@ -43,6 +43,16 @@ index count(std::span<const T> x, F holds) {
   return total;
 }
 
+// Moves the k best to the front, the worst of them k-th, and drops what is more than `slack` below it; of equals with no slack, too.
+template <class T>
+void keep_best(std::vector<scored<T>>& best, index k, T slack) {
+  if (static_cast<index>(best.size()) < k) return;
+  const auto kth = best.begin() + (k - 1);
+  std::nth_element(best.begin(), kth, best.end(), better<T>);
+  const auto hopeless = [slack, least = kth->score - slack](const scored<T>& s) { return slack == T(0) || s.score < least; };
+  best.erase(std::remove_if(kth + 1, best.end(), hopeless), best.end());
+}
+
 }  // namespace detail
 
 /// Number of scores that are NaN or infinite.
@@ -61,35 +71,61 @@ index count_better(std::span<const T> scores, index first, const scored<T>& targ
          detail::count<T>(scores.subspan(before), [&](auto x) { return x > target.score; });
 }
 
-/// Merges a block of scores, those of items first, first + 1 …, into the k best so far; -infinity never gets in.
-/// `best` is a heap with its worst on top: start with an empty one and end with sort_best. Blocks may come in any order.
+/// Number of scores above `pivot` by more than `error`; appends the items of those within it to `open`. `scores` are those of items
+/// first, first + 1 …
 template <class T>
-void top_k(std::span<const T> scores, index first, index k, std::vector<scored<T>>& best) {
+index split_at(std::span<const T> scores, index first, T pivot, T error, std::vector<std::int32_t>& open) {
+  namespace simd = core::simd;
+  constexpr index run = 8 * simd::lanes<T>;
+  const T low = pivot - error, high = pivot + error;
+  const index size = static_cast<index>(scores.size());
+  index total = 0;
+  const auto within = [low, high](auto x) { return (x >= low) & (x <= high); };
+  const auto look_through = [&](index begin, index end) {
+    for (index i = begin; i < end; ++i)
+      if (within(scores[static_cast<std::size_t>(i)])) open.push_back(static_cast<std::int32_t>(first + i));
+  };
+  simd::bits<T> above{};  // a comparison gives -1 in every lane where it holds
+  index i = 0;
+  for (; i + run <= size; i += run) {
+    const T* x = scores.data() + i;
+    simd::bits<T> found{};
+    for (index l = 0; l < run; l += simd::lanes<T>) {
+      above -= simd::load(x + l) > high;
+      found |= within(simd::load(x + l));
+    }
+    if (!simd::any<T>(found)) continue;
+    for (index l = 0; l < run; l += simd::lanes<T>)
+      if (simd::any<T>(within(simd::load(x + l)))) look_through(i + l, i + l + simd::lanes<T>);
+  }
+  look_through(i, size);
+  for (; i < size; ++i) total += scores[static_cast<std::size_t>(i)] > high ? 1 : 0;
+  for (index l = 0; l < simd::lanes<T>; ++l) total += static_cast<index>(above[l]);
+  return total;
+}
+
+/// Merges a block of scores, those of items first, first + 1 …, into the k best so far, and whatever else is within `slack` of the
+/// k-th; -infinity never gets in. Start with an empty `best` and end with sort_best. Blocks may come in any order.
+/// Between calls the k best come first, and the worst of them k-th.
+template <class T>
+void top_k(std::span<const T> scores, index first, index k, std::vector<scored<T>>& best, std::type_identity_t<T> slack = T(0)) {
   constexpr std::size_t run = 256;
   if (k <= 0) return;
   for (std::size_t begin = 0; begin < scores.size(); begin += run) {
     const auto part = scores.subspan(begin, std::min(run, scores.size() - begin));
-    const bool full = static_cast<index>(best.size()) == k;
-    if (full && detail::count<T>(part, [worst = best.front().score](auto x) { return x >= worst; }) == 0) continue;
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      const scored<T> candidate{static_cast<std::int32_t>(first + static_cast<index>(begin + i)), part[i]};
-      if (static_cast<index>(best.size()) < k) {
-        if (!(candidate.score > -std::numeric_limits<T>::infinity())) continue;
-        best.push_back(candidate);
-      } else {
-        if (!better(candidate, best.front())) continue;
-        std::pop_heap(best.begin(), best.end(), better<T>);
-        best.back() = candidate;
-      }
-      std::push_heap(best.begin(), best.end(), better<T>);
-    }
+    const bool full = static_cast<index>(best.size()) >= k;
+    const T least = full ? best[static_cast<std::size_t>(k - 1)].score - slack : std::numeric_limits<T>::lowest();
+    if (detail::count<T>(part, [least](auto x) { return x >= least; }) == 0) continue;
+    for (std::size_t i = 0; i < part.size(); ++i)
+      if (part[i] >= least) best.push_back({static_cast<std::int32_t>(first + static_cast<index>(begin + i)), part[i]});
+    detail::keep_best(best, k, slack);
   }
 }
 
 /// Puts what top_k collected in order, best first.
 template <class T>
 void sort_best(std::vector<scored<T>>& best) {
-  std::sort_heap(best.begin(), best.end(), better<T>);
+  std::sort(best.begin(), best.end(), better<T>);
 }
 
 }  // namespace cddrec::kernel

@@ -1,5 +1,6 @@
 // A network ready to serve: direct generation mu(e_s, 0), the score of an item is its cosine.
-// Everything that does not depend on the history is laid out once; a catalogue too large for that is laid out block by block.
+// Everything that does not depend on the history is laid out once. Items are kept in 16-bit fixed point: their rough scores leave
+// few items open, and the proper scores of those are computed from the network itself.
 #pragma once
 
 #include <memory>
@@ -8,32 +9,43 @@
 #include "cddrec/autodiff/ops.hpp"
 #include "cddrec/data/batch.hpp"
 #include "cddrec/eval/rank.hpp"
+#include "cddrec/kernel/fixed_point.hpp"
 
 namespace cddrec::model {
 
 using core::index;
 
-/// A const snapshot that scores. Satisfies eval::scorer; one ranker may be used by many threads.
+/// A const snapshot that scores. Satisfies eval::rough_scorer; one ranker may be used by many threads.
 /// The network must stay alive and unchanged.
 template <class Network>
 class ranker {
  public:
   using scalar = typename Network::scalar;
   using T = scalar;
-  using query = core::buffer<T>;  // [users, d], unit rows
 
-  /// Keeps a second copy of the item embeddings, laid out for products, if it takes at most `most_bytes`.
+  /// What scoring needs to know of users.
+  struct query {
+    core::buffer<T> unit;                    // [users, d]: predictions of length 1
+    core::buffer<kernel::fixed_pair> fixed;  // [users, fixed_pairs(d)]: the same in fixed point
+    core::buffer<T> error;                   // [users]: how far the fixed point is off
+  };
+
+  /// Keeps the items in fixed point if that takes at most `most_bytes`; otherwise eval goes by proper scores alone.
   explicit ranker(const Network& network, core::execution how = {}, std::size_t most_bytes = std::size_t{64} << 20)
       : network_(network), memory_(std::make_unique<core::arena_pool>()) {
     const data::item any = 0;
     const core::arena_pool::loan memory(*memory_);
     autodiff::tape<T> gathering(*memory, how, weights_);
     predict({&any, 1}, one_row, gathering);
-    const index V = items(), d = width();
-    const std::size_t size = static_cast<std::size_t>(kernel::packed_size<T>(d, V));
-    if (size * sizeof(T) > most_bytes) return;
-    packed_.resize(size);
-    core::parallel_for(how, V, block, [&](index begin, index end) { lay_out(begin, end - begin, packed_.data() + begin * d); });
+    const index V = items(), pairs = kernel::fixed_pairs(width());
+    const std::size_t size = static_cast<std::size_t>(kernel::packed_size<kernel::fixed_pair>(pairs, V));
+    if (size * sizeof(kernel::fixed_pair) > most_bytes) return;
+    fixed_.resize(size);
+    core::buffer<T> errors(static_cast<std::size_t>(core::block_count(V, block)));
+    core::parallel_for(how, V, block, [&](index begin, index end) {
+      errors[static_cast<std::size_t>(begin / block)] = lay_out_fixed(begin, end - begin, fixed_.data() + begin * pairs);
+    });
+    fixed_error_ = *std::max_element(errors.begin(), errors.end());
   }
 
   index items() const { return network_.items(); }
@@ -49,29 +61,52 @@ class ranker {
     const core::arena_pool::loan memory(*memory_);
     autodiff::tape<T> t(*memory, how, weights_);
     const core::view<const T> predicted = predict(batch.inputs, batch.offsets, t);
-    return query(predicted.data(), predicted.data() + predicted.size());
+    query q;
+    q.unit.assign(predicted.data(), predicted.data() + predicted.size());
+    q.fixed.resize(static_cast<std::size_t>(predicted.rows() * kernel::fixed_pairs(width())));
+    q.error.resize(users.size());
+    for (index u = 0; u < predicted.rows(); ++u)
+      q.error[static_cast<std::size_t>(u)] =
+          kernel::to_fixed_point(predicted.row(u), width(), q.fixed.data() + u * kernel::fixed_pairs(width()));
+    return q;
   }
 
   /// out [users, count]: cosines of items first … first + count - 1.
   void score(const query& q, index first, core::view<T> out, core::execution how) const {
-    const index d = width();
-    const auto a = kernel::plain(core::view<const T>(q.data(), out.rows(), d));
-    if (!packed_.empty() && first % kernel::detail::panel<T> == 0) {
-      kernel::matmul_packed<T>(a, packed_.data(), first, kernel::write::assign, out, how);
-      return;
-    }
     core::parallel_for(how, out.cols(), block, [&](index begin, index end) {
       const core::arena_pool::loan memory(*memory_);
-      T* panels = (*memory).template array<T>(kernel::packed_size<T>(d, end - begin)).data();
-      lay_out(first + begin, end - begin, panels);
-      kernel::detail::multiply_packed<T>(a, 0, a.rows, panels, end - begin, out.data() + begin, out.cols(), kernel::write::assign);
+      autodiff::tape<T> t(*memory, {}, autodiff::mode::inference);
+      multiply(q, 0, out.rows(), unit_items(t, first + begin, end - begin), out.data() + begin, out.cols(), *memory);
     });
   }
 
   T score_item(const query& q, index row, data::item i) const {
     T cosine;
-    score({q.begin() + row * width(), q.begin() + (row + 1) * width()}, i, core::view<T>(&cosine, 1, 1), {});
+    score_items(q, row, {&i, 1}, {&cosine, 1});
     return cosine;
+  }
+
+  /// Cosines of some items for one user.
+  void score_items(const query& q, index row, std::span<const data::item> items, std::span<T> out) const {
+    if (items.empty()) return;
+    const core::arena_pool::loan memory(*memory_);
+    autodiff::tape<T> t(*memory, {}, autodiff::mode::inference);
+    const auto unit = autodiff::normalize(network_.embed(t, items));
+    multiply(q, row, 1, unit.value(), out.data(), unit.rows(), *memory);
+  }
+
+  /// Cosines as score gives them, from fixed point.
+  void score_roughly(const query& q, index first, core::view<T> out, core::execution how) const {
+    const core::arena_pool::loan memory(*memory_);
+    const index pairs = kernel::fixed_pairs(width());
+    kernel::matmul_fixed_point<T>(core::view<const kernel::fixed_pair>(q.fixed.data(), out.rows(), pairs), fixed_.data(), first, out,
+                                  (*memory).template array<kernel::fixed_pair>(out.size()), how);
+  }
+
+  /// How far a rough score may be off; infinity if there are none.
+  T rough_error(const query& q, index row) const {
+    if (fixed_.empty()) return std::numeric_limits<T>::infinity();
+    return kernel::fixed_point_error(q.error[static_cast<std::size_t>(row)], fixed_error_, width());
   }
 
  private:
@@ -85,18 +120,37 @@ class ranker {
     return autodiff::normalize(network_.predict_last(network_.encode(t, inputs, layout, {}), layout, 0)).value();
   }
 
-  // Panels of the unit embeddings of items first … first + count - 1.
-  void lay_out(index first, index count, T* panels) const {
+  // Unit embeddings of items first … first + count - 1.
+  core::view<const T> unit_items(autodiff::tape<T>& t, index first, index count) const {
+    return autodiff::normalize(network_.item_table(t).middle_rows(first, count)).value();
+  }
+
+  // out [users, items] = q items^T for users row … row + rows - 1. The one way to a proper score.
+  void multiply(const query& q, index row, index rows, core::view<const T> items, T* out, index stride, core::arena& memory) const {
+    T* panels = memory.array<T>(kernel::packed_size<T>(width(), items.rows())).data();
+    kernel::pack<T>(kernel::transposed(items), panels, {});
+    const auto users = kernel::plain(core::view<const T>(q.unit.data() + row * width(), rows, width()));
+    kernel::detail::multiply_packed<T>(users, 0, rows, panels, items.rows(), out, stride, kernel::write::assign);
+  }
+
+  // Panels of items first … first + count - 1 in fixed point; returns the largest error of one.
+  T lay_out_fixed(index first, index count, kernel::fixed_pair* panels) const {
     const core::arena_pool::loan memory(*memory_);
     autodiff::tape<T> t(*memory, {}, autodiff::mode::inference);
-    const auto unit = autodiff::normalize(network_.item_table(t).middle_rows(first, count));
-    kernel::pack<T>(kernel::transposed(unit.value()), panels, {});
+    const auto unit = unit_items(t, first, count);
+    const core::view<kernel::fixed_pair> fixed((*memory).template array<kernel::fixed_pair>(count * kernel::fixed_pairs(width())).data(),
+                                               count, kernel::fixed_pairs(width()));
+    T error = 0;
+    for (index i = 0; i < count; ++i) error = std::max(error, kernel::to_fixed_point(unit.row(i), width(), fixed.row(i)));
+    kernel::pack<kernel::fixed_pair>(kernel::transposed(core::view<const kernel::fixed_pair>(fixed)), panels, {});
+    return error;
   }
 
   const Network& network_;
   std::unique_ptr<core::arena_pool> memory_;
   autodiff::packed_weights<T> weights_;
-  core::buffer<T> packed_;  // unit item embeddings, or empty
+  core::buffer<kernel::fixed_pair> fixed_;  // unit item embeddings in panels, or empty
+  T fixed_error_ = 0;
 };
 
 }  // namespace cddrec::model
