@@ -51,8 +51,8 @@ struct layer {
         weight(normal(memory, out, in, 2, 0.02f)), y(normal(memory, rows, out, 3)), dx(normal(memory, rows, in, 4)),
         dweight(normal(memory, out, in, 5)), dy(normal(memory, rows, out, 6, 1e-3f)),
         workspace(memory.array<float>(
-            std::max({kernel::matmul_workspace(plain(x), transposed(weight)), kernel::matmul_workspace(plain(dy), plain(weight)),
-                      kernel::matmul_workspace(transposed(dy), plain(x))}))) {
+            std::max({kernel::matmul_workspace(plain(x), transposed(weight), how), kernel::matmul_workspace(plain(dy), plain(weight), how),
+                      kernel::matmul_workspace(transposed(dy), plain(x), how)}))) {
     Eigen::setNbThreads(how.threads);  // ours takes the number as an argument
     if (blas().found()) blas().set_threads(how.threads);
   }

@@ -54,7 +54,7 @@ inline double product_milliseconds(const cli::run_settings& s, const train::view
     const auto left = transposed ? normal(memory, k, m, 1) : normal(memory, m, k, 1), right = normal(memory, k, n, 2),
                out = normal(memory, m, n, 3);
     const auto a = transposed ? kernel::transposed(left) : kernel::plain(left), b = kernel::plain(right);
-    const auto workspace = memory.array<float>(kernel::matmul_workspace<float>(a, b));
+    const auto workspace = memory.array<float>(kernel::matmul_workspace<float>(a, b, how));
     return 1e3 * fastest([&] { kernel::matmul<float>(a, b, kernel::write::add, out, workspace, how); }, 15, 0.02);
   };
   // A linear layer's three products, so many times.

@@ -38,7 +38,7 @@ double product_rate(const catalogue& c) {
   core::arena memory;
   const auto table = core::view<const float>(c.table.data(), columns, c.d);
   const auto out = memory.matrix<float>(c.rows, columns);
-  const auto workspace = memory.array<float>(kernel::matmul_workspace<float>(kernel::plain(c.x), kernel::transposed(table)));
+  const auto workspace = memory.array<float>(kernel::matmul_workspace<float>(kernel::plain(c.x), kernel::transposed(table), c.how));
   const double seconds =
       fastest([&] { kernel::matmul<float>(kernel::plain(c.x), kernel::transposed(table), kernel::write::assign, out, workspace, c.how); });
   return rate = 2.0 * static_cast<double>(c.rows * columns * c.d) / seconds;

@@ -18,6 +18,15 @@ TEST_CASE("every index is visited once, in blocks that do not depend on the thre
   core::parallel_for({2}, 0, 16, [](index, index) { FAIL("nothing to do"); });
 }
 
+TEST_CASE("a worker is one of the team, and calls once at a time") {
+  for (int threads : {1, 2, 4})
+    for (index blocks : {1, 3, 50}) {
+      std::vector<int> calls(static_cast<std::size_t>(std::min<index>(threads, blocks)), 0);  // a worker's own, so no race
+      core::parallel_for({threads}, blocks, 1, [&](index, index, int worker) { ++calls.at(static_cast<std::size_t>(worker)); });
+      CHECK(std::accumulate(calls.begin(), calls.end(), 0) == blocks);
+    }
+}
+
 TEST_CASE("an exception leaves the team, the lowest block's first") {
   for (int threads : {1, 4}) {
     try {

@@ -10,7 +10,7 @@ using kernel::write;
 namespace {
 template <class T>
 core::matrix<T> multiply(kernel::operand<T> a, kernel::operand<T> b, write mode, core::matrix<T> out, int threads = 1) {
-  workspace<T> space(kernel::matmul_workspace<T>(a, b));
+  workspace<T> space(kernel::matmul_workspace<T>(a, b, {threads}));
   kernel::matmul<T>(a, b, mode, out, space, {threads});
   return out;
 }
@@ -56,6 +56,10 @@ TEMPLATE_TEST_CASE("products of ragged shapes and every transpose", "", float, d
 TEST_CASE("a product over nothing is zero") {
   const core::matrix<float> a(3, 0), b(0, 5);
   CHECK(same_bits<float>(product<float>(a, b), core::matrix<float>::Zero(3, 5)));
+  const core::matrix<float> at(0, 3), noise = normal_matrix<float>(3, 5, 1);
+  const auto left = kernel::transposed(core::view<const float>(at));
+  CHECK(same_bits<float>(multiply<float>(left, as_is(b), write::assign, not_a_number<float>(3, 5)), core::matrix<float>::Zero(3, 5)));
+  CHECK(same_bits<float>(multiply<float>(left, as_is(b), write::add, noise), noise));
 }
 
 TEMPLATE_TEST_CASE("a row has the same bits alone and among others, for any threads", "", float, double) {
@@ -75,6 +79,23 @@ TEMPLATE_TEST_CASE("a column has the same bits however many columns there are", 
   const auto a = normal_matrix<T>(19, 270, 1), b = normal_matrix<T>(270, 70, 2);
   const auto whole = product(a, b);
   for (index n = 1; n < b.cols(); ++n) REQUIRE(same_bits<T>(product<T>(a, b.leftCols(n)), whole.leftCols(n)));
+}
+
+TEMPLATE_TEST_CASE("with the left side transposed, an element has the same bits for any threads and among any others", "", float, double) {
+  using T = TestType;
+  for (index k : {1, 127, 128, 600, 2100, 9000}) {
+    const auto at = normal_matrix<T>(k, 103, 1), b = normal_matrix<T>(k, 37, 2), noise = normal_matrix<T>(103, 37, 3);
+    for (const write mode : {write::assign, write::add}) {
+      const auto transposed_product = [&](index m, index n, int threads) {
+        const core::matrix<T> left = at.leftCols(m), right = b.leftCols(n), out = noise.topLeftCorner(m, n);
+        return multiply<T>(kernel::transposed(core::view<const T>(left)), as_is(right), mode, out, threads);
+      };
+      const auto whole = transposed_product(103, 37, 1);
+      for (int threads : {2, 3, 16}) CHECK(same_bits(transposed_product(103, 37, threads), whole));
+      for (index m : {1, 6, 97})
+        for (index n : {1, 16, 33}) CHECK(same_bits<T>(transposed_product(m, n, 2), whole.topLeftCorner(m, n)));
+    }
+  }
 }
 
 TEST_CASE("columns of a packed matrix are multiplied from any panel on") {

@@ -27,7 +27,7 @@ class workspace {
 
 template <class T>
 void multiply(tape<T>& t, kernel::operand<T> a, kernel::operand<T> b, kernel::write mode, core::view<T> out) {
-  workspace<T> space(t, kernel::matmul_workspace<T>(a, b));
+  workspace<T> space(t, kernel::matmul_workspace<T>(a, b, t.how()));
   kernel::matmul<T>(a, b, mode, out, space, t.how());
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <type_traits>
 
 #include "cddrec/core/tensor.hpp"
 
@@ -31,10 +32,18 @@ inline int available_threads() {
 inline index block_count(index count, index grain) { return (count + grain - 1) / grain; }
 
 /// Calls body(begin, end) for every block [k * grain, min(count, (k + 1) * grain)), in any order and in parallel.
+/// A body(begin, end, worker) is told who calls, below the smaller of threads and blocks: its scratch, which must not reach a result.
 /// The first exception of the lowest block is thrown again here.
 template <class Body>
 void parallel_for(execution how, index count, index grain, Body&& body) {
   const index blocks = block_count(count, grain);
+  const auto call = [&](index k, [[maybe_unused]] int worker) {
+    const index begin = k * grain, end = std::min(count, begin + grain);
+    if constexpr (std::is_invocable_v<Body&, index, index, int>)
+      body(begin, end, worker);
+    else
+      body(begin, end);
+  };
 #ifdef _OPENMP
   if (how.threads > 1 && blocks > 1 && !omp_in_parallel()) {
     std::exception_ptr failure;
@@ -43,7 +52,7 @@ void parallel_for(execution how, index count, index grain, Body&& body) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(team)
     for (index k = 0; k < blocks; ++k) {
       try {
-        body(k * grain, std::min(count, (k + 1) * grain));
+        call(k, omp_get_thread_num());
       } catch (...) {
 #pragma omp critical(cddrec_parallel_for)
         if (k < failed_block) {
@@ -57,7 +66,7 @@ void parallel_for(execution how, index count, index grain, Body&& body) {
   }
 #endif
   static_cast<void>(how);
-  for (index k = 0; k < blocks; ++k) body(k * grain, std::min(count, (k + 1) * grain));
+  for (index k = 0; k < blocks; ++k) call(k, 0);
 }
 
 /// Calls body(i, j) once for every i <= j < count. Calls that run at the same time share no number, so body may write to both

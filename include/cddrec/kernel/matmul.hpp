@@ -1,5 +1,6 @@
 // Our own matrix product: register-blocked over packed panels, with the same bits for a row wherever it stands.
-// Every element is one chain of multiply-adds over k in rising order, so neither its neighbours nor the threads can change it.
+// Every element is a chain of multiply-adds over k in rising order, in blocks that depend on k alone: neither its neighbours nor the
+// threads can change it.
 #pragma once
 
 #include <span>
@@ -79,24 +80,22 @@ inline void tile(operand<T> a, index row, index first, index depth, const T* b_p
   constexpr index lanes = core::simd::lanes<T>;
   core::simd::vec<T> acc[Rows][2] = {};
   accumulate<T, Rows>(a.at(row, first), a.row_stride, a.col_stride, b_panel, depth, acc);
-  if (width == panel<T>) {
-    const auto row = [&](index r) {  // each by itself: a loop would send the accumulators through memory
-      T* to = c + r * c_stride;
+  const auto row_done = [&](index r) {
+    T* to = c + r * c_stride;
+    if (width == panel<T>) {
       if (add) acc[r][0] += load(to), acc[r][1] += load(to + lanes);
       store<T>(to, acc[r][0]);
       store<T>(to + lanes, acc[r][1]);
-    };
-    const auto every = [&]<index... R>(std::integer_sequence<index, R...>) { (row(R), ...); };
-    every(std::make_integer_sequence<index, Rows>{});
-  } else {
-    for (index r = 0; r < Rows; ++r) {
+    } else {
       T line[panel<T>];
       store<T>(line, acc[r][0]);
       store<T>(line + lanes, acc[r][1]);
-      T* to = c + r * c_stride;
       for (index j = 0; j < width; ++j) to[j] = add ? to[j] + line[j] : line[j];
     }
-  }
+  };
+  // Each row by its number: a loop would keep the accumulators in memory.
+  const auto every = [&]<index... R>(std::integer_sequence<index, R...>) { (row_done(R), ...); };
+  every(std::make_integer_sequence<index, Rows>{});
 }
 
 /// c[0 … n) (+)= a[row, first … first + depth) b for a row that is no part of a tile: several panels at a time, since the two
@@ -134,62 +133,72 @@ inline void for_each_tile(index rows, F&& f) {
   for (; i < rows; ++i) f(std::integral_constant<index, 1>{}, i);
 }
 
-/// Columns gathered at a time: few enough for their lines, which several tiles share, to stay in the first-level cache.
-inline constexpr index gather_grain = 32;
+/// Side of the squares a transposed left side is laid out by: half a first-level cache, and whole tiles.
+inline constexpr index square = 96;
 
-/// Lays columns begin … end - 1 < depth of a transposed a out tile by tile, each [depth][rows of the tile].
+/// c [rows of a, n] (+)= a b for a transposed a and packed b, whose panels lie `panel_stride` apart. Calls before_tile() often.
+template <class T, class F>
+void multiply_transposed(operand<T> a, const T* packed, index panel_stride, index n, T* c, index c_stride, bool add, F&& before_tile) {
+  alignas(core::alignment) T tiles[square * square];  // tile by tile, each [depth][rows of the tile]
+  for (index first = 0; first == 0 || first < a.cols; first += square)
+    for (index top = 0; top < a.rows; top += square) {
+      const index depth = std::min(square, a.cols - first), rows = std::min(square, a.rows - top);
+      for_each_tile(rows, [&](auto count, index i) {
+        constexpr index Rows = decltype(count)::value;
+        const T* from = a.at(top + i, first);
+        const index step = a.col_stride;  // a local that no store can change
+        T* to = tiles + i * depth;
+        for (const T* const stop = to + depth * Rows; to != stop; from += step, to += Rows) std::memcpy(to, from, sizeof(T) * Rows);
+      });
+      for (index j = 0; j < n; j += panel<T>)
+        for_each_tile(rows, [&](auto count, index i) {
+          constexpr index Rows = decltype(count)::value;
+          before_tile();
+          tile<T, Rows>({tiles + i * depth, Rows, depth, 1, Rows}, 0, 0, depth, packed + j / panel<T> * panel_stride + first * panel<T>,
+                        c + (top + i) * c_stride + j, c_stride, std::min(panel<T>, n - j), add || first > 0);
+        });
+    }
+}
+
+/// Asks for rows of a transposed a and of b some time before they are read: they come from far, and at a stride.
 template <class T>
-void gather_tiles(operand<T> a, index depth, index begin, index end, T* tiles) {
-  const index stride = a.col_stride;
-  for (index first = begin; first < end; first += gather_grain) {
-    // What comes next, be it another call's, is asked for early: the stride hides it from the hardware.
-    for (index p = first + gather_grain; p < std::min(first + 2 * gather_grain, a.cols); ++p)
-      for (index i = 0; i < a.rows; i += static_cast<index>(core::alignment / sizeof(T))) __builtin_prefetch(a.at(i, p), 0, 2);
-    for_each_tile(a.rows, [&](auto count, index i) {
-      constexpr index Rows = decltype(count)::value;
-      const T *from = a.at(i, first), *const stop = a.at(i, std::min(first + gather_grain, end));
-      const index step = stride;  // a local that no store can change
-      for (T* to = tiles + i * depth + first * Rows; from != stop; from += step, to += Rows) std::memcpy(to, from, sizeof(T) * Rows);
-    });
+class rows_ahead {
+ public:
+  /// Every call asks for as many rows as are done after `calls`.
+  rows_ahead(operand<T> a, operand<T> b, index calls) : a_(a), b_(b), each_(core::block_count(b.rows, std::max<index>(1, calls))) {}
+  void operator()() {
+    for (const index stop = std::min(b_.rows, row_ + each_); row_ < stop; ++row_) {
+      for (index i = 0; i < a_.rows; i += line) __builtin_prefetch(a_.at(i, row_), 0, 2);
+      if (b_.col_stride != 1) continue;
+      for (index j = 0; j < b_.cols; j += line) __builtin_prefetch(b_.at(row_, j), 0, 2);
+    }
   }
-}
 
-/// c [rows, n] (+)= tiles b for gathered tiles and panels of b that lie `panel_stride` apart.
-template <class T>
-void multiply_tiles(const T* tiles, index rows, index depth, const T* b, index panel_stride, index n, T* c, index c_stride, bool add) {
-  for (index j = 0; j < n; j += panel<T>)
-    for_each_tile(rows, [&](auto count, index i) {
-      constexpr index Rows = decltype(count)::value;
-      tile<T, Rows>({tiles + i * depth, Rows, depth, 1, Rows}, 0, 0, depth, b + j / panel<T> * panel_stride, c + i * c_stride + j, c_stride,
-                    std::min(panel<T>, n - j), add);
-    });
-}
+ private:
+  static constexpr index line = static_cast<index>(64 / sizeof(T));
+  operand<T> a_, b_;
+  index each_, row_ = 0;
+};
 
 /// c [rows, n] (+)= a[row … row + rows) b for packed b; serial.
 template <class T>
 void multiply_packed(operand<T> a, index row, index rows, const T* packed, index n, T* c, index c_stride, write mode) {
+  if (is_transpose(a)) {
+    multiply_transposed<T>({a.at(row, 0), rows, a.cols, 1, a.col_stride}, packed, a.cols * panel<T>, n, c, c_stride, mode == write::add,
+                           [] {});
+    return;
+  }
   // Depth is outermost: what a block of it reads of b stays in cache for all rows.
   for (index first = 0; first < std::max<index>(a.cols, 1); first += depth_block) {
-    const index depth = std::min(depth_block, a.cols - first);
+    const index depth = std::min(depth_block, a.cols - first), tiled = rows - rows % tile_rows % 4;
     const bool add = mode == write::add || first > 0;
     const T* b = packed + first * panel<T>;
-    if (is_transpose(a)) {
-      constexpr index group = 4 * tile_rows;
-      alignas(core::alignment) T tiles[group * depth_block];
-      for (index top = 0; top < rows; top += group) {
-        const index height = std::min(group, rows - top);
-        gather_tiles<T>({a.at(row + top, first), height, a.cols - first, 1, a.col_stride}, depth, 0, depth, tiles);
-        multiply_tiles(tiles, height, depth, b, a.cols * panel<T>, n, c + top * c_stride, c_stride, add);
-      }
-    } else {
-      const index tiled = rows - rows % tile_rows % 4;
-      for (index j = 0; j < n; j += panel<T>)
-        for_each_tile(tiled, [&](auto count, index i) {
-          tile<T, decltype(count)::value>(a, row + i, first, depth, b + j * a.cols, c + i * c_stride + j, c_stride,
-                                          std::min(panel<T>, n - j), add);
-        });
-      for (index i = tiled; i < rows; ++i) single_row<T>(a, row + i, first, depth, b, a.cols * panel<T>, n, c + i * c_stride, add);
-    }
+    for (index j = 0; j < n; j += panel<T>)
+      for_each_tile(tiled, [&](auto count, index i) {
+        tile<T, decltype(count)::value>(a, row + i, first, depth, b + j * a.cols, c + i * c_stride + j, c_stride, std::min(panel<T>, n - j),
+                                        add);
+      });
+    for (index i = tiled; i < rows; ++i) single_row<T>(a, row + i, first, depth, b, a.cols * panel<T>, n, c + i * c_stride, add);
   }
 }
 
@@ -208,9 +217,11 @@ void pack_rows(operand<T> b, index begin, index end, T* packed) {
   }
 }
 
-/// Depth that is packed and multiplied at a time: whole depth blocks, of b as much as leaves half a second-level cache to a.
-inline index slab_depth(index k, index n) {
-  return std::min(k, std::max<index>(1, 65536 / (std::max<index>(n, 1) * depth_block)) * depth_block);
+/// Parts a depth of k is cut into for threads to share: a power of two, which divides evenly, and few, for each costs a sum of its own.
+inline index depth_parts(index k) {
+  index parts = 1;
+  while (parts < 16 && k >= 128 * parts * parts) parts *= 2;
+  return parts;
 }
 
 /// Calls f(i, rows, j, cols) for the blocks of an [m, n] result: enough of them to share, small enough for their part of a to
@@ -264,46 +275,56 @@ void matmul_packed(operand<std::type_identity_t<T>> a, const std::type_identity_
 
 /// Values of workspace that `matmul` needs.
 template <class T>
-index matmul_workspace(operand<T> a, operand<T> b) {
-  return detail::slab_depth(b.rows, b.cols) * (detail::round_up(b.cols, detail::panel<T>) + (detail::is_transpose(a) ? a.rows : 0));
+index matmul_workspace(operand<T> a, operand<T> b, core::execution how) {
+  using namespace detail;
+  if (!is_transpose(a)) return packed_size<T>(b.rows, b.cols);
+  const index parts = depth_parts(b.rows), workers = std::min<index>(std::max(how.threads, 1), parts);
+  return workers * packed_size<T>(std::min(square, b.rows), b.cols) + (parts > 1 ? parts * a.rows * b.cols : 0);
 }
 
-/// out [m, n] (+)= a [m, k] b [k, n]. `workspace` holds at least matmul_workspace(a, b) values, aligned or not.
+/// out [m, n] (+)= a [m, k] b [k, n]. `workspace` holds at least matmul_workspace(a, b, how) values, aligned or not.
 template <class T>
 void matmul(operand<std::type_identity_t<T>> a, operand<std::type_identity_t<T>> b, write mode, core::view<T> out,
             std::span<std::type_identity_t<T>> workspace, core::execution how) {
   using namespace detail;
   CDDREC_ASSERT(a.cols == b.rows && out.rows() == a.rows && out.cols() == b.cols);
-  CDDREC_ASSERT(static_cast<index>(workspace.size()) >= matmul_workspace<T>(a, b));
-  const index m = a.rows, n = b.cols, slab = std::max<index>(1, slab_depth(b.rows, n));
-  T *packed = workspace.data(), *tiles = packed + packed_size<T>(slab, n);
-  for (index first = 0; first == 0 || first < b.rows; first += slab) {
-    const index depth = std::min(slab, b.rows - first);
-    const write own = first == 0 ? mode : write::add;
-    const operand<T> left{a.at(0, first), m, depth, a.row_stride, a.col_stride};
-    const operand<T> right{b.at(first, 0), depth, n, b.row_stride, b.col_stride};
-    if (!is_transpose(a)) {
-      pack<T>(right, packed, how);
-      matmul_packed<T>(left, packed, 0, own, out, how);
-      continue;
-    }
-    // A transpose, too, is laid out once for all blocks, by depth blocks; both sides by the same thread where rows are contiguous.
-    const bool together = b.col_stride == 1;
-    if (!together) pack<T>(right, packed, how);
-    core::parallel_for(how, depth, pack_grain, [&](index begin, index end) {
-      if (together) pack_rows<T>(right, begin, end, packed);
-      const index block = begin / depth_block * depth_block, height = std::min(depth_block, depth - block);
-      gather_tiles<T>({left.at(0, block), m, a.cols - first - block, 1, a.col_stride}, height, begin - block, end - block,
-                      tiles + block * m);
-    });
-    for_each_block<T>(m, n, how, [&](index i, index rows, index j, index cols) {
-      for (index block = 0; block < depth; block += depth_block) {
-        const index height = std::min(depth_block, depth - block);
-        multiply_tiles(tiles + block * m + i * height, rows, height, packed + j * depth + block * panel<T>, depth * panel<T>, cols,
-                       out.row(i) + j, out.cols(), own == write::add || block > 0);
-      }
-    });
+  CDDREC_ASSERT(static_cast<index>(workspace.size()) >= matmul_workspace<T>(a, b, how));
+  const index k = b.rows, m = a.rows, n = b.cols;
+  if (!is_transpose(a)) {
+    pack<T>(b, workspace.data(), how);
+    matmul_packed<T>(a, workspace.data(), 0, mode, out, how);
+    return;
   }
+  // x^T dy: its depth, the tokens, is long and its result small. Each part of the depth gets a sum of its own, so a thread lays out
+  // what it multiplies itself; the parts depend on the depth alone, and are added up in their order.
+  const index parts = depth_parts(k), part_depth = core::block_count(k, parts);
+  const index size = m * n, packed = packed_size<T>(std::min(square, k), n),
+              tiles = core::block_count(m, tile_rows) * core::block_count(n, panel<T>);
+  T* const scratch = workspace.data();
+  T* const sums = scratch + std::min<index>(std::max(how.threads, 1), parts) * packed;
+  core::parallel_for(how, parts, 1, [&](index part, index, int worker) {
+    const index begin = std::min(k, part * part_depth), end = std::min(k, begin + part_depth);
+    T* const panels = scratch + worker * packed;
+    T* const to = parts == 1 ? out.data() : sums + part * size;
+    write own = parts == 1 ? mode : write::assign;
+    const index squares = std::max<index>(1, core::block_count(part_depth, square));
+    const index step = std::max<index>(1, core::block_count(part_depth, squares));  // no square much smaller than the others
+    for (index first = begin; first == begin || first < end; first += step, own = write::add) {
+      const index depth = std::min(step, end - first), next = first + depth, ahead = std::min(step, end - next);
+      pack<T>({b.at(first, 0), depth, n, b.row_stride, b.col_stride}, panels, {});
+      multiply_transposed<T>(
+          {a.at(0, first), m, depth, 1, a.col_stride}, panels, depth * panel<T>, n, to, n, own == write::add,
+          rows_ahead<T>({a.at(0, next), m, ahead, 1, a.col_stride}, {b.at(next, 0), ahead, n, b.row_stride, b.col_stride}, tiles));
+    }
+  });
+  if (parts == 1) return;
+  core::parallel_for(how, size, 4096, [&](index begin, index end) {
+    core::simd::transform<T>(end - begin, out.data() + begin, [&](index j, index count) {
+      core::simd::vec<T> total{};
+      for (index part = 0; part < parts; ++part) total += core::simd::load_upto(sums + part * size + begin + j, count);
+      return mode == write::add ? total + core::simd::load_upto(out.data() + begin + j, count) : total;
+    });
+  });
 }
 
 }  // namespace cddrec::kernel
