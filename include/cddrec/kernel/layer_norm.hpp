@@ -11,7 +11,7 @@ namespace cddrec::kernel {
 
 using core::index;
 
-inline constexpr index row_grain = 32;  // rows a block in the row-wise kernels
+inline constexpr index row_grain = 128;  // rows a block in the row-wise kernels
 
 /// out = (x - mean) / sqrt(var + epsilon) * gain + bias. x, out [N, d]; gain, bias [1, d]; statistics [N, 2] keeps mean, 1/deviation.
 template <class T>
@@ -22,19 +22,18 @@ void layer_norm_forward(core::in<T> x, core::in<T> gain, core::in<T> bias, doubl
   core::parallel_for(how, x.rows(), row_grain, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) {
       const T* row = x.row(i);
-      simd::vec<T> total{};
-      for (index j = 0; j < d; j += simd::lanes<T>) total += simd::load_upto(row + j, std::min(simd::lanes<T>, d - j));
+      const index rest = d % simd::lanes<T>, whole = d - rest;
+      simd::vec<T> total = simd::sum_vectors<T>(d, [&](index j) { return simd::load(row + j); });
+      if (rest > 0) total += simd::load(row + whole, rest);
       const T mean = simd::sum<T>(total) / static_cast<T>(d);
-      simd::vec<T> squares{};
-      index j = 0;
-      for (; j + simd::lanes<T> <= d; j += simd::lanes<T>) {
+      simd::vec<T> squares = simd::sum_vectors<T>(d, [&](index j) {
         const simd::vec<T> centred = simd::load(row + j) - mean;
-        squares += centred * centred;
-      }
-      if (j < d) {  // lanes past the end add nothing
-        T rest[simd::lanes<T>];
-        for (index l = 0; l < simd::lanes<T>; ++l) rest[l] = j + l < d ? row[j + l] - mean : T(0);
-        squares += simd::load(rest) * simd::load(rest);
+        return centred * centred;
+      });
+      if (rest > 0) {  // lanes past the end add nothing
+        T centred[simd::lanes<T>] = {};
+        for (index l = 0; l < rest; ++l) centred[l] = row[whole + l] - mean;
+        squares += simd::load(centred) * simd::load(centred);
       }
       const T reciprocal = static_cast<T>(1 / std::sqrt(static_cast<double>(simd::sum<T>(squares)) / static_cast<double>(d) + epsilon));
       simd::transform<T>(d, out.row(i), [&](index j, index n) {
