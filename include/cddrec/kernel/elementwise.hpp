@@ -59,9 +59,11 @@ void add_bias_backward(core::in<T> dout, core::view<T> dbias, std::span<std::typ
 /// out = x Phi(x), the exact GELU.
 template <class T>
 void gelu_forward(core::in<T> x, core::view<T> out, core::execution how) {
+  namespace simd = core::simd;
   detail::map_flat<T>(out, how, [&](index i, index n) {
-    const core::simd::vec<T> v = core::simd::load_upto(x.data() + i, n);
-    return T(0.5) * v * (T(1) + core::simd::erf<T>(v * T(0.70710678118654752440)));
+    const simd::vec<T> v = simd::load_upto(x.data() + i, n);
+    simd::vec<T> gaussian;
+    return T(0.5) * v * (T(1) + simd::erf<T>(v * T(0.70710678118654752440), gaussian));
   });
 }
 
@@ -71,8 +73,9 @@ void gelu_backward(core::in<T> dout, core::in<T> x, core::view<T> dx, core::exec
   namespace simd = core::simd;
   detail::map_flat<T>(dx, how, [&](index i, index n) {
     const simd::vec<T> v = simd::load_upto(x.data() + i, n);
-    const simd::vec<T> phi = T(0.5) * (T(1) + simd::erf<T>(v * T(0.70710678118654752440)));
-    const simd::vec<T> density = T(0.39894228040143267794) * simd::exp<T>(T(-0.5) * v * v);
+    simd::vec<T> gaussian;  // e^(-x^2 / 2)
+    const simd::vec<T> phi = T(0.5) * (T(1) + simd::erf<T>(v * T(0.70710678118654752440), gaussian));
+    const simd::vec<T> density = T(0.39894228040143267794) * gaussian;
     return simd::load_upto(dx.data() + i, n) + simd::load_upto(dout.data() + i, n) * (phi + v * density);
   });
 }
