@@ -75,12 +75,33 @@ void rank_encoded(benchmark::State& state) {
   report_flops(state, 2.0 * static_cast<double>(cases.size() * split.items() * s.width), seconds, how);
 }
 
+// A million items, of which the users know few, which changes no operation: what ranking takes beside the weights.
+void rank_large(benchmark::State& state) {
+  const core::execution how = on(state.range(2));
+  const cli::run_settings s;
+  const data::split split = data::leave_one_out(drawn_log(state.range(0), state.range(1)));
+  const cli::network net = cli::make_network(s, state.range(1));
+  const data::cases cases = split.test();
+  const double seconds =
+      timed(state, [&] { benchmark::DoNotOptimize(eval::rank(model::ranker<cli::network>(net, how), cases, how).data()); });
+  report_flops(state, 2.0 * static_cast<double>(cases.size() * state.range(1) * s.width), seconds, how);
+  report_memory(state);
+  state.counters["weights_MB"] = static_cast<double>(floats((state.range(1) + 1) * s.width)) / (1 << 20);
+}
+
 void shapes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"users", "V", "threads"})->UseManualTime()->Unit(benchmark::kMillisecond);
   b->ArgsProduct({{4905}, {2420, 12101}, thread_counts()});
 }
 BENCHMARK(rank)->Apply(shapes);
 BENCHMARK(rank_encoded)->Name("rank/encoded")->Apply(shapes);
+BENCHMARK(rank_large)
+    ->Name("rank/large")
+    ->ArgNames({"users", "V", "threads"})
+    ->ArgsProduct({{1000}, {1'000'000}, {thread_counts().back()}})
+    ->UseManualTime()
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace cddrec::bench

@@ -65,7 +65,7 @@ def measure(given):
     if given.filter:
         return run_benchmarks(given, f"--benchmark_filter={given.filter}")
     # Those named large take gigabytes: each in a process of its own, so that no peak of memory is another's.
-    large = ("train_step/large/adam_rows", "info_nce/large")
+    large = ("train_step/large/adam_rows", "info_nce/large", "rank/large")
     return run_benchmarks(given) + [m for name in large for m in run_benchmarks(given, f"--benchmark_filter={name}")]
 
 
@@ -212,6 +212,8 @@ def bounds(medians, steps, kernels):
         product = rate and 2 * 4905 * 12101 * 128 / rate * 1e-6
         at_most(f"full ranking of encoded users, V = 12,101, in times of the score product, {threads} thread(s)", ranked and product and ranked / product, 1.5, "x")
         ratio(f"full ranking of encoded users beside PyTorch's product, mask and topk, {threads} thread(s)", peer("rank", threads), ranked, 3)
+    peak, weights = (counter("rank/large/users:1000/V:1000000", key, many) for key in ("peak_MB", "weights_MB"))
+    at_most("ranking 1,000 users over 1,000,000 items: peak memory of the process beside the weights", peak and peak - weights, 256, "MiB")
     p50, p99 = (counter("recommend/histories:1/V:12101", key) for key in ("p50_us", "p99_us"))
     at_most("recommend, one user, 12,101 items, 1 thread: p50", p50, 150, "µs")
     at_most("recommend: p99 in times of p50", p50 and p99 and p99 / p50, 2, "x")

@@ -11,8 +11,10 @@
 
 #include "cddrec/core/tensor.hpp"
 
-#if defined(__SSE2__)
+#if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #endif
 
 namespace cddrec::core::simd {

@@ -80,22 +80,23 @@ inline void tile(operand<T> a, index row, index first, index depth, const T* b_p
   constexpr index lanes = core::simd::lanes<T>;
   core::simd::vec<T> acc[Rows][2] = {};
   accumulate<T, Rows>(a.at(row, first), a.row_stride, a.col_stride, b_panel, depth, acc);
-  const auto row_done = [&](index r) {
-    T* to = c + r * c_stride;
-    if (width == panel<T>) {
-      if (add) acc[r][0] += load(to), acc[r][1] += load(to + lanes);
-      store<T>(to, acc[r][0]);
-      store<T>(to + lanes, acc[r][1]);
-    } else {
-      T line[panel<T>];
-      store<T>(line, acc[r][0]);
-      store<T>(line + lanes, acc[r][1]);
-      for (index j = 0; j < width; ++j) to[j] = add ? to[j] + line[j] : line[j];
-    }
+  // Rows by their numbers: a loop would keep the accumulators in memory.
+  const auto put = [&]<index... R>(std::integer_sequence<index, R...>, T * to, index stride) {
+    ((store<T>(to + R * stride, acc[R][0]), store<T>(to + R * stride + lanes, acc[R][1])), ...);
   };
-  // Each row by its number: a loop would keep the accumulators in memory.
-  const auto every = [&]<index... R>(std::integer_sequence<index, R...>) { (row_done(R), ...); };
-  every(std::make_integer_sequence<index, Rows>{});
+  const auto take = [&]<index... R>(std::integer_sequence<index, R...>) {
+    ((acc[R][0] += load(c + R * c_stride), acc[R][1] += load(c + R * c_stride + lanes)), ...);
+  };
+  constexpr std::make_integer_sequence<index, Rows> every{};
+  if (width == panel<T>) {
+    if (add) take(every);
+    put(every, c, c_stride);
+  } else {
+    T lines[Rows * panel<T>];
+    put(every, lines, panel<T>);
+    for (index r = 0; r < Rows; ++r)
+      for (index j = 0; j < width; ++j) c[r * c_stride + j] = add ? c[r * c_stride + j] + lines[r * panel<T> + j] : lines[r * panel<T> + j];
+  }
 }
 
 /// c[0 … n) (+)= a[row, first … first + depth) b for a row that is no part of a tile: several panels at a time, since the two
