@@ -20,15 +20,14 @@ TEMPLATE_TEST_CASE("fixed-point products are within their bound of exact ones", 
       const index pairs = kernel::fixed_pairs(d);
       std::vector<kernel::fixed_pair> left(static_cast<std::size_t>(9 * pairs), -1), right(static_cast<std::size_t>(n * pairs), -1),
           panels(static_cast<std::size_t>(kernel::packed_size<kernel::fixed_pair>(pairs, n)), -1),
-          products(static_cast<std::size_t>(9 * n));
+          space(static_cast<std::size_t>(kernel::fixed_point_workspace(9, n)));
       std::vector<T> left_error(9), right_error(static_cast<std::size_t>(n));
       for (index i = 0; i < 9; ++i) left_error[std::size_t(i)] = kernel::to_fixed_point(a.row(i).data(), d, left.data() + i * pairs);
       for (index i = 0; i < n; ++i) right_error[std::size_t(i)] = kernel::to_fixed_point(b.row(i).data(), d, right.data() + i * pairs);
       kernel::pack<kernel::fixed_pair>(kernel::transposed(core::view<const kernel::fixed_pair>(right.data(), n, pairs)), panels.data(), {});
       for (int threads : {1, 4}) {
         core::matrix<T> out = not_a_number<T>(9, n);
-        kernel::matmul_fixed_point<T>(core::view<const kernel::fixed_pair>(left.data(), 9, pairs), panels.data(), 0, out, products,
-                                      {threads});
+        kernel::matmul_fixed_point<T>(core::view<const kernel::fixed_pair>(left.data(), 9, pairs), panels.data(), 0, out, space, {threads});
         const core::matrix<double> exact = a.template cast<double>() * b.template cast<double>().transpose();
         for (index i = 0; i < 9; ++i)
           for (index j = 0; j < n; ++j)
@@ -57,12 +56,13 @@ TEST_CASE("products of the longest rows do not overflow") {
   for (const index d : {1, 2, 128}) {
     std::vector<float> row(static_cast<std::size_t>(d), 1.0f / std::sqrt(float(d)));
     std::vector<kernel::fixed_pair> fixed(static_cast<std::size_t>(kernel::fixed_pairs(d))),
-        panels(static_cast<std::size_t>(kernel::packed_size<kernel::fixed_pair>(kernel::fixed_pairs(d), 1))), products(1);
+        panels(static_cast<std::size_t>(kernel::packed_size<kernel::fixed_pair>(kernel::fixed_pairs(d), 1))),
+        space(static_cast<std::size_t>(kernel::fixed_point_workspace(1, 1)));
     REQUIRE(std::isfinite(kernel::to_fixed_point(row.data(), d, fixed.data())));
     const core::view<const kernel::fixed_pair> as_row(fixed.data(), 1, kernel::fixed_pairs(d));
     kernel::pack<kernel::fixed_pair>(kernel::transposed(as_row), panels.data(), {});
     core::matrix<float> out(1, 1);
-    kernel::matmul_fixed_point<float>(as_row, panels.data(), 0, out, products, {});
+    kernel::matmul_fixed_point<float>(as_row, panels.data(), 0, out, space, {});
     CHECK(std::abs(out(0, 0) - 1.0f) < 1e-3f);
   }
 }

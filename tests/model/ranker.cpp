@@ -103,7 +103,7 @@ TEST_CASE("rough scores are within their error, and not far within") {
     CHECK(off <= ranker.rough_error(q, u));
     CHECK(ranker.rough_error(q, u) < 20 * off);
   }
-  for (index first : {0, 16, 64})
+  for (index first : {0, 1, 16, 64, 149})
     for (int threads : {1, 4}) {
       core::matrix<float> block(30, catalogue - first);
       ranker.score_roughly(q, first, block, {threads});
@@ -127,7 +127,7 @@ TEST_CASE("rankings and recommendations are those of the proper scores, to the b
   }
   const data::cases cases(log, everyone, 1);
   for (int threads : {1, 4})
-    for (const eval::block_sizes blocks : {eval::block_sizes{}, {7, 16}, {1, 64}, {60, 48}}) {
+    for (const eval::block_sizes blocks : {eval::block_sizes{}, {7, 10}, {1, 64}, {60, 48}, {100, 1}}) {
       CHECK(eval::rank(fast, cases, {threads}, blocks) == eval::rank(proper, cases, {1}));
       for (index k : {1, 7, 150})
         CHECK(eval::recommend(fast, views, k, {threads}, {.blocks = blocks}) == eval::recommend(proper, views, k, {1}));

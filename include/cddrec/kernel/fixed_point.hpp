@@ -47,17 +47,23 @@ T fixed_point_error(T a, T b, index d) {
   return T(1.001) * (a + b + a * b) + static_cast<T>(d + 4) * T(6e-8);
 }
 
-/// out [m, n] = a b[:, first … first + n) for rows `a` [m, pairs] in fixed point and pairs [pairs, …] that pack() has laid out;
-/// first is a multiple of the panel. `products` is workspace of at least m n.
+/// Values of workspace of matmul_fixed_point for a result [m, n].
+inline index fixed_point_workspace(index m, index n) { return m * (n + detail::panel<fixed_pair>); }
+
+/// out [m, n] = a b[:, first … first + n) for rows `a` [m, pairs] in fixed point and b [pairs, …] that pack() has laid out.
 template <class T>
-void matmul_fixed_point(core::in<fixed_pair> a, const fixed_pair* packed, index first, core::view<T> out, std::span<fixed_pair> products,
+void matmul_fixed_point(core::in<fixed_pair> a, const fixed_pair* packed, index first, core::view<T> out, std::span<fixed_pair> workspace,
                         core::execution how) {
-  const core::view<fixed_pair> whole(products.data(), out.rows(), out.cols());
-  matmul_packed<fixed_pair>(plain(a), packed, first, write::assign, whole, how);
+  CDDREC_ASSERT(static_cast<index>(workspace.size()) >= fixed_point_workspace(out.rows(), out.cols()));
+  const index before = first % detail::panel<fixed_pair>;  // columns of the first panel that are not asked for
+  const core::view<fixed_pair> products(workspace.data(), out.rows(), before + out.cols());
+  matmul_packed<fixed_pair>(plain(a), packed, first - before, write::assign, products, how);
   core::parallel_for(how, out.rows(), 16, [&](index begin, index end) {
-    const fixed_pair* from = whole.row(begin);
-    T* to = out.row(begin);
-    for (index i = 0; i < (end - begin) * out.cols(); ++i) to[i] = static_cast<T>(from[i]) * fixed_point_unit<T>;
+    for (index i = begin; i < end; ++i) {
+      const fixed_pair* from = products.row(i) + before;
+      T* to = out.row(i);
+      for (index j = 0; j < out.cols(); ++j) to[j] = static_cast<T>(from[j]) * fixed_point_unit<T>;
+    }
   });
 }
 

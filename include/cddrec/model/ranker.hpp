@@ -100,7 +100,7 @@ class ranker {
     const core::arena_pool::loan memory(*memory_);
     const index pairs = kernel::fixed_pairs(width());
     kernel::matmul_fixed_point<T>(core::view<const kernel::fixed_pair>(q.fixed.data(), out.rows(), pairs), fixed_.data(), first, out,
-                                  (*memory).template array<kernel::fixed_pair>(out.size()), how);
+                                  (*memory).template array<kernel::fixed_pair>(kernel::fixed_point_workspace(out.rows(), out.cols())), how);
   }
 
   /// How far a rough score may be off; infinity if there are none.
