@@ -1,11 +1,12 @@
 """What both peers share: the batch that cddrec_benchmarks trains on, the schedule, and how a step is timed."""
 import argparse
 import json
-import os
 import random
 import resource
 import statistics
 import time
+
+import threads
 
 
 def arguments():
@@ -14,11 +15,7 @@ def arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repetitions", type=int, default=5)
     given = parser.parse_args()
-    # A BLAS reads its number of threads when it is loaded, and need not listen to PyTorch afterwards.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(given.threads)
-    # PyTorch's threads and those of its BLAS would otherwise spin while the others wait for the processors.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    threads.use(given.threads)
     return given
 
 

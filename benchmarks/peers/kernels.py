@@ -4,19 +4,16 @@ Prints one JSON object a kernel."""
 import argparse
 import json
 import math
-import os
 import statistics
 import time
+
+import threads
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--repetitions", type=int, default=7)
 given = parser.parse_args()
-# A BLAS reads its number of threads when it is loaded.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = str(given.threads)
-# PyTorch's threads and those of its BLAS would otherwise spin while the others wait for the processors.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+threads.use(given.threads)
 
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
