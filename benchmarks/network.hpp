@@ -30,16 +30,24 @@ inline double predict_flops(const cli::run_settings& s, index rows) {
   return scan + (s.feed_forward ? 2 * n * 2 * d * 4 * d : 0);
 }
 
+/// How often InfoNCE makes the scores of so many pairs, forward and backward: once, where all are kept between, to twice.
+inline double scores_made(index pairs) {
+  using all = kernel::detail::nce_pairs<float, int>;
+  const double blocks = static_cast<double>(core::block_count(2 * pairs, kernel::detail::nce_block));
+  return 2 - static_cast<double>(all::tiles_kept(pairs)) / (blocks * (blocks + 1) / 2);
+}
+
 /// Operations of a batch's gradient. A product costs twice its forward operations backward; attention goes from 4 to 10 a pair
 /// and the scan from 5 to 13 a value, which is counted as twice, too.
 inline double gradient_flops(const cli::run_settings& s, const train::views& batch, index items, index steps) {
   const core::ragged layout(batch.offsets);
   const double d = static_cast<double>(s.width), tokens = static_cast<double>(batch.main.tokens());
-  const double pairs = static_cast<double>(batch.pairs.size());
   double step = 3 * predict_flops(s, layout.rows());
-  // InfoNCE: scores forward, 4 N^2 d, and backward, and sums of rows, 8 N^2 d. Softmax: two products of 2 N V d forward, two
-  // backward.
-  if (s.objective != "softmax" && s.lambda > 0) step += 16 * d * (tokens * tokens + pairs * pairs);
+  // InfoNCE: scores, 4 N^2 d, forward, and backward those that were not kept; sums of rows, 8 N^2 d. Softmax: two products of
+  // 2 N V d forward, two backward.
+  if (s.objective != "softmax" && s.lambda > 0)
+    for (const index n : {batch.main.tokens(), std::ssize(batch.pairs)})
+      step += (4 * scores_made(n) + 8) * d * static_cast<double>(n * n);
   if (s.objective != "paper") step += 8 * tokens * static_cast<double>(items) * d;
   return 3 * encode_flops(s, layout) + static_cast<double>(steps) * step;
 }
@@ -72,9 +80,9 @@ inline double product_milliseconds(const cli::run_settings& s, const train::view
   }
   if (s.objective != "softmax" && s.lambda > 0) {
     constexpr index block = 192;
-    for (const double pairs : {static_cast<double>(tokens), static_cast<double>(batch.pairs.size())}) {
-      const double blocks = 4 * pairs * pairs / (block * block);  // of [2 N, 2 N]; scores are symmetric, and made twice
-      total += chosen * blocks * (product(block, d, block, false) + product(block, block, d, false));
+    for (const index pairs : {tokens, std::ssize(batch.pairs)}) {
+      const double blocks = static_cast<double>(4 * pairs * pairs) / (block * block);  // of [2 N, 2 N]; scores are symmetric
+      total += chosen * blocks * (scores_made(pairs) / 2 * product(block, d, block, false) + product(block, block, d, false));
     }
   }
   return total;

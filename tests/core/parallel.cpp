@@ -41,7 +41,7 @@ TEST_CASE("an exception leaves the team, the lowest block's first") {
 }
 
 TEST_CASE("every pair is visited once, and what shares a number follows in the same order for any threads") {
-  for (index count : {0, 1, 2, 5, 8}) {
+  for (index count : {0, 1, 2, 5, 8, 600}) {
     std::vector<std::vector<index>> first;
     for (int threads : {1, 2, 4}) {
       std::vector<std::vector<index>> partners(static_cast<std::size_t>(count));  // in the order of the calls
@@ -55,8 +55,20 @@ TEST_CASE("every pair is visited once, and what shares a number follows in the s
     for (auto& of_one : first) {
       std::sort(of_one.begin(), of_one.end());
       REQUIRE(of_one.size() == static_cast<std::size_t>(count));
-      for (index i = 0; i < count; ++i) CHECK(of_one[static_cast<std::size_t>(i)] == i);
+      for (index i = 0; i < count; ++i) REQUIRE(of_one[static_cast<std::size_t>(i)] == i);
     }
+  }
+}
+
+TEST_CASE("a pair that fails stops nobody else, and its exception arrives") {
+  for (int threads : {1, 4}) {
+    std::atomic<int> calls = 0;
+    const auto body = [&](index i, index j) {
+      ++calls;
+      if (i == 2 && j == 3) throw input_error("2 and 3");
+    };
+    CHECK_THROWS_AS(core::parallel_pairs({threads}, 7, body), input_error);
+    if (threads > 1) CHECK(calls == 28);
   }
 }
 

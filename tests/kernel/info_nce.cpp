@@ -39,9 +39,10 @@ std::vector<std::int32_t> few_ids(index count) {
 
 TEMPLATE_TEST_CASE("InfoNCE and its gradients, with and without false negatives masked", "", float, double) {
   using T = TestType;
-  for (index n : {1, 2, 40, 300})
+  for (index n : {1, 2, 40, 300, 1500})
     for (auto [d, temperature] : {std::pair<index, double>{1, 1.0}, {5, 0.5}, {33, 0.07}})
       for (bool masked : {false, true}) {
+        if (n > 1000 && !(d == 33 && masked)) continue;  // once is enough for more tiles than are kept
         const auto a = unit_rows<T>(n, d, 1), b = unit_rows<T>(n, d, 2);
         const auto ids = masked ? few_ids(n) : std::vector<std::int32_t>();
         const double up = 0.7;

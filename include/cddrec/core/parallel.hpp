@@ -3,7 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <exception>
+#include <memory>
 #include <type_traits>
 
 #include "cddrec/core/tensor.hpp"
@@ -71,17 +74,41 @@ void parallel_for(execution how, index count, index grain, Body&& body) {
 
 /// Calls body(i, j) once for every i <= j < count. Calls that run at the same time share no number, so body may write to both
 /// of its own; those that share one follow each other in a fixed order.
-/// The circle method of round-robin tournaments: one player stays, the others move on by one chair a round.
+/// The circle method of round-robin tournaments: one player stays, the others move on by one chair a round. Rounds overlap: a pair
+/// begins as soon as both have played their own earlier matches.
 template <class Body>
 void parallel_pairs(execution how, index count, Body&& body) {
-  parallel_for(how, count, 1, [&](index i, index) { body(i, i); });
+  using counter = std::atomic<index>;
   const index chairs = (count + count % 2) - 1;  // an odd count leaves one player of each round without a partner
-  for (index round = 0; round < chairs; ++round) {
-    parallel_for(how, (chairs + 1) / 2, 1, [&](index k, index) {
-      const index i = k == 0 ? chairs : (round + k) % chairs, j = (round + chairs - k) % chairs;
-      if (std::max(i, j) < count) body(std::min(i, j), std::max(i, j));
-    });
-  }
+  const index tables = (chairs + 1) / 2, matches = count + chairs * tables;
+  std::array<counter, 512> few{};  // rounds each player is done with
+  const std::unique_ptr<counter[]> many(count > std::ssize(few) ? new counter[static_cast<std::size_t>(count)]{} : nullptr);
+  counter* const played = many ? many.get() : few.data();
+  const auto play = [&](index match) {
+    const index round = match < count ? 0 : 1 + (match - count) / tables, k = (match - count) % tables;
+    // Everybody meets himself first.
+    const index i = round == 0 ? match : k == 0 ? chairs : (round - 1 + k) % chairs;
+    const index j = round == 0 ? match : (round - 1 + chairs - k) % chairs;
+    struct turn {
+      counter* played;
+      index round;
+      turn(counter* of, index after) : played(of), round(after) {
+        for (index now = played ? played->load() : round; now < round; now = played->load()) played->wait(now);
+      }
+      ~turn() {  // whatever body throws, others wait for it
+        if (!played) return;
+        ++*played;
+        played->notify_all();
+      }
+    };
+    const turn one(i < count ? played + i : nullptr, round), other(j < count && i != j ? played + j : nullptr, round);
+    if (std::max(i, j) < count) body(std::min(i, j), std::max(i, j));
+  };
+  // Matches are taken in their order, so that whoever waits does so for one that is being played.
+  counter next = 0;
+  parallel_for(how, std::min<index>(std::max(how.threads, 1), matches), 1, [&](index, index) {
+    for (index match = next++; match < matches; match = next++) play(match);
+  });
 }
 
 }  // namespace cddrec::core

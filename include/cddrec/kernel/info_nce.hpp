@@ -11,17 +11,22 @@ namespace cddrec::kernel {
 namespace detail {
 
 // Rows of a block: whole register tiles and whole panels at any vector width, and a tile that fits the second-level cache.
+// Half a block is so too; a diagonal block leaves out the half below its diagonal by such halves.
 inline constexpr index nce_block = 192;
+// What backward finds ready instead of multiplying again: at most so many bytes of tiles, which stay in the third-level cache.
+inline constexpr index nce_kept_bytes = index{16} << 20;
 
-/// A block of similarities: rows nce_block apart, filled up with -infinity to whole vectors and to whole groups of rows.
+/// The scores of a pair of blocks, rows nce_block apart.
 template <class T>
-struct nce_tile {
-  static constexpr index group = 4;  // rows that are read together
-  alignas(core::alignment) T values[nce_block * nce_block];
-  T* row(index r) { return values + r * nce_block; }
+using nce_tile = T[nce_block * nce_block];
+
+/// A part of such a pair: rows first and columns first of z, and where it lies in the pair's tile.
+struct nce_part {
+  index row, rows, col, cols, place;
+  bool diagonal() const { return row == col; }
 };
 
-/// What both directions read: z = [a; b] [2 N, d], as it is and packed. Forward lays it out, backward finds it.
+/// What both directions read: z = [a; b] [2 N, d], as it is and packed, and behind it tiles of exponentials of the first pairs.
 template <class T, class Id>
 struct nce_pairs {
   core::view<const T> z;
@@ -29,7 +34,15 @@ struct nce_pairs {
   std::span<const Id> ids;
   T scale;
 
-  static index size(index N, index d) { return 2 * N * d + packed_size<T>(d, 2 * N); }
+  static constexpr index group = 4;  // rows of a tile that are read together
+
+  static index laid_out(index N, index d) { return round_up(2 * N * d + packed_size<T>(d, 2 * N), core::alignment / sizeof(T)); }
+  static index tiles_kept(index N) {
+    const index blocks = core::block_count(2 * N, nce_block);
+    return std::min(blocks * (blocks + 1) / 2, nce_kept_bytes / static_cast<index>(sizeof(nce_tile<T>)));
+  }
+  static index size(index N, index d) { return laid_out(N, d) + tiles_kept(N) * nce_block * nce_block; }
+
   nce_pairs(index N, index d, const T* kept, std::span<const Id> ids, T scale)
       : z(kept, 2 * N, d), panels(kept + z.size()), ids(ids), scale(scale) {}
   static void lay_out(core::in<T> a, core::in<T> b, T* kept, core::execution how) {
@@ -44,27 +57,47 @@ struct nce_pairs {
   index rows(index block) const { return std::min(nce_block, z.rows() - begin(block)); }
   index positive(index i) const { return i < z.rows() / 2 ? i + z.rows() / 2 : i - z.rows() / 2; }
 
-  /// z_r . z_c for rows r of block i and c of block j; -infinity on the diagonal and at false negatives: `ids` (empty: not used)
-  /// names each token's target, and other tokens of the same target are left out.
-  void similarities(index i, index j, nce_tile<T>& tile) const {
-    constexpr T never = -std::numeric_limits<T>::infinity();
-    const index N = z.rows() / 2, row = begin(i), col = begin(j), m = rows(i), n = rows(j);
-    multiply_packed<T>(plain(z), row, m, panels + col * z.cols(), n, tile.values, nce_block, write::assign);
-    for (index r = 0; r < m; ++r) {
-      T* line = tile.row(r);
-      std::fill(line + n, line + round_up(n, core::simd::lanes<T>), never);
-      if (!ids.empty()) {
-        const Id own = ids[static_cast<std::size_t>((row + r) % N)];
-        for (index c = 0; c < n; ++c)
-          if (ids[static_cast<std::size_t>((col + c) % N)] == own && col + c != positive(row + r)) line[c] = never;
-      }
-      if (i == j) line[r] = never;
-    }
-    for (index r = m; r < round_up(m, nce_tile<T>::group); ++r) std::fill_n(tile.row(r), nce_block, never);
+  /// Where in `kept` the tile of blocks i <= j is; negative if it is not kept.
+  index tile_at(index i, index j) const {
+    const index number = j * (j + 1) / 2 + i, N = z.rows() / 2;
+    return number < tiles_kept(N) ? laid_out(N, z.cols()) + number * nce_block * nce_block : -1;
   }
 
-  /// E = exp(scale (z_r . z_c - 1)): unit rows bound z_r . z_c by 1, so a fixed shift takes the place of a running maximum.
-  core::simd::vec<T> exponential(const T* similarity) const { return core::simd::exp<T>(scale * core::simd::load(similarity) - scale); }
+  /// Calls f(part) for the parts of blocks i <= j that hold each pair of rows once; those on the diagonal come first.
+  template <class F>
+  void for_each_part(index i, index j, F&& f) const {
+    const index m = rows(i), n = rows(j), half = nce_block / 2;
+    if (i != j || m <= half) {
+      f(nce_part{begin(i), m, begin(j), n, 0});
+      return;
+    }
+    const index middle = begin(i) + half, rest = m - half;
+    f(nce_part{begin(i), half, begin(i), half, 0});
+    f(nce_part{middle, rest, middle, rest, half * nce_block + half});
+    f(nce_part{begin(i), half, middle, rest, half});
+  }
+
+  /// E = exp(scale (z_r . z_c - 1)) for a part: unit rows bound z_r . z_c by 1, so a fixed shift takes the place of a running maximum.
+  /// 0 on the diagonal, at false negatives (`ids`, empty: not used, names each token's target, and other tokens of the same target are
+  /// left out) and where a row is filled up to a whole vector, or the rows to a whole group.
+  void exponentials(const nce_part& p, T* to) const {
+    namespace simd = core::simd;
+    constexpr T never = -std::numeric_limits<T>::infinity();
+    const index N = z.rows() / 2, width = round_up(p.cols, simd::lanes<T>);
+    multiply_packed<T>(plain(z), p.row, p.rows, panels + p.col * z.cols(), p.cols, to, nce_block, write::assign);
+    for (index r = 0; r < p.rows; ++r) {
+      T* line = to + r * nce_block;
+      std::fill(line + p.cols, line + width, never);
+      if (!ids.empty()) {
+        const Id own = ids[static_cast<std::size_t>((p.row + r) % N)];
+        for (index c = 0; c < p.cols; ++c)
+          if (ids[static_cast<std::size_t>((p.col + c) % N)] == own && p.col + c != positive(p.row + r)) line[c] = never;
+      }
+      if (p.diagonal()) line[r] = never;
+      for (index c = 0; c < width; c += simd::lanes<T>) simd::store<T>(line + c, simd::exp<T>(scale * simd::load(line + c) - scale));
+    }
+    for (index r = p.rows; r < round_up(p.rows, group); ++r) std::fill_n(to + r * nce_block, width, T(0));
+  }
 };
 
 }  // namespace detail
@@ -89,28 +122,34 @@ T info_nce_forward(core::in<T> a, core::in<T> b, std::span<const Id> ids, std::t
   namespace simd = core::simd;
   using namespace detail;
   if (a.rows() == 0) return T(0);
-  nce_pairs<T, Id>::lay_out(a, b, kept.data(), how);
-  const nce_pairs<T, Id> all(a.rows(), a.cols(), kept.data(), ids, T(1) / temperature);
+  using all_pairs = nce_pairs<T, Id>;
+  all_pairs::lay_out(a, b, kept.data(), how);
+  const all_pairs all(a.rows(), a.cols(), kept.data(), ids, T(1) / temperature);
   std::fill_n(sums.data(), sums.size(), T(0));
   core::parallel_pairs(how, all.blocks(), [&](index i, index j) {
-    nce_tile<T> tile;
-    all.similarities(i, j, tile);
-    alignas(core::alignment) T column_sums[nce_block] = {};
-    constexpr index group = nce_tile<T>::group;
-    for (index r = 0; r < all.rows(i); r += group) {
-      simd::vec<T> row_sum[group] = {};
-      for (index c = 0; c < all.rows(j); c += simd::lanes<T>) {
-        simd::vec<T> column_sum = simd::load(column_sums + c);
-        for (index g = 0; g < group; ++g) {
-          const simd::vec<T> e = all.exponential(tile.row(r + g) + c);
-          row_sum[g] += e;
-          column_sum += e;
+    alignas(core::alignment) nce_tile<T> passing;
+    const index at = all.tile_at(i, j);
+    T* const tile = at < 0 ? passing : kept.data() + at;
+    all.for_each_part(i, j, [&](const nce_part& p) {
+      T* const e = tile + p.place;
+      all.exponentials(p, e);
+      constexpr index group = all_pairs::group;
+      alignas(core::alignment) T column_sums[nce_block] = {};
+      for (index r = 0; r < p.rows; r += group) {
+        simd::vec<T> row_sum[group] = {};
+        for (index c = 0; c < p.cols; c += simd::lanes<T>) {
+          simd::vec<T> column_sum = simd::load(column_sums + c);
+          for (index g = 0; g < group; ++g) {
+            const simd::vec<T> x = simd::load(e + (r + g) * nce_block + c);
+            row_sum[g] += x;
+            column_sum += x;
+          }
+          simd::store<T>(column_sums + c, column_sum);
         }
-        simd::store<T>(column_sums + c, column_sum);
+        for (index g = 0; g < std::min(group, p.rows - r); ++g) sums(p.row + r + g, 0) += simd::sum<T>(row_sum[g]);
       }
-      for (index g = 0; g < std::min(group, all.rows(i) - r); ++g) sums(all.begin(i) + r + g, 0) += simd::sum<T>(row_sum[g]);
-    }
-    if (i != j) simd::add_scaled(sums.row(all.begin(j)), T(1), static_cast<const T*>(column_sums), all.rows(j));
+      if (!p.diagonal()) simd::add_scaled(sums.row(p.col), T(1), static_cast<const T*>(column_sums), p.cols);
+    });
   });
   // Both anchors of a pair have the same similarity.
   T loss = 0;
@@ -139,23 +178,26 @@ void info_nce_backward(std::type_identity_t<T> upstream, index width, std::span<
                      [&](index begin, index end) { pack<T>(plain(all.z.middle_rows(begin, end - begin)), values + begin * stride, {1}); });
   // The diagonal comes first and assigns; every other pair adds to both of its blocks.
   core::parallel_pairs(how, all.blocks(), [&](index i, index j) {
-    nce_tile<T> tile;
-    all.similarities(i, j, tile);
-    const index m = all.rows(i), n = all.rows(j);
-    alignas(core::alignment) T column_weight[nce_block] = {};
-    for (index c = 0; c < n; ++c) column_weight[c] = g / sums(all.begin(j) + c, 0);
-    for (index r = 0; r < m; ++r) {
-      const T own = g / sums(all.begin(i) + r, 0);
-      T* line = tile.row(r);
-      for (index c = 0; c < n; c += simd::lanes<T>)
-        simd::store<T>(line + c, all.exponential(line + c) * (own + simd::load(column_weight + c)));
-    }
-    const operand<T> w{tile.values, m, n, nce_block, 1}, flipped{tile.values, n, m, 1, nce_block};
-    const auto add_to = [&](const operand<T>& weights, index from, index to, write mode) {
-      multiply_packed<T>(weights, 0, weights.rows, values + all.begin(from) * stride, d, dz.row(all.begin(to)), d, mode);
-    };
-    add_to(w, j, i, i == j ? write::assign : write::add);
-    if (i != j) add_to(flipped, i, j, write::add);
+    alignas(core::alignment) nce_tile<T> weights;
+    const index at = all.tile_at(i, j);
+    all.for_each_part(i, j, [&](const nce_part& p) {
+      T* const w = weights + p.place;
+      if (at < 0) all.exponentials(p, w);
+      const T* const e = at < 0 ? w : kept.data() + at + p.place;
+      alignas(core::alignment) T column_weight[nce_block] = {};
+      for (index c = 0; c < p.cols; ++c) column_weight[c] = g / sums(p.col + c, 0);
+      for (index r = 0; r < p.rows; ++r) {
+        const T row_weight = g / sums(p.row + r, 0);
+        for (index k = r * nce_block, c = 0; c < p.cols; c += simd::lanes<T>)
+          simd::store<T>(w + k + c, simd::load(e + k + c) * (row_weight + simd::load(column_weight + c)));
+      }
+      const auto add_to = [&](const operand<T>& of, index block, index from, index to) {
+        const T* packed = values + all.begin(block) * stride + (from - all.begin(block)) * panel<T>;
+        multiply_packed<T>(of, 0, of.rows, packed, d, dz.row(to), d, p.diagonal() ? write::assign : write::add, all.rows(block));
+      };
+      add_to({w, p.rows, p.cols, nce_block, 1}, j, p.col, p.row);
+      if (!p.diagonal()) add_to({w, p.cols, p.rows, 1, nce_block}, i, p.row, p.col);
+    });
   });
   core::parallel_for(how, 2 * N, nce_block, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) {

@@ -181,12 +181,12 @@ class rows_ahead {
   index each_, row_ = 0;
 };
 
-/// c [rows, n] (+)= a[row … row + rows) b for packed b; serial.
+/// c [rows, n] (+)= a[row … row + rows) b for packed b; serial. Its panels may be those of a deeper b: then they hold `deep` rows.
 template <class T>
-void multiply_packed(operand<T> a, index row, index rows, const T* packed, index n, T* c, index c_stride, write mode) {
+void multiply_packed(operand<T> a, index row, index rows, const T* packed, index n, T* c, index c_stride, write mode, index deep = 0) {
+  const index panel_stride = std::max(a.cols, deep) * panel<T>;
   if (is_transpose(a)) {
-    multiply_transposed<T>({a.at(row, 0), rows, a.cols, 1, a.col_stride}, packed, a.cols * panel<T>, n, c, c_stride, mode == write::add,
-                           [] {});
+    multiply_transposed<T>({a.at(row, 0), rows, a.cols, 1, a.col_stride}, packed, panel_stride, n, c, c_stride, mode == write::add, [] {});
     return;
   }
   // Depth is outermost: what a block of it reads of b stays in cache for all rows.
@@ -196,10 +196,10 @@ void multiply_packed(operand<T> a, index row, index rows, const T* packed, index
     const T* b = packed + first * panel<T>;
     for (index j = 0; j < n; j += panel<T>)
       for_each_tile(tiled, [&](auto count, index i) {
-        tile<T, decltype(count)::value>(a, row + i, first, depth, b + j * a.cols, c + i * c_stride + j, c_stride, std::min(panel<T>, n - j),
-                                        add);
+        tile<T, decltype(count)::value>(a, row + i, first, depth, b + j / panel<T> * panel_stride, c + i * c_stride + j, c_stride,
+                                        std::min(panel<T>, n - j), add);
       });
-    for (index i = tiled; i < rows; ++i) single_row<T>(a, row + i, first, depth, b, a.cols * panel<T>, n, c + i * c_stride, add);
+    for (index i = tiled; i < rows; ++i) single_row<T>(a, row + i, first, depth, b, panel_stride, n, c + i * c_stride, add);
   }
 }
 
