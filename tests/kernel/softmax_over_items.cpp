@@ -14,14 +14,15 @@ struct streamed {
 // Forward into NaN, backward onto noise.
 template <class T>
 streamed<T> run(const core::matrix<T>& x, const core::matrix<T>& items, std::span<const std::int32_t> targets, T scale,
-                const core::matrix<T>& up, int threads = 1) {
+                const core::matrix<T>& up, int threads = 1, double kept = 0.6) {
   const index n = x.rows(), V = items.rows(), d = x.cols();
   streamed<T> r{not_a_number<T>(n, 1), not_a_number<T>(n, 1), not_a_number<T>(n, d), normal_matrix<T>(n, d, 11),
                 normal_matrix<T>(V, d, 12)};
   workspace<T> space(kernel::softmax_over_items_workspace<T>(n, V, d));
-  kernel::softmax_over_items_forward<T, std::int32_t>(x, items, targets, scale, r.loss, r.log_sum, r.expected, space, {threads});
-  kernel::softmax_over_items_backward<T, std::int32_t>(up, x, items, targets, scale, r.log_sum, r.expected, r.dx, r.ditems, space,
-                                                       {threads});
+  workspace<T> scores(n * (kept < 1 ? static_cast<index>(kept * static_cast<double>(V)) / 256 * 256 : V));
+  kernel::softmax_over_items_forward<T, std::int32_t>(x, items, targets, scale, r.loss, r.log_sum, r.expected, scores, space, {threads});
+  kernel::softmax_over_items_backward<T, std::int32_t>(up, x, items, targets, scale, r.log_sum, r.expected, std::span<T>(scores), r.dx,
+                                                       r.ditems, space, {threads});
   return r;
 }
 
@@ -54,12 +55,14 @@ TEMPLATE_TEST_CASE("cross-entropy over all items and its gradients", "", float, 
           dx.row(i) += p * ed;
           ditems += p.transpose() * xd.row(i);
         }
-        const auto got = run<T>(x, items, targets, static_cast<T>(scale), up);
         // Float scores of 100 and more are known to 1e-5 only.
         const double bound = tolerance<T> * std::max(1.0, scores.cwiseAbs().maxCoeff());
-        CHECK(error_of(got.loss, loss) < bound);
-        CHECK(error_of(got.dx, dx) < bound);
-        CHECK(error_of(got.ditems, ditems) < bound);
+        for (double kept : {0.0, 0.6, 1.0}) {
+          const auto got = run<T>(x, items, targets, static_cast<T>(scale), up, 1, kept);
+          CHECK(error_of(got.loss, loss) < bound);
+          CHECK(error_of(got.dx, dx) < bound);
+          CHECK(error_of(got.ditems, ditems) < bound);
+        }
       }
 }
 
@@ -79,7 +82,7 @@ TEST_CASE("a row's cross-entropy has the same bits alone, for any threads, with 
     workspace<float> space(kernel::softmax_over_items_workspace<float>(1, 2600, 9));
     const std::vector<std::int32_t> target{targets[static_cast<std::size_t>(i)]};
     kernel::softmax_over_items_forward<float, std::int32_t>(core::matrix<float>(x.row(i)), items, target, 3.0f, loss, log_sum,
-                                                            core::view<float>(), space, {1});
+                                                            core::view<float>(), {}, space, {1});
     CHECK(same_bits<float>(loss, one.loss.row(i)));
   }
 }
@@ -95,17 +98,28 @@ TEST_CASE("cross-entropy stays finite for enormous scores, whichever block holds
 TEST_CASE("either gradient of the cross-entropy may be left out") {
   const auto x = normal_matrix<float>(70, 5, 1), items = normal_matrix<float>(300, 5, 2), up = normal_matrix<float>(70, 1, 3);
   const auto targets = drawn_targets(70, 300);
-  const auto both = run<float>(x, items, targets, 1.0f, up);
+  const auto both = run<float>(x, items, targets, 1.0f, up, 1, 0.0);
   auto dx = normal_matrix<float>(70, 5, 11), ditems = normal_matrix<float>(300, 5, 12);
   workspace<float> space(kernel::softmax_over_items_workspace<float>(70, 300, 5));
   const auto backward = [&](core::view<float> to_x, core::view<float> to_items) {
-    kernel::softmax_over_items_backward<float, std::int32_t>(up, x, items, targets, 1.0f, both.log_sum, both.expected, to_x, to_items,
+    kernel::softmax_over_items_backward<float, std::int32_t>(up, x, items, targets, 1.0f, both.log_sum, both.expected, {}, to_x, to_items,
                                                              space, {1});
   };
   backward(dx, {});
   backward({}, ditems);
   CHECK(same_bits(dx, both.dx));
   CHECK(same_bits(ditems, both.ditems));
+}
+
+TEST_CASE("no more than 32 MiB of scores are kept, in whole blocks of items") {
+  using kernel::softmax_over_items_kept;
+  CHECK(softmax_over_items_kept<float>(800, 2420) == 800 * 2420);
+  for (index rows : {1, 1000, 4000, 100'000'000}) {
+    const index kept = softmax_over_items_kept<float>(rows, 10'000'000);
+    CHECK(kept <= index{8} << 20);
+    CHECK(kept % (256 * rows) == 0);
+  }
+  CHECK(softmax_over_items_kept<float>(0, 5) == 0);
 }
 
 }  // namespace cddrec::test

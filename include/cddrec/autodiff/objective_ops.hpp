@@ -32,15 +32,17 @@ variable<T> softmax_over_items(const variable<T>& x, const variable<T>& items, s
   auto [y, out] = t.make(x.rows(), 1, x.needs_grad() || items.needs_grad());
   const core::view<T> log_sum = t.memory().template matrix<T>(x.rows(), 1);
   const core::view<T> expected = t.recording() ? t.memory().template matrix<T>(x.rows(), x.cols()) : core::view<T>{};
+  const index kept = t.recording() ? kernel::softmax_over_items_kept<T>(x.rows(), items.rows()) : 0;
+  const std::span<T> scores = t.memory().template array<T>(kept);
   const index needed = kernel::softmax_over_items_workspace<T>(x.rows(), items.rows(), x.cols());
   {
     detail::workspace<T> space(t, needed);
-    kernel::softmax_over_items_forward<T, Id>(x.value(), items.value(), targets, scale, out, log_sum, expected, space, t.how());
+    kernel::softmax_over_items_forward<T, Id>(x.value(), items.value(), targets, scale, out, log_sum, expected, scores, space, t.how());
   }
   t.record([=, y = y] {
     tape<T>& u = y.owner();
     detail::workspace<T> space(u, needed);
-    kernel::softmax_over_items_backward<T, Id>(y.grad(), x.value(), items.value(), targets, scale, log_sum, expected, x.grad(),
+    kernel::softmax_over_items_backward<T, Id>(y.grad(), x.value(), items.value(), targets, scale, log_sum, expected, scores, x.grad(),
                                                items.grad(), space, u.how());
   });
   return y;

@@ -1,4 +1,4 @@
-// Cross-entropy against a softmax over the whole catalogue, streamed: never N x V in memory.
+// Cross-entropy against a softmax over the whole catalogue, streamed: no more than 32 MiB of the N x V scores is ever in memory.
 // The forward pass keeps each row's log-sum-exp and its expected item vector, which already is the gradient of the prediction.
 #pragma once
 
@@ -10,6 +10,8 @@ namespace detail {
 inline constexpr index stream_rows = 4 * tile_rows;    // rows of one block
 inline constexpr index stream_cols = depth_block;      // columns of one block: also the depth of the second product
 inline constexpr index stream_slab = 8 * stream_cols;  // items laid out at a time: a third-level cache holds them for all rows
+// Scores of the first items that backward finds ready: reading one takes a fifth of the time of multiplying it again.
+inline constexpr index stream_kept_bytes = index{32} << 20;
 
 /// Packs both forms that streaming needs of m [n, d]: m^T for scores, and m itself by blocks of `block` rows.
 template <class T>
@@ -40,15 +42,23 @@ index softmax_over_items_workspace(index rows, index items, index d) {
   return detail::streamed_size<T>(std::max(rows, std::min(items, detail::stream_slab)), d);
 }
 
+/// Values of `scores`, which forward may keep for backward: those of all rows for as many whole blocks of items as may be kept.
+template <class T>
+index softmax_over_items_kept(index rows, index items) {
+  const index most = detail::stream_kept_bytes / static_cast<index>(sizeof(T)) / std::max<index>(rows, 1);
+  return rows * (items <= most ? items : most - most % detail::stream_cols);
+}
+
 /// loss_i = log sum_v exp(scale x_i . e_v) - scale x_i . e_target(i).
-/// x [N, d], items [V, d], loss [N, 1], log_sum [N, 1], expected [N, d] = sum_v p_iv e_v (empty: not kept).
+/// x [N, d], items [V, d], loss [N, 1], log_sum [N, 1]. Kept for backward, or empty: expected [N, d] = sum_v p_iv e_v, and scores.
 template <class T, class Id>
 void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<const Id> targets, std::type_identity_t<T> scale,
                                 core::view<T> loss, core::view<T> log_sum, core::view<T> expected,
-                                std::span<std::type_identity_t<T>> workspace, core::execution how) {
+                                std::span<std::type_identity_t<T>> scores, std::span<std::type_identity_t<T>> workspace,
+                                core::execution how) {
   namespace simd = core::simd;
   using namespace detail;
-  const index d = x.cols(), V = items.rows();
+  const index d = x.cols(), V = items.rows(), N = x.rows(), kept = std::ssize(scores);
   // Until the end, log_sum holds each row's largest score so far, and loss its sum of exponentials relative to that.
   std::fill_n(log_sum.data(), x.rows(), -std::numeric_limits<T>::infinity());
   std::fill_n(loss.data(), x.rows(), T(0));
@@ -60,10 +70,12 @@ void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<cons
       alignas(core::alignment) T tile[stream_rows * stream_cols];
       for (index j = 0; j < e.n; j += stream_cols) {
         const index n = std::min(stream_cols, e.n - j);
-        multiply_packed<T>(plain(x), begin, rows, e.score_block(j), n, tile, n, write::assign);
+        T* const products = (first + j) * N < kept ? scores.data() + (first + j) * N + begin * n : tile;
+        multiply_packed<T>(plain(x), begin, rows, e.score_block(j), n, products, n, write::assign);
         for (index r = 0; r < rows; ++r) {
           T *line = tile + r * n, &largest = log_sum(begin + r, 0), &total = loss(begin + r, 0);
-          const T raised = std::max(largest, scale * simd::largest(line, n));
+          const T* from = products + r * n;
+          const T raised = std::max(largest, scale * simd::largest(from, n));
           if (raised > largest) {  // rescale what the earlier blocks gave
             const T fade = std::exp(largest - raised);
             if (!expected.empty() && total > 0)
@@ -72,7 +84,7 @@ void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<cons
             largest = raised;
           }
           simd::vec<T> sum{};
-          const auto p = [&](index c, index m) { return simd::exp<T>(scale * simd::load_upto(line + c, m) - raised); };
+          const auto p = [&](index c, index m) { return simd::exp<T>(scale * simd::load_upto(from + c, m) - raised); };
           index c = 0;
           for (; c + simd::lanes<T> <= n; c += simd::lanes<T>) {
             const simd::vec<T> whole = p(c, simd::lanes<T>);
@@ -107,7 +119,8 @@ void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<cons
 /// de_v = sum_i dloss_i scale (p_iv - [v = target(i)]) x_i
 template <class T, class Id>
 void softmax_over_items_backward(core::in<T> dloss, core::in<T> x, core::in<T> items, std::span<const Id> targets,
-                                 std::type_identity_t<T> scale, core::in<T> log_sum, core::in<T> expected, core::view<T> dx,
+                                 std::type_identity_t<T> scale, core::in<T> log_sum, core::in<T> expected,
+                                 std::span<const std::type_identity_t<T>> scores, core::view<T> dx,
                                  std::type_identity_t<core::view<T>> ditems, std::span<std::type_identity_t<T>> workspace,
                                  core::execution how) {
   namespace simd = core::simd;
@@ -127,8 +140,25 @@ void softmax_over_items_backward(core::in<T> dloss, core::in<T> x, core::in<T> i
   }
   if (ditems.empty()) return;
   const streamed<T> tokens(x, workspace.data(), how);
-  core::parallel_for(how, items.rows(), stream_rows, [&](index begin, index end) {
-    const index rows = end - begin;
+  const index kept = N > 0 ? std::ssize(scores) / N : 0;
+  // Scores that were kept lie by tokens: their weights are the transposed side of the product.
+  core::parallel_for(how, kept, stream_cols, [&](index begin, index end) {
+    const index n = end - begin;
+    alignas(core::alignment) T tile[square * stream_cols];
+    for (index i = 0; i < N; i += stream_cols)
+      for (index stop = std::min(N, i + stream_cols), k = i; k < stop; k += square) {
+        const index rows = std::min(square, stop - k);
+        for (index r = 0; r < rows; ++r) {
+          const T *from = scores.data() + begin * N + (k + r) * n, up = scale * dloss(k + r, 0), shift = log_sum(k + r, 0);
+          simd::transform<T>(n, tile + r * n,
+                             [&](index c, index m) { return up * simd::exp<T>(scale * simd::load_upto(from + c, m) - shift); });
+        }
+        multiply_packed<T>({tile, n, rows, 1, n}, 0, n, tokens.value_block(i) + (k - i) * panel<T>, d, ditems.row(begin), d, write::add,
+                           stop - i);
+      }
+  });
+  core::parallel_for(how, items.rows() - kept, stream_rows, [&](index from, index to) {
+    const index begin = kept + from, end = kept + to, rows = end - begin;
     alignas(core::alignment) T tile[stream_rows * stream_cols];
     for (index i = 0; i < N; i += stream_cols) {
       const index n = std::min(stream_cols, N - i);
@@ -143,11 +173,9 @@ void softmax_over_items_backward(core::in<T> dloss, core::in<T> x, core::in<T> i
       }
       multiply_packed<T>(plain(core::view<const T>(tile, rows, n)), 0, rows, tokens.value_block(i), d, ditems.row(begin), d, write::add);
     }
-    for (index i = 0; i < N; ++i) {
-      const index target = static_cast<index>(targets[static_cast<std::size_t>(i)]);
-      if (target >= begin && target < end) simd::add_scaled(ditems.row(target), -scale * dloss(i, 0), x.row(i), d);
-    }
   });
+  for (index i = 0; i < N; ++i)
+    simd::add_scaled(ditems.row(static_cast<index>(targets[static_cast<std::size_t>(i)])), -scale * dloss(i, 0), x.row(i), d);
 }
 
 }  // namespace cddrec::kernel
