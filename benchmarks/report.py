@@ -15,18 +15,21 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = ROOT / "build/benchmarks/bin/cddrec_benchmarks"
 SCALE = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}
 NOTES = "## Notes"  # what stands below is written by hand and kept
+OWN = "train_step/own_settings"
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--log", type=pathlib.Path, help="an interaction log for the training step; without it, one is drawn")
+    parser.add_argument("--own-log", type=pathlib.Path, help="another log, for the step with the library's own settings")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs/performance.md")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--filter", default="", help="only benchmarks whose name matches")
     parser.add_argument("--python", action="append", type=pathlib.Path, help="a Python whose PyTorch is a peer; may be repeated")
     given = parser.parse_args()
-    if given.log and not given.log.is_file():
-        sys.exit(f"report.py: {given.log}: is not a file")
+    for log in (given.log, given.own_log):
+        if log and not log.is_file():
+            sys.exit(f"report.py: {log}: is not a file")
     return given
 
 
@@ -47,11 +50,11 @@ def compiler():
     return f"{version}, {release} {native}"
 
 
-def run_benchmarks(given, *more):
+def run_benchmarks(given, log, *more):
     """The medians over the repetitions, in the order of the run."""
     environment = dict(os.environ, OMP_PROC_BIND="true")
-    if given.log:
-        environment["CDDREC_BENCH_LOG"] = str(given.log.resolve())
+    if log:
+        environment["CDDREC_BENCH_LOG"] = str(log.resolve())
     command = [BINARY, "--benchmark_format=json", f"--benchmark_repetitions={given.repetitions}", "--benchmark_min_time=0.05", *more]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     if run.returncode != 0:
@@ -63,10 +66,14 @@ def run_benchmarks(given, *more):
 
 def measure(given):
     if given.filter:
-        return run_benchmarks(given, f"--benchmark_filter={given.filter}")
+        return run_benchmarks(given, given.log, f"--benchmark_filter={given.filter}")
     # Those named large take gigabytes: each in a process of its own, so that no peak of memory is another's.
     large = ("train_step/large/adam_rows", "info_nce/large", "rank/large")
-    return run_benchmarks(given) + [m for name in large for m in run_benchmarks(given, f"--benchmark_filter={name}")]
+    own = run_benchmarks(given, given.own_log, f"--benchmark_filter={OWN}/") if given.own_log else []
+    for entry in own:
+        entry["run_name"] = entry["run_name"].replace(OWN, f"{OWN}/{given.own_log.stem}", 1)
+    return run_benchmarks(given, given.log) + own + [
+        m for name in large for m in run_benchmarks(given, given.log, f"--benchmark_filter={name}")]
 
 
 def cell(entry):
@@ -146,9 +153,10 @@ def bounds(medians, steps, kernels):
             own = min((p["fastest_ms"] for p in steps if p["peer"] == peer and p["torch"] == version), default=None)
             ratio(f"Office step, all T, beside peer `{peer}` on PyTorch {version} at its better number of threads", own, whole, least)
     at_most(f"Office step, {many} threads", whole and whole / 1e3, 0.22, "s")
-    for threads in (1, many):
-        step, products = ms("train_step/own_settings", threads), counter("train_step/own_settings", "products_ms", threads)
-        at_most(f"own settings' step, in times of its products, {threads} thread(s)", step and products and step / products, 1.3, "x")
+    for name in sorted({n[:n.index("/threads")] for n in entries if n.startswith(OWN)}, key=len):
+        for threads in (1, many):
+            step, products = ms(name, threads), counter(name, "products_ms", threads)
+            at_most(f"{name}, in times of its products, {threads} thread(s)", step and products and step / products, 1.3, "x")
     one, four = ms("train_step/office"), ms("train_step/office_distinct_4")
     ratio("four distinct steps of 20, beside all", one, four, 3.5)
     ratio(f"the whole step, 1 thread beside {many}", one, whole, 1.8)

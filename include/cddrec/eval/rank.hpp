@@ -53,7 +53,7 @@ concept rough_scorer = scorer<S> && requires(const S& s, histories users, core::
 
 /// Sizes of the block of scores that is in memory at a time. No result depends on them.
 struct block_sizes {
-  index users = 60;  // whole register tiles of a product, for vectors of any width
+  index users = 48;  // whole register tiles of a product, for vectors of any width
   index items = 512;
 };
 
