@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the benchmarks several times and writes their medians as a page; see run.sh, which builds them first."""
+"""Runs the benchmarks and their peers several times and writes them as a page; see run.sh, which builds them first.
+
+A pass runs everything once, so that the runs of a figure lie minutes apart and a burst of other load does not meet them all."""
 import argparse
 import json
 import math
@@ -23,7 +25,7 @@ def arguments():
     parser.add_argument("--log", type=pathlib.Path, help="an interaction log for the training step; without it, one is drawn")
     parser.add_argument("--own-log", type=pathlib.Path, help="another log, for the step with the library's own settings")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs/performance.md")
-    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--repetitions", type=int, default=3, help="passes")
     parser.add_argument("--filter", default="", help="only benchmarks whose name matches")
     parser.add_argument("--python", action="append", type=pathlib.Path, help="a Python whose PyTorch is a peer; may be repeated")
     given = parser.parse_args()
@@ -50,30 +52,45 @@ def compiler():
     return f"{version}, {release} {native}"
 
 
-def run_benchmarks(given, log, *more):
-    """The medians over the repetitions, in the order of the run."""
+def run_benchmarks(log, *more):
+    """One run of each, in their order."""
     environment = dict(os.environ, OMP_PROC_BIND="true")
     if log:
         environment["CDDREC_BENCH_LOG"] = str(log.resolve())
-    command = [BINARY, "--benchmark_format=json", f"--benchmark_repetitions={given.repetitions}", "--benchmark_min_time=0.05", *more]
+    command = [BINARY, "--benchmark_format=json", "--benchmark_min_time=0.05", *more]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     if run.returncode != 0:
         sys.exit(f"report.py: {BINARY.name} ended with {run.returncode}:\n" + "\n".join(run.stderr.splitlines()[-3:]))
-    # What runs once has no median.
-    return [b for b in json.loads(run.stdout)["benchmarks"] if b.get("aggregate_name", "median") == "median" and not (
-        b["run_type"] == "iteration" and b.get("repetitions", 1) > 1)] if run.stdout.strip() else []
+    return json.loads(run.stdout)["benchmarks"] if run.stdout.strip() else []
 
 
-def measure(given):
+def one_pass(given):
     if given.filter:
-        return run_benchmarks(given, given.log, f"--benchmark_filter={given.filter}")
-    # Those named large take gigabytes: each in a process of its own, so that no peak of memory is another's.
-    large = ("train_step/large/adam_rows", "info_nce/large", "rank/large")
-    own = run_benchmarks(given, given.own_log, f"--benchmark_filter={OWN}/") if given.own_log else []
+        return run_benchmarks(given.log, f"--benchmark_filter={given.filter}")
+    own = run_benchmarks(given.own_log, f"--benchmark_filter={OWN}/") if given.own_log else []
     for entry in own:
         entry["run_name"] = entry["run_name"].replace(OWN, f"{OWN}/{given.own_log.stem}", 1)
-    return run_benchmarks(given, given.log) + own + [
-        m for name in large for m in run_benchmarks(given, given.log, f"--benchmark_filter={name}")]
+    return run_benchmarks(given.log) + own
+
+
+def large(given):
+    """Those that take gigabytes, once: each in a process of its own, so that no peak of memory is another's."""
+    names = ("train_step/large/adam_rows", "info_nce/large", "rank/large") if not given.filter else ()
+    return [entry for name in names for entry in run_benchmarks(given.log, f"--benchmark_filter={name}")]
+
+
+def merged(passes, key):
+    """One entry a benchmark of several passes: the best of what is named fastest or is a peak, the median of the rest."""
+    groups = {}
+    for entry in (entry for one in passes for entry in one):
+        groups.setdefault(key(entry), []).append(entry)
+    best = {"fastest_ms": min, "products_ms": min, "fastest_products_ms": min, "p50_us": min, "users/s": max, "peak_MB": max}
+
+    def value(name, values):
+        numbers = all(isinstance(v, (int, float)) for v in values)
+        return best.get(name, statistics.median)(values) if numbers else values[0]
+
+    return [{name: value(name, [e[name] for e in entries]) for name in entries[0]} for entries in groups.values()]
 
 
 def cell(entry):
@@ -89,7 +106,7 @@ def tables(medians):
     """A table a kernel: a row for each shape, a column for each number of threads."""
     groups = {}
     for entry in medians:
-        kernel, _, rest = re.sub(r"/manual_time$|_median$", "", entry["run_name"]).partition("/")
+        kernel, _, rest = re.sub(r"/manual_time$", "", entry["run_name"]).partition("/")
         threads = int(re.search(r"threads:(\d+)", rest).group(1))
         shape = re.sub(r"/?threads:\d+|/?manual_time", "", rest).strip("/").replace("/", " ")
         groups.setdefault(kernel, {}).setdefault(shape, {})[threads] = cell(entry)
@@ -104,7 +121,7 @@ def tables(medians):
 
 
 def peers(given):
-    """(steps, kernels): what the peers print, for every Python that has PyTorch among those named."""
+    """[steps, kernels]: what the peers print, for every Python that has PyTorch among those named."""
     found = {"steps": [], "kernels": []}
     scripts = [("kernels", "kernels.py", [])]
     if given.log:
@@ -112,13 +129,13 @@ def peers(given):
     for python in given.python or dict.fromkeys([sys.executable, "/usr/bin/python3"]):
         for kind, script, more in scripts:
             for threads in (1, os.cpu_count()):
-                command = [python, ROOT / "benchmarks/peers" / script, "--threads", str(threads), *more]
+                command = [python, ROOT / "benchmarks/peers" / script, "--threads", str(threads), "--repetitions", "3", *more]
                 run = subprocess.run(command, capture_output=True, text=True)
                 found[kind] += [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
                 if run.returncode != 0:
                     print(f"{script} with {python} is left out: {run.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
                     break
-    return found["steps"], found["kernels"]
+    return [found["steps"], found["kernels"]]
 
 
 def time_of(entries, name):
@@ -129,7 +146,7 @@ def time_of(entries, name):
 
 def bounds(medians, steps, kernels):
     """(what, bound, measured, met or None) for every figure that the library promises, all from this run."""
-    entries = {re.sub(r"/manual_time|_median|/iterations:\d+|/repeats:\d+", "", e["run_name"]): e for e in medians}
+    entries = {re.sub(r"/manual_time|/iterations:\d+|/repeats:\d+", "", e["run_name"]): e for e in medians}
     many = max((int(m.group(1)) for m in re.finditer(r"threads:(\d+)", " ".join(entries))), default=1)
     ms = lambda name, threads=1: time_of(entries, f"{name}/threads:{threads}")
     counter = lambda name, key, threads=1: entries.get(f"{name}/threads:{threads}", {}).get(key)
@@ -232,14 +249,18 @@ def bounds(medians, steps, kernels):
 
 def main():
     given = arguments()
-    medians = measure(given)
-    steps, kernels = ([], []) if given.filter else peers(given)
-    lines = ["# Performance", "", f"Written by `benchmarks/run.sh`; medians of {given.repetitions} runs.", "",
+    passes, of_peers = [large(given)], []
+    for _ in range(given.repetitions):
+        passes.append(one_pass(given))
+        of_peers.append([[], []] if given.filter else peers(given))
+    medians = merged(passes, lambda e: e["run_name"])
+    steps, kernels = (merged([of[kind] for of in of_peers], lambda e: (e.get("peer", e.get("kernel")), e["torch"], e["threads"])) for kind in (0, 1))
+    lines = ["# Performance", "", f"Written by `benchmarks/run.sh`; medians of {given.repetitions} passes through all of it.", "",
              f"- {processor()}", f"- {compiler()}", f"- the training step on {given.log.name if given.log else 'a drawn log'}",
              "- A share is that of a ceiling measured in the same run on the same threads: a multiply-add loop for GFLOP/s, a plain stream",
-             "  of the same size and kind for GB/s. A time is the mean over a run, a rate is that of its fastest call.", ""]
+             "  of the same size and kind for GB/s. A time is the mean over a run, a rate is that of the run's fastest call.", ""]
     if not given.filter:
-        lines += ["## Bounds", "", "Ratios are of the fastest calls of this run.", "", "| figure | bound | measured | |", "|---|---|---|---|"]
+        lines += ["## Bounds", "", "Ratios are of the fastest calls of all passes.", "", "| figure | bound | measured | |", "|---|---|---|---|"]
         lines += [f"| {what} | {bound} | {measured} | {'' if met is None else 'met' if met else 'not met'} |" for what, bound, measured, met in bounds(medians, steps, kernels)]
         lines += [""]
     if steps:
