@@ -1,8 +1,7 @@
 // cddrec evaluate: a model's metrics on a log's held-out items.
 #pragma once
 
-#include "model_file.hpp"
-#include "report.hpp"
+#include "diagnose.hpp"
 
 namespace cddrec::cli {
 
@@ -25,7 +24,7 @@ inline data::interactions in_model_numbers(const data::interactions& log, const 
   return mapped;
 }
 
-inline void run_evaluate(const std::string& directory, const std::string& data, const std::string& which, bool as_json,
+inline void run_evaluate(const std::string& directory, const std::string& data, const std::string& which, bool diagnose, bool as_json,
                          core::execution how) {
   const auto started = std::chrono::steady_clock::now();
   const loaded_model m = load_model(directory);
@@ -40,15 +39,18 @@ inline void run_evaluate(const std::string& directory, const std::string& data, 
   if (metrics.target_in_history > 0)
     std::cerr << "cddrec: " << metrics.target_in_history << " targets stand in their own history: counted as misses\n";
   const auto best = read_optimum(data, which);
+  const json figures = diagnose ? diagnostics(m, which == "valid" ? split.validation() : split.test(), how) : json();
   if (!as_json) {
     std::vector<std::pair<std::string, json>> table{{m.kind, to_json(metrics)}};
     if (best) table.emplace_back("best possible", *best);
     std::cout << which << ", full ranking of " << split.items() << " items, " << metrics.users << " users\n";
     print_table(table);
+    if (diagnose) print_diagnostics(figures);
     return;
   }
   json out{{"model", m.kind}, {"split", which}, {"users", metrics.users}, {"metrics", to_json(metrics)}};
   if (best) out["best"] = *best;
+  if (diagnose) out["diagnostics"] = figures;
   out["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   std::cout << out.dump() << '\n';
 }

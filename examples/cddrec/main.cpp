@@ -60,7 +60,7 @@ int run(int argc, char** argv) {
   std::vector<std::string> assignments;
   std::optional<std::string> seed, epochs;
   train_options o;
-  bool as_json = false;
+  bool as_json = false, diagnose = false;
   index top = 10;
   generate->add_option("--users", synthetic.users, "Number of users")->required();
   generate->add_option("--items", synthetic.items, "Number of items")->required();
@@ -71,7 +71,7 @@ int run(int argc, char** argv) {
   CLI::App* train = app.add_subcommand("train", "Train a model on a log: one line a user, `user item item …`, oldest first");
   train->add_option("--data", o.data, "The log")->required();
   train->add_option("--output", o.output, "Directory for the model")->required();
-  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember({"cddrec", "markov", "popularity"}));
+  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember({"cddrec", "item_knn", "markov", "popularity"}));
   train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own");
   train->add_option("--config", config, "File of settings, `key = value`");
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all");
@@ -85,6 +85,7 @@ int run(int argc, char** argv) {
   evaluate->add_option("--model", model_directory, "Directory of the model")->required();
   evaluate->add_option("--data", data_file, "The log")->required();
   evaluate->add_option("--split", which, "valid or test")->check(CLI::IsMember({"valid", "test"}));
+  evaluate->add_flag("--diagnostics", diagnose, "Whether vectors and lists have collapsed, beside Gaussian noise");
   evaluate->add_flag("--json", as_json, "One JSON object");
   add_threads(evaluate);
 
@@ -112,7 +113,7 @@ int run(int argc, char** argv) {
     check(s);
     run_train(o, s, how);
   }
-  if (*evaluate) run_evaluate(model_directory, data_file, which, as_json, how);
+  if (*evaluate) run_evaluate(model_directory, data_file, which, diagnose, as_json, how);
   if (*recommend) {
     if (!*by_history && !*by_input) throw input_error("recommend: give a history with --history, or a file of them with --input");
     run_recommend(model_directory, history, input, top, as_json, how);

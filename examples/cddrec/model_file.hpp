@@ -1,5 +1,5 @@
 // A model directory: `model.safetensors` is the model of the best epoch, whole in itself; `training.safetensors` is where training stands.
-// Three kinds of model can lie there: cddrec, popularity and markov.
+// Four kinds of model can lie there: cddrec, item_knn, markov and popularity.
 #pragma once
 
 #include <optional>
@@ -19,14 +19,14 @@ struct loaded_model {
   std::string kind;
   run_settings settings;
   data::id_map ids;
-  std::variant<std::monostate, network, baseline::popularity, baseline::markov> model;
+  std::variant<std::monostate, network, baseline::popularity, baseline::markov, baseline::item_knn> model;
 };
 
 inline io::tensor_file describe(const std::string& kind, const run_settings& s, const data::id_map& ids) {
   io::tensor_file file;
   file.metadata["format"] = "cddrec 1";
   file.metadata["model"] = kind;
-  if (kind == "cddrec")
+  if (kind == "cddrec" || kind == "item_knn")
     for (const auto& [name, key] : setting_keys()) file.metadata["settings." + name] = key.get(s);
   io::put_ids(file, ids);
   return file;
@@ -38,10 +38,13 @@ inline std::string required(const io::tensor_file& file, const std::string& name
   return found->second;
 }
 
-/// A setting as it was written; files older than the key `optimizer` were made when there was one optimiser.
+/// A setting as it was written. A file older than a key was made when there was no choice.
 inline std::string written_setting(const io::tensor_file& file, const std::string& name, const std::string& where) {
+  static const std::map<std::string, std::string> before{
+      {"optimizer", "adam"}, {"step_choice", "weighted"}, {"neighbours", "200"}, {"shrinkage", "10"}, {"decay", "0.5"}};
   const std::string key = "settings." + name;
-  return name == "optimizer" && !file.metadata.contains(key) ? "adam" : required(file, key, where);
+  const auto older = before.find(name);
+  return older != before.end() && !file.metadata.contains(key) ? older->second : required(file, key, where);
 }
 
 inline run_settings read_settings(const io::tensor_file& file, const std::string& where) {
@@ -72,8 +75,18 @@ inline void save_markov(const fs::path& directory, const baseline::markov& model
   io::tensor_file file = describe("markov", {}, ids);
   put_indices(file, "counts", model.item_counts().counts());
   put_indices(file, "transitions.offsets", model.transition_counts().offsets);
-  put_indices(file, "transitions.successors", model.transition_counts().successors);
-  put_indices(file, "transitions.counts", model.transition_counts().counts);
+  put_indices(file, "transitions.successors", model.transition_counts().items);
+  put_indices(file, "transitions.counts", model.transition_counts().values);
+  file.save(model_path(directory));
+}
+
+inline void save_item_knn(const fs::path& directory, const baseline::item_knn& model, const run_settings& s, const data::id_map& ids) {
+  io::tensor_file file = describe("item_knn", s, ids);
+  put_indices(file, "counts", model.item_counts().counts());
+  put_indices(file, "neighbours.offsets", model.neighbours().offsets);
+  put_indices(file, "neighbours.items", model.neighbours().items);
+  const auto& similarities = model.neighbours().values;
+  file.add<double>("neighbours.similarities", {static_cast<index>(similarities.size())}, similarities);
   file.save(model_path(directory));
 }
 
@@ -95,18 +108,28 @@ inline loaded_model load_model(const fs::path& directory) {
     m.settings = read_settings(file, where);
     m.model = make_network(m.settings, m.ids.size());
     io::get_weights(file, std::get<network>(m.model), where);
-  } else if (m.kind == "popularity" || m.kind == "markov") {
+  } else if (m.kind == "popularity" || m.kind == "markov" || m.kind == "item_knn") {
     baseline::popularity counts(indices("counts"));
     if (counts.items() != m.ids.size()) throw input_error(where + ": damaged model: counts and item ids differ in number");
+    const auto rows = [&](auto& table, const std::string& name, const char* items) {
+      table.offsets = indices((name + ".offsets").c_str());
+      const auto columns = indices((name + items).c_str());
+      table.items.assign(columns.begin(), columns.end());
+    };
     if (m.kind == "popularity") {
       m.model = std::move(counts);
-    } else {
-      const auto successors = indices("transitions.successors");
+    } else if (m.kind == "markov") {
       baseline::transitions table;
-      table.offsets = indices("transitions.offsets");
-      table.successors.assign(successors.begin(), successors.end());
-      table.counts = indices("transitions.counts");
+      rows(table, "transitions", ".successors");
+      table.values = indices("transitions.counts");
       m.model.emplace<baseline::markov>(std::move(counts), std::move(table));
+    } else {
+      m.settings = read_settings(file, where);
+      baseline::sparse_rows<double> table;
+      rows(table, "neighbours", ".items");
+      const auto similarities = file.values<double>("neighbours.similarities");
+      table.values.assign(similarities.begin(), similarities.end());
+      m.model.emplace<baseline::item_knn>(std::move(counts), std::move(table), knn_settings(m.settings));
     }
   } else {
     throw input_error(where + ": unknown kind of model '" + m.kind + "'");
@@ -173,7 +196,8 @@ template <class F>
 auto with_scorer(const loaded_model& m, core::execution how, F&& f) {
   if (const auto* net = std::get_if<network>(&m.model)) return f(model::ranker<network>(*net, how));
   if (const auto* popularity = std::get_if<baseline::popularity>(&m.model)) return f(*popularity);
-  return f(std::get<baseline::markov>(m.model));
+  if (const auto* markov = std::get_if<baseline::markov>(&m.model)) return f(*markov);
+  return f(std::get<baseline::item_knn>(m.model));
 }
 
 }  // namespace cddrec::cli

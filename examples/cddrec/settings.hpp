@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "cddrec/baseline/item_knn.hpp"
 #include "cddrec/loss/combine.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "cddrec/train/fit.hpp"
@@ -32,9 +33,13 @@ struct run_settings {
   std::string objective = "combined", divergence = "dot_product", contrastive = "exact", negatives = "uniform";
   double divergence_weight = 1, lambda = 0, temperature = 0.5, softmax_weight = 1, softmax_temperature = 0.1;
   // Training
+  std::string step_choice = "weighted";
   index sampled_steps = 1, batch_users = 128, epochs = 200, patience = 20, seed = 42;
   double learning_rate = 1e-3;
   std::string optimizer = "adam";
+  // item_knn
+  index neighbours = 200;
+  double shrinkage = 10, decay = 0.5;
 };
 
 /// How a key reads and writes its setting; set() throws input_error for a value that is not allowed.
@@ -103,12 +108,12 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"denoiser", choice("denoiser", &r::denoiser, {"cross_decoder"})},
       {"residual", flag("residual", &r::residual)},
       {"feed_forward", flag("feed_forward", &r::feed_forward)},
-      {"schedule", choice("schedule", &r::schedule, {"linear", "cosine"})},
+      {"schedule", choice("schedule", &r::schedule, {"linear", "cosine", "sqrt", "truncated_linear"})},
       {"steps", whole("steps", &r::steps, 1, "1 to 100000", 100000)},
       {"beta_first", real("beta_first", &r::beta_first, tiny, below_one, "in (0, 1)")},
       {"beta_last", real("beta_last", &r::beta_last, tiny, below_one, "in (0, 1)")},
       {"objective", choice("objective", &r::objective, {"paper", "softmax", "combined"})},
-      {"divergence", choice("divergence", &r::divergence, {"kl", "kl_mean", "dot_product"})},
+      {"divergence", choice("divergence", &r::divergence, {"kl", "kl_mean", "squared_distance", "dot_product"})},
       {"divergence_weight", real("divergence_weight", &r::divergence_weight, 0, huge, "0 to 1e6")},
       {"contrastive", choice("contrastive", &r::contrastive, {"exact", "exact_masked"})},
       {"negatives", choice("negatives", &r::negatives, {"uniform"})},
@@ -117,11 +122,15 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"softmax_weight", real("softmax_weight", &r::softmax_weight, 0, huge, "0 to 1e6")},
       {"softmax_temperature", real("softmax_temperature", &r::softmax_temperature, 0.01, huge, "0.01 or more")},
       {"sampled_steps", whole("sampled_steps", &r::sampled_steps, 0, "0 (all) to 1000000000")},
+      {"step_choice", choice("step_choice", &r::step_choice, {"weighted", "uniform"})},
       {"batch_users", whole("batch_users", &r::batch_users, 1, "1 to 1000000000")},
       {"epochs", whole("epochs", &r::epochs, 1, "1 to 1000000000")},
       {"patience", whole("patience", &r::patience, 0, "0 (never stops early) to 1000000000")},
       {"learning_rate", real("learning_rate", &r::learning_rate, tiny, huge, "positive")},
       {"optimizer", choice("optimizer", &r::optimizer, {"adam", "adam_rows"})},
+      {"neighbours", whole("neighbours", &r::neighbours, 1, "1 to 1000000000")},
+      {"shrinkage", real("shrinkage", &r::shrinkage, 0, huge, "0 to 1e6")},
+      {"decay", real("decay", &r::decay, tiny, 1, "in (0, 1]")},
       {"seed", whole("seed", &r::seed, 0, "0 or more", std::numeric_limits<index>::max())}};
   return keys;
 }
@@ -164,7 +173,7 @@ inline run_settings preset(const std::string& name) {
 
 /// A divergence chosen at run time is a divergence policy like any other.
 struct any_divergence {
-  std::variant<loss::kl, loss::kl_mean, loss::dot_product> choice;
+  std::variant<loss::kl, loss::kl_mean, loss::squared_distance, loss::dot_product> choice;
 
   bool samples() const {
     return std::visit([](const auto& d) { return d.samples; }, choice);
@@ -183,10 +192,22 @@ inline optim::adam_rows updated_rows(const run_settings& s) {
   return s.optimizer == "adam_rows" ? optim::adam_rows::touched : optim::adam_rows::all;
 }
 
+inline train::step_law law_of_steps(const run_settings& s) {
+  return s.step_choice == "uniform" ? train::step_law::uniform : train::step_law::by_weight;
+}
+
+inline baseline::item_knn_settings knn_settings(const run_settings& s) {
+  return {.neighbours = s.neighbours, .shrinkage = s.shrinkage, .decay = s.decay};
+}
+
+inline diffusion::process<float> make_process(const run_settings& s) {
+  if (s.schedule == "cosine") return {diffusion::cosine_schedule{}, s.steps};
+  if (s.schedule == "sqrt") return {diffusion::sqrt_schedule{}, s.steps};
+  if (s.schedule == "truncated_linear") return {diffusion::truncated_linear_schedule{}, s.steps};
+  return {diffusion::linear_schedule{.first = s.beta_first, .last = s.beta_last}, s.steps};
+}
+
 inline network make_network(const run_settings& s, index items) {
-  const auto process = s.schedule == "cosine"
-                           ? diffusion::process<float>(diffusion::cosine_schedule{}, s.steps)
-                           : diffusion::process<float>(diffusion::linear_schedule{.first = s.beta_first, .last = s.beta_last}, s.steps);
   return network({.items = items,
                   .width = s.width,
                   .layers = s.layers,
@@ -196,13 +217,14 @@ inline network make_network(const run_settings& s, index items) {
                   .attention_dropout = s.attention_dropout,
                   .residual = s.residual,
                   .feed_forward = s.feed_forward},
-                 process, core::seed{static_cast<std::uint64_t>(s.seed)});
+                 make_process(s), core::seed{static_cast<std::uint64_t>(s.seed)});
 }
 
 inline auto make_objective(const run_settings& s) {
   any_divergence divergence{loss::dot_product{}};
   if (s.divergence == "kl") divergence.choice = loss::kl{};
   if (s.divergence == "kl_mean") divergence.choice = loss::kl_mean{};
+  if (s.divergence == "squared_distance") divergence.choice = loss::squared_distance{};
   const bool paper = s.objective != "softmax", softmax = s.objective != "paper";
   const auto weight = [](bool used, double w) { return used ? static_cast<float>(w) : 0.0f; };
   const float temperature = static_cast<float>(s.temperature);

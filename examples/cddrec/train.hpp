@@ -101,8 +101,11 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   const baseline::markov markov(split);
   table.emplace_back("popularity", test_metrics(popularity, split, how));
   table.emplace_back("markov", test_metrics(markov, split, how));
+  const baseline::item_knn item_knn(split, knn_settings(s), how);
+  table.emplace_back("item_knn", test_metrics(item_knn, split, how));
   if (o.model == "popularity") save_popularity(o.output, popularity, log.items);
   if (o.model == "markov") save_markov(o.output, markov, log.items);
+  if (o.model == "item_knn") save_item_knn(o.output, item_knn, s, log.items);
   if (o.model == "cddrec") {
     network net = make_network(s, split.items());
     train::fit_state<float> state;
@@ -120,6 +123,7 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
                                    {.epochs = s.epochs,
                                     .batch_users = s.batch_users,
                                     .sampled_steps = s.sampled_steps,
+                                    .law = law_of_steps(s),
                                     .learning_rate = s.learning_rate,
                                     .adam_rows = updated_rows(s),
                                     .patience = s.patience,

@@ -23,8 +23,8 @@ TEST_CASE("Markov counts neighbours in the training sequences") {
   const auto& table = m.transition_counts();
   // 0 → 1 twice, 2 once; 1 → 2 once, 3 twice; 3 → 1 and 3 once each
   CHECK(table.offsets == std::vector<index>{0, 2, 4, 4, 6, 6});
-  CHECK(table.successors == std::vector<data::item>{1, 2, 2, 3, 1, 3});
-  CHECK(table.counts == std::vector<index>{2, 1, 1, 2, 1, 1});
+  CHECK(table.items == std::vector<data::item>{1, 2, 2, 3, 1, 3});
+  CHECK(table.values == std::vector<index>{2, 1, 1, 2, 1, 1});
 }
 
 TEST_CASE("Markov ranks transitions first, popularity below, by the newest item alone") {
@@ -66,7 +66,7 @@ TEST_CASE("damaged transitions are refused") {
   CHECK_THROWS_WITH(make({0, 3, 2}, {0, 1}, {1, 1}), offsets);
   CHECK_THROWS_WITH(make({0, 2, 3}, {0, 1}, {1, 1}), offsets);
   CHECK_THROWS_WITH(make({0, 2, 2}, {0, 1}, {1}), offsets);
-  const auto successors = ContainsSubstring("successors of item 0");
+  const auto successors = ContainsSubstring("row of item 0");
   CHECK_THROWS_WITH(make({0, 2, 2}, {1, 0}, {1, 1}), successors);
   CHECK_THROWS_WITH(make({0, 2, 2}, {1, 1}, {1, 1}), successors);
   CHECK_THROWS_WITH(make({0, 2, 2}, {0, 2}, {1, 1}), successors);

@@ -138,8 +138,28 @@ TEST_CASE("the best possible metrics stand beside the log they belong to, and no
   refused("evaluate --model model --data edited.txt", "is not what `cddrec generate` writes");
 }
 
+TEST_CASE("diagnostics stand beside the metrics") {
+  const outcome e = shop().run("evaluate --model model --data log.txt --json --diagnostics");
+  CHECK(e.status == 0);
+  CHECK_THAT(e.out, ContainsSubstring("\"diagnostics\":{\"lists\":{\"gap_to_second\":"));
+  for (const char* name : {"\"predictions\":{\"mean_cosine\":", "\"items\":{", "\"noise\":{", "\"alignment\":", "\"lists\":200}"})
+    CHECK_THAT(e.out, ContainsSubstring(name));
+  CHECK(std::count(e.out.begin(), e.out.end(), '\n') == 1);
+  CHECK_THAT(shop().run("evaluate --model model --data log.txt --diagnostics").out, ContainsSubstring("effective_rank "));
+  CHECK(shop().run("evaluate --model model --data log.txt --json").out.find("diagnostics") == std::string::npos);
+}
+
+TEST_CASE("policies are chosen by name") {
+  for (const char* policy : {"schedule=sqrt", "schedule=truncated_linear", "divergence=squared_distance", "step_choice=uniform"}) {
+    const std::string output = "by_" + std::string(policy);
+    CHECK(shop().run("train --data log.txt --epochs 1 --set width=8 --set heads=1 --output " + output + " --set " + policy).status == 0);
+    CHECK(shop().run("evaluate --data log.txt --model " + output).status == 0);
+  }
+  refused("train --data log.txt --output other --set schedule=square", "'square' is not one of: linear, cosine, sqrt, truncated_linear");
+}
+
 TEST_CASE("baselines are models too") {
-  for (const std::string kind : {"popularity", "markov"}) {
+  for (const std::string kind : {"popularity", "markov", "item_knn"}) {
     CHECK(shop().run("train --data log.txt --output " + kind + " --model " + kind).status == 0);
     const outcome e = shop().run("evaluate --model " + kind + " --data log.txt --json");
     CHECK(e.status == 0);

@@ -29,6 +29,28 @@ TEST_CASE("the cosine schedule's product is a squared cosine until it is cut") {
   CHECK(low.beta(0, 50) == s.beta(0, 50));
 }
 
+TEST_CASE("the root schedule's product is one less the root of the time until it is cut") {
+  const diffusion::sqrt_schedule s;
+  auto f = [](double time) { return 1 - std::sqrt(time + 1e-4); };
+  double alpha_bar = 1;
+  for (index t = 0; t < 29; ++t) {
+    alpha_bar *= 1 - s.beta(t, 30);
+    CHECK(std::abs(alpha_bar - f(double(t + 1) / 30) / f(0)) < 1e-14);
+  }
+  CHECK(s.beta(29, 30) == 0.999);
+  CHECK(s.beta(0, 1) == 0.999);
+}
+
+TEST_CASE("the truncated linear schedule stretches a thousand steps, and ends lower where there are few") {
+  const diffusion::truncated_linear_schedule s;
+  CHECK(s.beta(0, 2000) == Approx(0.5e-4 + 0.01));
+  CHECK(s.beta(1999, 2000) == Approx(0.01 + 0.01));
+  CHECK(s.beta(0, 20) == Approx(50 * 1e-4 + 0.01));  // 50 * 0.02 + 0.01 would be above 1
+  CHECK(s.beta(19, 20) == Approx(50 * 1e-3 + 0.01));
+  for (index t = 1; t < 20; ++t) CHECK(s.beta(t, 20) - s.beta(t - 1, 20) == Approx(50 * 9e-4 / 19));
+  CHECK(s.beta(0, 1) == 0.999);
+}
+
 namespace {
 struct without_beta {};
 struct with_wrong_arguments {
@@ -42,6 +64,8 @@ struct from_a_stranger {
 TEST_CASE("a schedule is whatever has a beta") {
   CHECK(diffusion::noise_schedule<diffusion::linear_schedule>);
   CHECK(diffusion::noise_schedule<diffusion::cosine_schedule>);
+  CHECK(diffusion::noise_schedule<diffusion::sqrt_schedule>);
+  CHECK(diffusion::noise_schedule<diffusion::truncated_linear_schedule>);
   CHECK(diffusion::noise_schedule<from_a_stranger>);
   CHECK_FALSE(diffusion::noise_schedule<without_beta>);
   CHECK_FALSE(diffusion::noise_schedule<with_wrong_arguments>);

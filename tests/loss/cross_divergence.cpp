@@ -70,6 +70,23 @@ TEST_CASE("gradients of the divergences by central differences") {
   CHECK(error(loss::kl{}) < 1e-6);
   CHECK(error(loss::kl_mean{.variance = 0.5}) < 1e-6);
   CHECK(error(loss::dot_product{}) < 1e-6);
+  CHECK(error(loss::squared_distance{}) < 1e-6);
+}
+
+TEST_CASE("the squared distance is that of the samples, in closed form") {
+  const diffusion::process<double> process(schedule_for{0.6, 0.3}, 2);
+  const matrices x{normal_matrix<double>(9, 4, 1), normal_matrix<double>(9, 4, 2), normal_matrix<double>(9, 4, 3),
+                   normal_matrix<double>(9, 4, 4), normal_matrix<double>(9, 4, 5)};
+  std::array<double, 3> parts{};
+  value_and_gradients(x, [&](auto& v) { return run_objective(loss::cross_divergence<loss::squared_distance>{}, v, process, parts); });
+  double expected = 0, slopes = 0;
+  for (index i = 0; i < 9; ++i) {  // of a negative, a sample, and the noised target: inputs 2, 3 and 4
+    const double near = (x[3].row(i) - x[4].row(i)).squaredNorm(), far = (x[3].row(i) - x[2].row(i)).squaredNorm();
+    expected += std::log1p(std::exp(near)) + std::log1p(std::exp(-far));
+    slopes += 4 * far / std::pow(1 + std::exp(far), 2);
+  }
+  CHECK(parts[0] == Approx(expected / 9).epsilon(1e-12));
+  CHECK(parts[2] == Approx(std::sqrt(slopes) / 9).epsilon(1e-12));
 }
 
 TEST_CASE("the reported gradient of the negatives is that of the loss") {

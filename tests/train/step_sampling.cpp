@@ -45,16 +45,26 @@ TEST_CASE("the expectation of K = 2 draws of T = 4 steps is the full sum") {
   CHECK(std::abs(expected - full) < 1e-12);
 }
 
-TEST_CASE("sampled steps come in proportion to their weights") {
+TEST_CASE("sampled steps weigh as all of them do on average, by either law") {
   std::vector<train::weighted_step> steps;
-  std::vector<double> mean(6, 0);
   const int draws = 20000;
-  for (int s = 0; s < draws; ++s) {
-    train::choose_steps(6, 2, core::random(core::seed{7}).child(static_cast<std::uint64_t>(s)), steps);
-    CHECK((steps.size() == 1 || steps.size() == 2));
-    for (const auto& step : steps) mean[static_cast<std::size_t>(step.t)] += step.weight / draws;
+  for (const auto law : {train::step_law::by_weight, train::step_law::uniform}) {
+    std::vector<double> mean(6, 0), times(6, 0);
+    for (int s = 0; s < draws; ++s) {
+      train::choose_steps(6, 2, core::random(core::seed{7}).child(static_cast<std::uint64_t>(s)), steps, law);
+      REQUIRE((steps.size() == 1 || steps.size() == 2));
+      for (const auto& step : steps) {
+        mean[static_cast<std::size_t>(step.t)] += step.weight / draws;
+        times[static_cast<std::size_t>(step.t)] += 1.0 / draws;
+      }
+    }
+    for (std::size_t t = 0; t < mean.size(); ++t) CHECK(mean[t] == Approx(1.0 / double(t + 1)).margin(0.04));
+    // drawn at least once in two: 1 - (5 / 6)^2 for every step by the even law, far less for the last by the other
+    if (law == train::step_law::uniform)
+      for (double often : times) CHECK(often == Approx(1 - 25.0 / 36).margin(0.02));
+    else
+      CHECK(times[5] < 0.2);
   }
-  for (std::size_t t = 0; t < mean.size(); ++t) CHECK(mean[t] == Approx(1.0 / double(t + 1)).margin(0.04));
 }
 
 }  // namespace cddrec::test

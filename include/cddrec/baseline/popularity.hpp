@@ -2,6 +2,8 @@
 // The rival that knows nothing of anybody; a model that does not beat it has learned nothing.
 #pragma once
 
+#include <numeric>
+
 #include "cddrec/eval/rank.hpp"
 
 namespace cddrec::baseline {
@@ -28,6 +30,14 @@ class popularity {
 
   /// How often each item was seen, [V].
   const std::vector<index>& counts() const { return counts_; }
+
+  /// Counts over one more than their sum, [V]: below 1 even where one item is all there is.
+  std::vector<double> shares() const {
+    const double total = std::accumulate(counts_.begin(), counts_.end(), 0.0);
+    std::vector<double> shares;
+    for (index count : counts_) shares.push_back(static_cast<double>(count) / (total + 1));
+    return shares;
+  }
 
   /// A scorer: the score is the count, whatever the history.
   index items() const { return static_cast<index>(counts_.size()); }

@@ -58,6 +58,19 @@ struct dot_product {
   }
 };
 
+/// The squared distance of the same samples: D = |x_hat - x|^2.
+struct squared_distance {
+  static constexpr bool samples = true;
+  template <class T>
+  variable<T> operator()(const step<T>&, const side<T>& view, const variable<T>& item) const {
+    return autodiff::squared_distance(view.x_hat, item);
+  }
+  template <class T>
+  static T squared_slope(const step<T>&, const side<T>&, const variable<T>&, index, T divergence) {
+    return T(4) * divergence;
+  }
+};
+
 /// Both views' cross-divergence. `names`: cd, cd_aug and negative_gradient, the norm of the gradient with respect to the main
 /// view's predictions that comes from its negatives.
 template <class Divergence = kl>

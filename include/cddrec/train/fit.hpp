@@ -17,6 +17,7 @@ struct fit_settings {
   index epochs = 200;
   index batch_users = 128;
   index sampled_steps = 0;  // diffusion steps a batch, drawn; 0 trains on all of them
+  step_law law = step_law::by_weight;
   double learning_rate = 1e-3;
   /// `touched`: with sampled negatives alone a step costs the same for any catalogue, but it is another Adam, see optim::adam_rows.
   optim::adam_rows adam_rows = optim::adam_rows::all;
@@ -131,7 +132,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
           std::min(settings.batch_users, split.training_users() - first),
           [&](index i) { return split.training(order[static_cast<std::size_t>(first + i)]); }, net.settings().max_length, net.items(), what,
           settings.augmentation, own.child(0));
-      choose_steps(net.process().steps(), settings.sampled_steps, own.child(1), steps);
+      choose_steps(net.process().steps(), settings.sampled_steps, own.child(1), steps, settings.law);
       try {
         report.loss += accumulate_gradient(net, objective, batch, steps, own.child(2), memory, settings.how, parts);
       } catch (const numeric_error& e) {

@@ -1,5 +1,5 @@
 // Which diffusion steps a batch trains on, and with what weights: all of them (Eq. 16), or an unbiased sample.
-// Steps are drawn in proportion to their weight 1 / (t + 1), with replacement; repeated draws are merged.
+// Steps are drawn with replacement, by their weight 1 / (t + 1) or evenly; repeated draws are merged.
 #pragma once
 
 #include <vector>
@@ -16,21 +16,31 @@ struct weighted_step {
   double weight;
 };
 
-/// `count` = 0: every step t < steps with weight 1 / (t + 1). Otherwise `count` draws with p_t = (1 / (t + 1)) / H_T, merged into
-/// multiplicities n_t, each with weight (H_T / count) n_t: the expectation is the full sum. `out` is replaced, steps rise.
-inline void choose_steps(index steps, index count, const core::random& draw, std::vector<weighted_step>& out) {
+/// How steps are drawn: in proportion to their weight, or each as likely. Either way the estimate is unbiased.
+enum class step_law { by_weight, uniform };
+
+/// `count` = 0: every step t < steps with weight w_t = 1 / (t + 1). Otherwise `count` draws with p_t = w_t / H_T, or 1 / T, merged
+/// into multiplicities n_t, each with weight n_t w_t / (count p_t): the expectation is the full sum. `out` is replaced, steps rise.
+inline void choose_steps(index steps, index count, const core::random& draw, std::vector<weighted_step>& out,
+                         step_law law = step_law::by_weight) {
   out.clear();
+  const auto weight = [](index t) { return 1.0 / static_cast<double>(t + 1); };
   if (count == 0) {
-    for (index t = 0; t < steps; ++t) out.push_back({t, 1.0 / static_cast<double>(t + 1)});
+    for (index t = 0; t < steps; ++t) out.push_back({t, weight(t)});
     return;
   }
   double harmonic = 0;
-  for (index t = 0; t < steps; ++t) harmonic += 1.0 / static_cast<double>(t + 1);
+  for (index t = 0; t < steps; ++t) harmonic += weight(t);
   for (index t = 0; t < steps; ++t) out.push_back({t, 0});
   for (index k = 0; k < count; ++k) {
-    double left = static_cast<double>(draw.uniform(k)) * harmonic;
     index t = 0;
-    for (; t + 1 < steps && left >= 1.0 / static_cast<double>(t + 1); ++t) left -= 1.0 / static_cast<double>(t + 1);
+    if (law == step_law::uniform) {
+      t = draw.below(k, steps);
+      out[static_cast<std::size_t>(t)].weight += weight(t) * static_cast<double>(steps) / static_cast<double>(count);
+      continue;
+    }
+    double left = static_cast<double>(draw.uniform(k)) * harmonic;
+    for (; t + 1 < steps && left >= weight(t); ++t) left -= weight(t);
     out[static_cast<std::size_t>(t)].weight += harmonic / static_cast<double>(count);
   }
   std::erase_if(out, [](const weighted_step& s) { return s.weight == 0; });

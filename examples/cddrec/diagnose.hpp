@@ -1,0 +1,65 @@
+// cddrec evaluate --diagnostics: whether a model's vectors and lists have collapsed, beside Gaussian noise of the same shape.
+#pragma once
+
+#include "cddrec/eval/diagnostics.hpp"
+#include "model_file.hpp"
+#include "report.hpp"
+
+namespace cddrec::cli {
+
+inline json vector_figures(core::view<const float> x) {
+  const eval::spectrum s = eval::singular_spectrum<float>(x);
+  return {{"mean_cosine", eval::mean_cosine<float>(x)},
+          {"effective_rank", s.effective_rank},
+          {"top_singular_share", s.top_share},
+          {"uniformity", eval::uniformity<float>(x.middle_rows(0, std::min<index>(x.rows(), 4000)))}};
+}
+
+/// The predictions of a network for the histories of `cases`, and its items.
+inline json network_figures(const network& net, const data::cases& cases, core::execution how) {
+  std::vector<std::span<const data::item>> users;
+  for (index u = 0; u < cases.size(); ++u) users.push_back(cases.history(u));
+  const model::ranker<network> ranker(net, how);
+  const auto query = ranker.encode(users, how);
+  const index d = net.settings().width;
+  const core::view<const float> predicted(query.unit.data(), cases.size(), d);
+  core::arena memory;
+  autodiff::tape<float> t(memory, how, autodiff::mode::inference);
+  const core::view<const float> items = autodiff::normalize(net.item_table(t)).value();
+  core::matrix<float> targets(cases.size(), d), noise(cases.size(), d);
+  for (index u = 0; u < cases.size(); ++u) targets.row(u) = items.middle_rows(static_cast<index>(cases.target(u)), 1).matrix_map();
+  core::random(core::seed{0}).normal<float>(0, std::span<float>(noise.data(), static_cast<std::size_t>(noise.size())));
+  json all{{"predictions", vector_figures(predicted)}, {"items", vector_figures(items)}, {"noise", vector_figures(noise)}};
+  all["predictions"]["alignment"] = eval::alignment<float>(predicted, targets);
+  all["noise"]["alignment"] = eval::alignment<float>(noise, targets);
+  return all;
+}
+
+template <class Scorer>
+json list_figures(const Scorer& scorer, const data::cases& cases, core::execution how) {
+  std::vector<std::span<const data::item>> users;
+  for (index u = 0; u < cases.size(); ++u) users.push_back(cases.history(u));
+  const auto d = eval::top_of_lists(eval::recommend(scorer, users, 10, how));
+  return {{"gap_to_second", d.gap_to_second}, {"gap_to_tenth", d.gap_to_tenth}, {"distinct_first", d.distinct_first}, {"lists", d.lists}};
+}
+
+/// What a model's lists say and, if it is a network, its vectors.
+inline json diagnostics(const loaded_model& m, const data::cases& cases, core::execution how) {
+  json all{{"lists", with_scorer(m, how, [&](const auto& scorer) { return list_figures(scorer, cases, how); })}};
+  if (const auto* net = std::get_if<network>(&m.model)) all.update(network_figures(*net, cases, how));
+  return all;
+}
+
+inline void print_diagnostics(const json& all) {
+  std::cout << std::fixed << std::setprecision(4);
+  for (const auto& [of, figures] : all.items()) {
+    std::cout << std::left << std::setw(12) << of << std::right;
+    for (const auto& [name, value] : figures.items()) {
+      std::cout << "  " << name << ' ';
+      value.is_number_float() ? std::cout << value.get<double>() : std::cout << value.get<index>();
+    }
+    std::cout << '\n';
+  }
+}
+
+}  // namespace cddrec::cli

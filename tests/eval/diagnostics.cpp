@@ -1,0 +1,96 @@
+#include "cddrec/eval/diagnostics.hpp"
+
+#include <Eigen/SVD>
+
+#include "test.hpp"
+
+namespace cddrec::test {
+
+TEST_CASE("vectors that are all alike have collapsed, orthogonal ones have not") {
+  core::matrix<double> same = core::matrix<double>::Zero(6, 4), apart = core::matrix<double>::Zero(4, 4);
+  for (index i = 0; i < 6; ++i) same.row(i) << 1.0 + double(i), 2.0 + 2.0 * double(i), 0, 0;
+  for (index i = 0; i < 4; ++i) apart(i, i) = 2;
+  CHECK(eval::mean_cosine<double>(same) == Approx(1));
+  CHECK(eval::mean_cosine<double>(apart) == Approx(0).margin(1e-15));
+  const auto one = eval::singular_spectrum<double>(same), four = eval::singular_spectrum<double>(apart);
+  CHECK(one.effective_rank == Approx(1).epsilon(1e-5));
+  CHECK(one.top_share == Approx(1).epsilon(1e-6));
+  CHECK(four.effective_rank == Approx(4));
+  CHECK(four.top_share == Approx(0.25));
+  CHECK(eval::uniformity<double>(same) == Approx(0).margin(1e-12));
+  CHECK(eval::uniformity<double>(apart) == Approx(-4));  // every distance squared is 2
+  CHECK(eval::alignment<double>(same, core::matrix<double>(3 * same)) == Approx(0).margin(1e-15));
+  CHECK(eval::alignment<double>(apart, core::matrix<double>(-apart)) == Approx(4));
+}
+
+TEMPLATE_TEST_CASE("diagnostics are what their definitions say, pair by pair", "", float, double) {
+  using T = TestType;
+  const index n = 300, d = 7;
+  const core::matrix<T> x = (normal_matrix<T>(n, d, 1).array() + T(0.5)).matrix(), y = normal_matrix<T>(n, d, 2);
+  const core::matrix<double> u = x.template cast<double>().rowwise().normalized(), v = y.template cast<double>().rowwise().normalized();
+  double cosine = 0, potential = 0, aligned = 0;
+  for (index i = 0; i < n; ++i) {
+    aligned += (u.row(i) - v.row(i)).squaredNorm() / double(n);
+    for (index j = 0; j < n; ++j) {
+      if (i == j) continue;
+      cosine += u.row(i).dot(u.row(j)) / double(n * (n - 1));
+      potential += std::exp(-2 * (u.row(i) - u.row(j)).squaredNorm()) / double(n * (n - 1));
+    }
+  }
+  CHECK(eval::mean_cosine<T>(x) == Approx(cosine).epsilon(1e-9));
+  CHECK(eval::alignment<T>(x, y) == Approx(aligned).epsilon(1e-9));
+  CHECK(eval::uniformity<T>(x) == Approx(std::log(potential)).epsilon(1e-9));
+
+  const Eigen::JacobiSVD<Eigen::MatrixXd> svd(Eigen::MatrixXd(x.template cast<double>()));
+  const auto s = eval::singular_spectrum<T>(x);
+  double entropy = 0;
+  REQUIRE(s.singular_values.size() == 7);
+  for (index k = 0; k < 7; ++k) {
+    const double share = svd.singularValues()(k) / svd.singularValues().sum();
+    CHECK(s.singular_values[static_cast<std::size_t>(k)] == Approx(svd.singularValues()(k)).epsilon(1e-9));
+    entropy -= share * std::log(share);
+  }
+  CHECK(s.effective_rank == Approx(std::exp(entropy)).epsilon(1e-9));
+  CHECK(s.top_share == Approx(svd.singularValues()(0) / svd.singularValues().sum()).epsilon(1e-9));
+}
+
+TEST_CASE("positions are compared within their own sequence") {
+  core::matrix<double> x(5, 2);
+  x << 1, 0, 2, 0, 0, 1, 1, 0, 0, 3;  // alike; alone; at right angles
+  const std::vector<index> offsets{0, 2, 3, 5};
+  CHECK(eval::mean_cosine_within<double>(x, core::ragged(offsets)) == Approx(0.5));
+  CHECK(eval::mean_cosine_within<double>(core::matrix<double>(0, 2), core::ragged(std::span(offsets).first(1))) == 0);
+}
+
+TEST_CASE("a latent dimension that ignores its input is not active") {
+  const index n = 400;
+  core::matrix<double> mean = core::matrix<double>::Zero(n, 3), log_variance = core::matrix<double>::Zero(n, 3);
+  for (index i = 0; i < n; ++i) {
+    mean(i, 1) = 5;                    // far from the prior, but the same for all
+    mean(i, 2) = i % 2 == 0 ? 1 : -1;  // varies
+    log_variance(i, 2) = std::log(0.25);
+  }
+  const auto use = eval::latent_dimensions<double>(mean, log_variance);
+  CHECK(use.kl[0] == Approx(0).margin(1e-15));
+  CHECK(use.kl[1] == Approx(12.5));
+  CHECK(use.kl[2] == Approx(0.5 * (1 + 0.25 - 1 - std::log(0.25))));
+  CHECK(use.total_kl == Approx(use.kl[1] + use.kl[2]));
+  CHECK(use.active == 1);
+}
+
+TEST_CASE("the tops of ranked lists: gaps and distinct firsts") {
+  std::vector<std::vector<kernel::scored<float>>> lists(3);
+  for (std::int32_t k = 0; k < 10; ++k) {
+    lists[0].push_back({k, 1.0f - 0.05f * float(k)});
+    lists[1].push_back({k, 2.0f - 0.25f * float(k)});
+  }
+  lists[2].push_back({7, 9.0f});  // shorter: left out
+  const auto d = eval::top_of_lists(lists);
+  CHECK(d.lists == 2);
+  CHECK(d.distinct_first == 1);
+  CHECK(d.gap_to_second == Approx(0.15));
+  CHECK(d.gap_to_tenth == Approx(1.35));
+  CHECK(eval::top_of_lists(std::vector<std::vector<kernel::scored<float>>>{}).lists == 0);
+}
+
+}  // namespace cddrec::test
