@@ -41,7 +41,7 @@ inline std::string required(const io::tensor_file& file, const std::string& name
 /// A setting as it was written. A file older than a key was made when there was no choice.
 inline std::string written_setting(const io::tensor_file& file, const std::string& name, const std::string& where) {
   static const std::map<std::string, std::string> before{
-      {"optimizer", "adam"}, {"step_choice", "weighted"}, {"neighbours", "200"}, {"shrinkage", "10"}, {"decay", "0.5"}};
+      {"optimizer", "adam"}, {"step_choice", "weighted"}, {"neighbours", "1000"}, {"shrinkage", "20"}, {"decay", "0.6"}};
   const std::string key = "settings." + name;
   const auto older = before.find(name);
   return older != before.end() && !file.metadata.contains(key) ? older->second : required(file, key, where);

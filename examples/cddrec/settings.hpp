@@ -38,8 +38,8 @@ struct run_settings {
   double learning_rate = 1e-3;
   std::string optimizer = "adam";
   // item_knn
-  index neighbours = 200;
-  double shrinkage = 10, decay = 0.5;
+  index neighbours = 1000;
+  double shrinkage = 20, decay = 0.6;
 };
 
 /// How a key reads and writes its setting; set() throws input_error for a value that is not allowed.

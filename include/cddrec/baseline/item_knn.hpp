@@ -11,9 +11,9 @@
 namespace cddrec::baseline {
 
 struct item_knn_settings {
-  index neighbours = 200;  // the nearest that an item keeps
-  double shrinkage = 10;   // users added to every denominator: what few users say counts little
-  double decay = 0.5;      // weight of a history's item beside the next newer one, in (0, 1]
+  index neighbours = 1000;  // the nearest that an item keeps
+  double shrinkage = 20;    // users added to every denominator: what few users say counts little
+  double decay = 0.6;       // weight of a history's item beside the next newer one, in (0, 1]
 };
 
 class item_knn {
