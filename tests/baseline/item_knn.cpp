@@ -95,10 +95,21 @@ TEST_CASE("item_knn against all pairs, for any threads and blocks") {
   CHECK(eval::rank(copy, split.test(), {2}, {3, 7}) == ranks);
 }
 
+TEST_CASE("of a long sequence the newest items are read") {
+  const baseline::item_knn m(three_users(), {.shrinkage = 0, .longest = 2});
+  // of 0 1 2 is left 1 2; of 0 1 3, 1 3; of 3 3 1 3, 1 3
+  CHECK(m.neighbours().items == std::vector<data::item>{2, 3, 1, 1});
+  const std::vector<data::item> lengthy{2, 3, 4}, rest{3, 4};
+  const std::vector<std::span<const data::item>> histories{lengthy, rest};
+  const auto lists = eval::recommend(m, histories, 1);
+  CHECK(lists[0] == lists[1]);
+}
+
 TEST_CASE("item_knn refuses settings out of range and damaged neighbours") {
   const data::split split = three_users();
   CHECK_THROWS_WITH(baseline::item_knn(split, {.neighbours = 0}), ContainsSubstring("neighbours must be 1 or more"));
   CHECK_THROWS_WITH(baseline::item_knn(split, {.shrinkage = -1}), ContainsSubstring("shrinkage must be 0 or more"));
+  CHECK_THROWS_WITH(baseline::item_knn(split, {.longest = 0}), ContainsSubstring("longest must be 1 or more"));
   CHECK_THROWS_WITH(baseline::item_knn(split, {.decay = 0}), ContainsSubstring("decay must be in (0, 1]"));
   CHECK_THROWS_WITH(baseline::item_knn(split, {.decay = 1.5}), ContainsSubstring("decay must be in (0, 1]"));
   const baseline::popularity items(std::vector<index>{1, 1});

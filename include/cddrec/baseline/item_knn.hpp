@@ -3,7 +3,8 @@
 #pragma once
 
 #include <cmath>
-#include <numeric>
+#include <span>
+#include <utility>
 
 #include "cddrec/baseline/popularity.hpp"
 #include "cddrec/baseline/sparse_rows.hpp"
@@ -14,6 +15,7 @@ struct item_knn_settings {
   index neighbours = 1000;  // the nearest that an item keeps
   double shrinkage = 20;    // users added to every denominator: what few users say counts little
   double decay = 0.6;       // weight of a history's item beside the next newer one, in (0, 1]
+  index longest = 1000;     // the newest items of a sequence that are read: its pairs grow with the square
 };
 
 class item_knn {
@@ -45,7 +47,8 @@ class item_knn {
   query encode(eval::histories users, core::execution) const {
     query all;
     for (const auto& history : users) {
-      all.emplace_back(history.begin(), history.end());
+      const auto newest = newest_of(history, settings_);
+      all.emplace_back(newest.begin(), newest.end());
       for (data::item& h : all.back())
         if (h < 0 || h >= items()) h = -1;
     }
@@ -77,8 +80,13 @@ class item_knn {
     const auto refuse = [](const std::string& what) { throw input_error("baseline::item_knn: " + what); };
     if (s.neighbours < 1) refuse("neighbours must be 1 or more, they are " + std::to_string(s.neighbours));
     if (!(s.shrinkage >= 0) || !std::isfinite(s.shrinkage)) refuse("shrinkage must be 0 or more, it is " + std::to_string(s.shrinkage));
+    if (s.longest < 1) refuse("longest must be 1 or more, it is " + std::to_string(s.longest));
     if (!(s.decay > 0 && s.decay <= 1)) refuse("decay must be in (0, 1], it is " + std::to_string(s.decay));
     return s;
+  }
+
+  static std::span<const data::item> newest_of(std::span<const data::item> sequence, const item_knn_settings& s) {
+    return sequence.last(std::min(sequence.size(), static_cast<std::size_t>(s.longest)));
   }
 
   // Calls f(item, weight, similarity) for what is near to the history and in [first, last), the oldest item of the history first. Both
@@ -98,7 +106,8 @@ class item_knn {
     std::vector<std::vector<data::item>> taken(static_cast<std::size_t>(split.training_users()));
     for (index u = 0; u < split.training_users(); ++u) {
       auto& own = taken[static_cast<std::size_t>(u)];
-      own.assign(split.training(u).begin(), split.training(u).end());
+      const auto newest = newest_of(split.training(u), s);
+      own.assign(newest.begin(), newest.end());
       std::sort(own.begin(), own.end());
       own.erase(std::unique(own.begin(), own.end()), own.end());
       for (data::item v : own) users[static_cast<std::size_t>(v)].push_back(u);
