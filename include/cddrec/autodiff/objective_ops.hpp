@@ -1,5 +1,5 @@
 // Differentiable streaming objectives: exact InfoNCE over a batch, and cross-entropy against the whole catalogue.
-// Both keep O(N d) values, whatever the number of pairs or items.
+// Both keep O(N d) values and some MiB of scores at most, whatever the number of pairs or items.
 #pragma once
 
 #include "cddrec/autodiff/ops.hpp"

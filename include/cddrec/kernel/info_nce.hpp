@@ -1,4 +1,4 @@
-// Exact InfoNCE over all tokens of a batch (Eq. 14, 15), streamed: memory O(N d), never N x N.
+// Exact InfoNCE over all tokens of a batch (Eq. 14, 15), streamed: memory O(N d) and at most 16 MiB of the N x N scores.
 // Similarities are symmetric, so each pair of blocks is multiplied once and serves the rows of both.
 #pragma once
 
