@@ -16,9 +16,7 @@ inline json vector_figures(core::view<const float> x) {
 }
 
 /// The predictions of a network for the histories of `cases`, and its items.
-inline json network_figures(const network& net, const data::cases& cases, core::execution how) {
-  std::vector<std::span<const data::item>> users;
-  for (index u = 0; u < cases.size(); ++u) users.push_back(cases.history(u));
+inline json network_figures(const network& net, const data::cases& cases, eval::histories users, core::execution how) {
   const model::ranker<network> ranker(net, how);
   const auto query = ranker.encode(users, how);
   const index d = net.settings().width;
@@ -36,17 +34,17 @@ inline json network_figures(const network& net, const data::cases& cases, core::
 }
 
 template <class Scorer>
-json list_figures(const Scorer& scorer, const data::cases& cases, core::execution how) {
-  std::vector<std::span<const data::item>> users;
-  for (index u = 0; u < cases.size(); ++u) users.push_back(cases.history(u));
+json list_figures(const Scorer& scorer, eval::histories users, core::execution how) {
   const auto d = eval::top_of_lists(eval::recommend(scorer, users, 10, how));
   return {{"gap_to_second", d.gap_to_second}, {"gap_to_tenth", d.gap_to_tenth}, {"distinct_first", d.distinct_first}, {"lists", d.lists}};
 }
 
 /// What a model's lists say and, if it is a network, its vectors.
 inline json diagnostics(const loaded_model& m, const data::cases& cases, core::execution how) {
-  json all{{"lists", with_scorer(m, how, [&](const auto& scorer) { return list_figures(scorer, cases, how); })}};
-  if (const auto* net = std::get_if<network>(&m.model)) all.update(network_figures(*net, cases, how));
+  std::vector<std::span<const data::item>> users;
+  for (index u = 0; u < cases.size(); ++u) users.push_back(cases.history(u));
+  json all{{"lists", with_scorer(m, how, [&](const auto& scorer) { return list_figures(scorer, users, how); })}};
+  if (const auto* net = std::get_if<network>(&m.model)) all.update(network_figures(*net, cases, users, how));
   return all;
 }
 

@@ -13,15 +13,22 @@ TEST_CASE("the linear schedule goes from first to last in equal increments") {
   CHECK(s.beta(0, 2) == 1e-4);
 }
 
+namespace {
+// alpha_bar after each step but the last of T is f(time) / f(0).
+template <class Schedule, class F>
+void check_product(const Schedule& s, index T, F&& f) {
+  double alpha_bar = 1;
+  for (index t = 0; t < T - 1; ++t) {
+    alpha_bar *= 1 - s.beta(t, T);
+    CHECK(std::abs(alpha_bar - f(double(t + 1) / double(T)) / f(0.0)) < 1e-14);
+  }
+}
+}  // namespace
+
 TEST_CASE("the cosine schedule's product is a squared cosine until it is cut") {
   const diffusion::cosine_schedule s{.offset = 0.008, .largest = 0.999};
   const double half_turn = std::acos(-1.0);
-  auto f = [&](double time) { return std::pow(std::cos((time + 0.008) / 1.008 * half_turn / 2), 2); };
-  double alpha_bar = 1;
-  for (index t = 0; t < 49; ++t) {
-    alpha_bar *= 1 - s.beta(t, 50);
-    CHECK(std::abs(alpha_bar - f(double(t + 1) / 50) / f(0)) < 1e-14);
-  }
+  check_product(s, 50, [&](double time) { return std::pow(std::cos((time + 0.008) / 1.008 * half_turn / 2), 2); });
   CHECK(s.beta(49, 50) == 0.999);
   CHECK(s.beta(0, 1) == 0.999);
   const diffusion::cosine_schedule low{.largest = 0.5};
@@ -31,12 +38,7 @@ TEST_CASE("the cosine schedule's product is a squared cosine until it is cut") {
 
 TEST_CASE("the root schedule's product is one less the root of the time until it is cut") {
   const diffusion::sqrt_schedule s;
-  auto f = [](double time) { return 1 - std::sqrt(time + 1e-4); };
-  double alpha_bar = 1;
-  for (index t = 0; t < 29; ++t) {
-    alpha_bar *= 1 - s.beta(t, 30);
-    CHECK(std::abs(alpha_bar - f(double(t + 1) / 30) / f(0)) < 1e-14);
-  }
+  check_product(s, 30, [](double time) { return 1 - std::sqrt(time + 1e-4); });
   CHECK(s.beta(29, 30) == 0.999);
   CHECK(s.beta(0, 1) == 0.999);
 }

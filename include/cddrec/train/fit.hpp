@@ -16,8 +16,8 @@ namespace cddrec::train {
 struct fit_settings {
   index epochs = 200;
   index batch_users = 128;
-  index sampled_steps = 0;  // diffusion steps a batch, drawn; 0 trains on all of them
-  step_law law = step_law::by_weight;
+  index sampled_steps = 0;             // diffusion steps a batch, drawn; 0 trains on all of them
+  step_law law = step_law::by_weight;  // by which they are drawn
   double learning_rate = 1e-3;
   /// `touched`: with sampled negatives alone a step costs the same for any catalogue, but it is another Adam, see optim::adam_rows.
   optim::adam_rows adam_rows = optim::adam_rows::all;
