@@ -34,11 +34,17 @@ TEST_CASE("gradients of the contrastive terms by central differences") {
           return run_objective(loss::in_view{}, {v[0], v[0], v[0], v[0], v[1]}, process, parts);
         }) < 1e-6);
   CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) {
-          loss::side<double> main{v[0], v[0], v[0], v[0], v[0], {}, {}}, augmented{v[1], v[1], v[1], v[1], v[1], {}, {}};
+          const loss::side<double> main{.mean = v[0], .x_hat = v[0]}, augmented{.mean = v[1], .x_hat = v[1]};
           const std::vector<index> p{0, 2, 3}, q{5, 1, 0};
           // The rows must outlive the tape's backward, which runs after this returns.
           static const std::vector<index> paired_main = p, paired_augmented = q;
-          return loss::cross_view{}(loss::step<double>{process, 0, main, augmented, paired_main, paired_augmented, {}}, parts);
+          return loss::cross_view{}(loss::step<double>{.process = process,
+                                                       .t = 0,
+                                                       .main = main,
+                                                       .augmented = augmented,
+                                                       .paired_main = paired_main,
+                                                       .paired_augmented = paired_augmented},
+                                    parts);
         }) < 1e-6);
 }
 

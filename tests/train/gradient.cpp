@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cddrec/loss/combine.hpp"
+#include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/model/recommender.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "cddrec/optim/adam.hpp"
@@ -89,10 +90,11 @@ TEST_CASE("a batch holds both views back to back, and negatives that are not the
   CHECK(batch.offsets.back() == all);
   CHECK(batch.offsets.size() == 1 + 2 * 12);
   CHECK(std::equal(batch.targets.begin() + n, batch.targets.end(), batch.augmented.targets.begin(), batch.augmented.targets.end()));
-  REQUIRE(batch.negatives.size() == batch.targets.size());
+  REQUIRE(batch.negatives.size() == 1);
+  REQUIRE(batch.negatives[0].size() == batch.targets.size());
   for (std::size_t i = 0; i < batch.targets.size(); ++i) {
-    CHECK(batch.negatives[i] != batch.targets[i]);
-    CHECK((batch.negatives[i] >= 0 && batch.negatives[i] < items));
+    CHECK(batch.negatives[0][i] != batch.targets[i]);
+    CHECK((batch.negatives[0][i] >= 0 && batch.negatives[0][i] < items));
   }
   for (std::size_t k = 0; k < batch.paired_main.size(); ++k) {
     CHECK(batch.clean[static_cast<std::size_t>(batch.paired_augmented[k])] == 1);
@@ -158,7 +160,7 @@ TEST_CASE("only the items of a batch are touched, unless the objective looks at 
   const auto table = touched(loss::combine(loss::cross_divergence<loss::dot_product>{}), batch);
   CHECK_FALSE(table.touched.all());
   std::set<index> expected, got(table.touched.rows().begin(), table.touched.rows().end());
-  for (const auto* ids : {&batch.inputs, &batch.targets, &batch.negatives}) expected.insert(ids->begin(), ids->end());
+  for (const auto* ids : {&batch.inputs, &batch.targets, &batch.negatives[0]}) expected.insert(ids->begin(), ids->end());
   CHECK(got == expected);
   CHECK(got.count(items) == 1);  // the mask is a row like any other
   for (index row = 0; row <= items; ++row)

@@ -29,12 +29,13 @@ struct in_view {
   }
 };
 
-/// L_cross: the two views' sampled predictions at paired positions (Eq. 15).
+/// L_cross: the two views' sampled predictions at paired positions (Eq. 15), or the predictions themselves.
 struct cross_view {
   float weight = 0.3f;
   float temperature = 0.5f;
+  bool samples = true;
 
-  loss::needs needs() const { return {.augmented = weight != 0, .samples = weight != 0}; }
+  loss::needs needs() const { return {.augmented = weight != 0, .samples = weight != 0 && samples}; }
   std::vector<std::string> names() const {
     if (weight == 0) return {};
     return {"cross_view"};
@@ -43,9 +44,11 @@ struct cross_view {
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {
     if (weight == 0 || s.paired_main.empty()) return {};
-    const auto loss = autodiff::info_nce<T, data::item>(
-        autodiff::normalize(autodiff::gather<T, index>(s.main.x_hat, s.paired_main)),
-        autodiff::normalize(autodiff::gather<T, index>(s.augmented.x_hat, s.paired_augmented)), {}, static_cast<T>(temperature));
+    const auto paired = [&](const side<T>& view, std::span<const index> rows) {
+      return autodiff::normalize(autodiff::gather<T, index>(samples ? view.x_hat : view.mean, rows));
+    };
+    const auto loss = autodiff::info_nce<T, data::item>(paired(s.main, s.paired_main), paired(s.augmented, s.paired_augmented), {},
+                                                        static_cast<T>(temperature));
     parts[0] += static_cast<double>(loss.scalar());
     return autodiff::affine(loss, static_cast<T>(weight), T(0));
   }
