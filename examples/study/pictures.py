@@ -6,14 +6,15 @@ import math
 # that they can be told apart without colour.
 FAMILIES = {
     "cddrec": ("CDDRec", "#d1430b", "#ff8a4c"),
-    "sequential": ("self-attention, recurrent", "#4a7ab0", "#6c9bd2"),
-    "vae": ("variational", "#9c8f2e", "#c9bd62"),
-    "gan": ("adversarial", "#a06ab4", "#c39ad3"),
-    "counting": ("counting", "#8b949e", "#8b949e"),
+    "sequential": ("self-attention, recurrent", "#2d5687", "#4f83c8"),
+    "vae": ("variational", "#2b8a72", "#5cc4a6"),
+    "gan": ("adversarial", "#b884cb", "#d7aee6"),
+    "counting": ("counting", "#949ca5", "#737b85"),
     "noise": ("Gaussian noise", "#57606a", "#9198a1"),
 }
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "12 4", "4 2 1 2")
-MARKERS = ("circle", "square", "diamond", "triangle")
+MARKERS = {"circle": (), "square": ((-1, -1), (1, -1), (1, 1), (-1, 1)), "diamond": ((0, -1.4), (1.4, 0), (0, 1.4), (-1.4, 0)),
+           "triangle": ((0, -1.3), (1.3, 1), (-1.3, 1))}
 WIDTH, LETTER, LINE = 860, 7.3, 18  # of a picture, of a letter at 13 px, of a line of text
 
 
@@ -32,16 +33,16 @@ def style():
     rule = lambda which: "".join(f".{name}{{color:{colours[which]}}}" for name, colours in FAMILIES.items())
     return ('svg{font:13px -apple-system,BlinkMacSystemFont,"Segoe UI","Noto Sans",Helvetica,Arial,sans-serif}text{fill:#57606a}'
             ".small{font-size:12px}.title{font-size:15px;font-weight:600}.ours{font-weight:600;fill:currentColor}"
-            ".grid{stroke:#8b949e;stroke-opacity:.25}.axis,.error{stroke:#6e7781}.error{stroke-width:1.5}"
+            ".grid{stroke:#8b949e;stroke-opacity:.25}.axis{stroke:#6e7781}.error{stroke:#24292f;stroke-width:1.5}"
             ".bar{fill:currentColor}.line{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linejoin:round}"
             ".cddrec.line{stroke-width:2.6}.leader{fill:none;stroke:currentColor;stroke-opacity:.55;stroke-dasharray:1 3}"
-            f"{rule(1)}@media(prefers-color-scheme:dark){{text{{fill:#9198a1}}.error{{stroke:#b1bac4}}{rule(2)}}}")
+            f"{rule(1)}@media(prefers-color-scheme:dark){{text{{fill:#9198a1}}.error{{stroke:#e6edf3}}{rule(2)}}}")
 
 
 def picture(width, height, title, body):
-    name = html.escape(title)
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
-                      f'role="img" aria-label="{name}">', f"<title>{name}</title>", f"<style>{style()}</style>",
+    name, wide, high = html.escape(title), f"{width:.0f}", f"{height:.0f}"
+    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" role="img" '
+                      f'aria-label="{name}">', f"<title>{name}</title>", f"<style>{style()}</style>",
                       text(12, 24, title, "title"), *body, "</svg>", ""])
 
 
@@ -58,8 +59,7 @@ def mark(x, y, shape, group, size=4):
     """A filled mark; shapes tell apart what colours do not."""
     if shape == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" class="bar {group}"/>'
-    corners = {"square": ((-1, -1), (1, -1), (1, 1), (-1, 1)), "diamond": ((0, -1.4), (1.4, 0), (0, 1.4), (-1.4, 0)), "triangle": ((0, -1.3), (1.3, 1), (-1.3, 1))}
-    where = " ".join(f"{x + a * size:.1f},{y + b * size:.1f}" for a, b in corners[shape])
+    where = " ".join(f"{x + a * size:.1f},{y + b * size:.1f}" for a, b in MARKERS[shape])
     return f'<polygon points="{where}" class="bar {group}"/>'
 
 
@@ -84,11 +84,12 @@ def bars(title, models, panels):
         x = lambda value: left + room * min(max(value / marks[-1][0], 0), 1)
         body.append(text(left, top - 12, heading))
         for value, label in marks:
-            body += [stroke([(x(value), top), (x(value), bottom)], "grid" if value else "axis"), text(x(value), bottom + 17, label, "small", "middle")]
+            body.append(stroke([(x(value), top), (x(value), bottom)], "grid" if value else "axis"))
+            body.append(text(x(value), bottom + 17, label, "small", "middle"))
         for i, (name, group) in enumerate(models):
-            middle = top + row * (i + 0.5)
+            middle, accent = top + row * (i + 0.5), f"ours {group}" if group == "cddrec" else ""
             if k == 0:
-                body.append(text(names - 10, middle + 4.5, name, f"ours {group}" if group == "cddrec" else "", "end"))
+                body.append(text(names - 10, middle + 4.5, name, accent, "end"))
             if name not in values:
                 continue
             mean, deviation = values[name]
@@ -97,23 +98,38 @@ def bars(title, models, panels):
                 low, high = x(mean - deviation), x(mean + deviation)
                 body.append(stroke([(low, middle), (high, middle)], "error"))
                 body += [stroke([(end, middle - 4), (end, middle + 4)], "error") for end in (low, high)]
-            body.append(text(x(mean + (deviation or 0)) + 6, middle + 4.5, f"{mean:.4f}".removeprefix("0"), f"small ours {group}" if group == "cddrec" else "small"))
+            body.append(text(x(mean + (deviation or 0)) + 6, middle + 4.5, f"{mean:.4f}".removeprefix("0"), f"small {accent}"))
     at = names
     for group in (g for g in FAMILIES if g in {g for _, g in models}):
-        body += [f'<rect x="{at:.1f}" y="{bottom + 35}" width="12" height="12" class="bar {group}"/>', text(at + 18, bottom + 45.5, FAMILIES[group][0], "small")]
-        at += 46 + LETTER * 0.92 * len(FAMILIES[group][0])
+        body.append(f'<rect x="{at:.1f}" y="{bottom + 35}" width="12" height="12" class="bar {group}"/>')
+        body.append(text(at + 18, bottom + 45.5, FAMILIES[group][0], "small"))
+        at += 44 + LETTER * 0.82 * len(FAMILIES[group][0])
     return picture(max(WIDTH, at, names + len(panels) * (room + gap)), bottom + 60, title, body)
 
 
 def spread_out(wanted, low, high, least):
-    """Heights near the wanted ones, `least` apart and between low and high, in the order of the wanted ones."""
+    """Heights near the wanted ones, `least` apart and between low and high: labels that would meet share their mean."""
     order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
-    placed = []
-    for i in order:
-        placed.append(max(wanted[i], placed[-1] + least if placed else low))
-    for k in reversed(range(len(placed))):
-        placed[k] = min(placed[k], placed[k + 1] - least if k + 1 < len(placed) else high)
-    return dict(zip(order, placed))
+    blocks = []  # [sum, count] of wanted heights, each less `least` for every label above it: these may be equal but not fall
+    for k, i in enumerate(order):
+        blocks.append([wanted[i] - k * least, 1])
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
+            total, count = blocks.pop()
+            blocks[-1] = [blocks[-1][0] + total, blocks[-1][1] + count]
+    heights = [total / count for total, count in blocks for _ in range(count)]
+    last = high - (len(order) - 1) * least
+    return {i: min(max(heights[k], low), last) + k * least for k, i in enumerate(order)}
+
+
+def decades(low, high):
+    """(power of ten, label) for a logarithmic axis; one or two decades have 2 and 5 between them."""
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    first -= first == last
+    powers = range(first, last + 1, max(1, math.ceil((last - first) / 8)))
+    if last - first > 3:
+        return [(k, "1" if k == 0 else "10" + str(k).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))) for k in powers]
+    values = [(k, m) for k in powers for m in ((1, 2, 5) if last - first < 3 and k < last else (1,))]
+    return [(k + math.log10(m), f"{m * 10.0 ** k:.{max(0, -k)}f}".removeprefix("0")) for k, m in values]
 
 
 def lines(title, panels, x_label, x_names=None, logarithmic=False):
@@ -128,20 +144,14 @@ def lines(title, panels, x_label, x_names=None, logarithmic=False):
     least_x = min(x for s in every for x, _ in s["points"]) - (0.3 if x_names else 0)
     most_x = max(most_x + (0.3 if x_names else 0), least_x + 1)
     at_x = lambda value: left + plot * (value - least_x) / (most_x - least_x)
-    columns = [(k, name) for k, name in enumerate(x_names)] if x_names else [(v, n) for v, n in ticks(least_x, most_x, most=8, least=1) if least_x <= v <= most_x]
+    columns = list(enumerate(x_names)) if x_names else [t for t in ticks(least_x, most_x, most=8, least=1) if least_x <= t[0] <= most_x]
     body, top = [], 42
     for heading, series in panels:
         values = [y for s in series for _, y in s["points"]]
-        if logarithmic:
-            low, high = math.floor(math.log10(min(values)) + 1e-9), math.ceil(math.log10(max(values)) - 1e-9)
-            low -= low == high
-            rows = [(k, f"1e{k}" if k else "1") for k in range(low, high + 1, max(1, math.ceil((high - low) / 8)))]
-            scale = math.log10
-        else:
-            rows, scale = ticks(0 if not x_names else min(values), max(values)), float
-            low, high = rows[0][0], max(rows[-1][0], rows[0][0] + 1e-9)
-        top += 24
-        bottom = top + max(270 if len(panels) == 1 else 190, LINE * len(series))
+        rows = decades(min(values), max(values)) if logarithmic else ticks(0 if not x_names else min(values), max(values))
+        scale, low, high = math.log10 if logarithmic else float, rows[0][0], max(rows[-1][0], rows[0][0] + 1e-9)
+        top += 24 if heading else 4
+        bottom = top + max(270 if len(panels) == 1 else 160, LINE * len(series))
         at_y = lambda value: bottom - (bottom - top) * (scale(value) - low) / (high - low)
         body.append(text(12, top - 12, heading))
         for value, label in rows:
@@ -149,13 +159,13 @@ def lines(title, panels, x_label, x_names=None, logarithmic=False):
             body += [stroke([(left, y), (left + plot, y)], "grid"), text(left - 8, y + 4, label, "small", "end")]
         body.append(stroke([(left, bottom), (left + plot, bottom)], "axis"))
         body += [text(at_x(value), bottom + 17, label, "small", "middle") for value, label in columns]
-        body.append(text(left + plot / 2, bottom + 35, x_label, "small", "middle"))
         places = spread_out([at_y(s["points"][-1][1]) for s in series], top, bottom, LINE)
         edge = left + plot
         for i in sorted(range(len(series)), key=lambda i: series[i]["group"] == "cddrec"):  # ours last: on top
             s, group = series[i], series[i]["group"]
             where = [(at_x(x), at_y(y)) for x, y in s["points"]]
-            body += [stroke([where[-1], (edge, where[-1][1]), (edge + 14, places[i])], f"leader {group}"), stroke(where, f"line {group}", s["dash"])]
+            body.append(stroke([where[-1], (edge, where[-1][1]), (edge + 14, places[i])], f"leader {group}"))
+            body.append(stroke(where, f"line {group}", s["dash"]))
             body += [mark(x, y, s["shape"], group) for x, y in where if s["shape"]]
             if s.get("best"):
                 body.append(mark(at_x(s["best"][0]), at_y(s["best"][1]), "circle", group))
@@ -163,5 +173,6 @@ def lines(title, panels, x_label, x_names=None, logarithmic=False):
             if s["shape"]:
                 body.append(mark(edge + 28, places[i], s["shape"], group))
             body.append(text(edge + 46, places[i] + 4.5, s["name"], f"ours {group}" if group == "cddrec" else ""))
-        top = bottom + 46
-    return picture(left + plot + right, top, title, body)
+        top = bottom + 28
+    body.append(text(left + plot / 2, top + 8, x_label, "small", "middle"))
+    return picture(left + plot + right, top + 20, title, body)

@@ -63,7 +63,8 @@ def read_records(folder):
         logs.setdefault(record["log"], {}).setdefault(record["model"], []).append(record)
     if not seen:
         raise bad_input(f"{folder}: holds no records")
-    return {log: {model: sorted(runs, key=lambda r: r["seed"]) for model, runs in best_first(models)} for log, models in sorted(logs.items())}
+    by_seed = lambda runs: sorted(runs, key=lambda r: r["seed"])
+    return {log: {model: by_seed(runs) for model, runs in best_first(models)} for log, models in sorted(logs.items())}
 
 
 def best_first(models):
@@ -105,7 +106,7 @@ def deviation(values):
 
 def figure(value, decimals=4):
     """.0614, or nothing."""
-    return "" if value is None else re.sub(r"^(-?)0\.", r"\1.", f"{value:.{decimals}f}")
+    return "" if value is None else re.sub(r"^(-?)0\.", r"\1.", f"{round(value, decimals) + 0.0:.{decimals}f}")
 
 
 def whole(value):
@@ -153,7 +154,7 @@ def commands(models):
             says = [f"seed{'s' if several else ''} {', '.join(str(r['seed']) for r in same)}"]
             says += [f"{whole(v)} parameters" for v in numbers(same[:1], "parameters")]
             if number(first, "best_epoch") is not None and number(first, "epochs") is not None:
-                says.append(f"best epoch {', '.join(whole(v) for v in numbers(same, 'best_epoch'))} of {', '.join(whole(v) for v in numbers(same, 'epochs'))}")
+                says.append("best epoch " + ", ".join(f"{whole(number(r, 'best_epoch'))} of {whole(number(r, 'epochs'))}" for r in same))
             lines += [f"# {model}: {'; '.join(says)}", first["command"]]
     return ["<details><summary>Commands</summary>", "", "```", *lines, "```", "", "</details>", ""] if lines else []
 
@@ -166,8 +167,9 @@ def seeds(models):
         if len(runs) > 1:
             values = numbers(runs, "test", "ndcg@10")
             epochs = ", ".join(whole(number(r, "best_epoch")) or "–" for r in runs) if numbers(runs, "best_epoch") else ""
-            rows.append([model, ", ".join(str(r["seed"]) for r in runs), every(runs, "valid", "ndcg@10"), epochs, every(runs, "test", "recall@1"),
-                         every(runs, "test", "ndcg@10"), figure(max(values) - min(values)) if values else ""])
+            rows.append([model, ", ".join(str(r["seed"]) for r in runs), every(runs, "valid", "ndcg@10"), epochs,
+                         every(runs, "test", "recall@1"), every(runs, "test", "ndcg@10"),
+                         figure(max(values) - min(values)) if values else ""])
     heads = ["model", "seeds", "validation N@10", "best epochs", "test R@1", "test N@10", "range of N@10"]
     return ["### Spread over seeds", "", *table(heads, rows)] if rows else []
 
@@ -179,7 +181,7 @@ def dimensions(run):
 
 def collapse(models):
     """Vectors and lists of every model, and Gaussian noise of the same shape."""
-    figures = lambda runs, vectors: [figure(average(numbers(runs, "diagnostics", vectors, key)), decimals) for key, decimals in COLLAPSE.values()]
+    figures = lambda runs, vectors: [figure(average(numbers(runs, "diagnostics", vectors, key)), n) for key, n in COLLAPSE.values()]
     rows, noise = [], {}
     for model, runs in models.items():
         runs = [r for r in runs if isinstance(r.get("diagnostics"), dict)]
@@ -197,7 +199,8 @@ def collapse(models):
         rows.append(["Gaussian noise", f"{size} dimensions" if size else "", *figures(runs, "noise"), "", "", ""])
     if not rows:
         return []
-    return ["### Collapse", "", "Means over seeds. Gaps are of mean scores, first to second and first to tenth, each in its model's own unit.", "",
+    return ["### Collapse", "",
+            "Means over seeds. Gaps are of mean scores, first to second and first to tenth, each in its model's own unit.", "",
             *table(["model", "vectors", *COLLAPSE, "gap to second", "gap to tenth", "distinct firsts"], rows)]
 
 
@@ -206,13 +209,15 @@ def generations(models):
     found = {}
     for model, runs in models.items():
         for entry in (e for r in runs if isinstance(r.get("generation"), list) for e in r["generation"] if isinstance(e, dict)):
-            found.setdefault((model, str(entry.get("kind", "")), number(entry, "draws") or 1, number(entry, "steps") or 1), []).append(entry)
+            way = (str(entry.get("kind", "")), number(entry, "draws") or 1, number(entry, "steps") or 1)
+            found.setdefault((model, *way), []).append(entry)
     return found
 
 
 def generation(models):
-    rows = [[model, kind, whole(steps), whole(draws), figure(average(numbers(entries, "recall@1"))), figure(average(numbers(entries, "ndcg@10"))),
-             seconds(average(numbers(entries, "seconds")))] for (model, kind, draws, steps), entries in generations(models).items()]
+    of = lambda entries, key: average(numbers(entries, key))
+    rows = [[model, kind, whole(steps), whole(draws), figure(of(entries, "recall@1")), figure(of(entries, "ndcg@10")),
+             seconds(of(entries, "seconds"))] for (model, kind, draws, steps), entries in generations(models).items()]
     return ["### Generation", "", *table(["model", "kind", "steps", "draws", "R@1", "N@10", "seconds"], rows)] if rows else []
 
 
@@ -241,13 +246,15 @@ def draw_curves(log, models):
     for model, runs in models.items():
         points = next((p for r in runs if (p := listed(r, "curve"))), None)
         if points:
-            series.append({"name": model, "group": family_of(model, models), "points": points, "shape": "", "best": max(points, key=lambda p: p[1])})
-    return pictures.lines(f"{log}: validation NDCG@10 by epoch", [("", with_dashes(series))], "epoch; a dot marks the best") if series else None
+            best = max(points, key=lambda p: p[1])
+            series.append({"name": model, "group": family_of(model, models), "points": points, "shape": "", "best": best})
+    title = f"{log}: validation NDCG@10 by epoch"
+    return pictures.lines(title, [("", with_dashes(series))], "epoch; a dot marks the best") if series else None
 
 
 def draw_spectra(log, models):
-    """Each beside its largest: the length of the vectors says nothing about collapse."""
-    shape = lambda values: [(k, max(v / values[0][1], 1e-8)) for k, v in values if v > 0]
+    """Each beside its largest: the length of the vectors says nothing about collapse. Below a millionth is rounding."""
+    shape = lambda values: [(k, v / values[0][1]) for k, v in values if v > 0 and v >= 1e-6 * values[0][1]]
     series, noise = [], {}
     for model, runs in models.items():
         run = next((r for r in runs if listed(r, "diagnostics", "predictions", "spectrum")), None)
@@ -263,26 +270,31 @@ def draw_spectra(log, models):
     for size, points in sorted(noise.items()):
         name = "Gaussian noise" if len(noise) == 1 else f"Gaussian noise, {size}"
         series.append({"name": name, "group": "noise", "points": points, "shape": "", "dash": "6 5"})
-    return pictures.lines(f"{log}: singular values of the predictions, beside the largest", [("", series)], "singular value, largest first", logarithmic=True)
+    title = f"{log}: singular values of the predictions, beside the largest"
+    return pictures.lines(title, [("", series)], "singular value, largest first", logarithmic=True)
 
 
 def draw_generation(log, models):
-    """A mark for a kind of generation, a dash for a model."""
+    """Panels of its own for every model: what steps change is small beside what models differ in."""
     found = generations(models)
-    steps = sorted({key[3] for key in found})
-    kinds, several = list(dict.fromkeys(key[1] for key in found)), len({key[0] for key in found}) > 1
-    dash = {s["name"]: s["dash"] for s in with_dashes([{"name": m, "group": family_of(m, models)} for m in models if any(key[0] == m for key in found)])}
+    steps, kinds = sorted({key[3] for key in found}), list(dict.fromkeys(key[1] for key in found))
+    shape = lambda kind: list(pictures.MARKERS)[kinds.index(kind) % len(pictures.MARKERS)]
+    named = lambda kind, draws: kind + (f", {draws:g} draws" if draws > 1 else "")
     panels = []
-    for head, metric in (("Recall@1", "recall@1"), ("NDCG@10", "ndcg@10")):
-        lines = {}
-        for (model, kind, draws, step), entries in sorted(found.items(), key=lambda entry: (list(models).index(entry[0][0]), entry[0][1:])):
-            if (mean := average(numbers(entries, metric))) is not None:
-                lines.setdefault((model, kind, draws), []).append((steps.index(step), mean))
-        series = [{"name": (f"{model}, " if several else "") + kind + (f", {draws:g} draws" if draws > 1 else ""), "group": family_of(model, models), "points": points,
-                   "dash": dash[model], "shape": pictures.MARKERS[kinds.index(kind) % len(pictures.MARKERS)]} for (model, kind, draws), points in lines.items()]
-        if series:
-            panels.append((head, series))
-    return pictures.lines(f"{log}: accuracy by steps of generation", panels, "steps", x_names=[f"{s:g}" for s in steps]) if panels else None
+    for model in models:
+        for head, metric in (("Recall@1", "recall@1"), ("NDCG@10", "ndcg@10")):
+            lines = {}
+            for (whose, kind, draws, step), entries in sorted(found.items(), key=lambda e: (kinds.index(e[0][1]), e[0][2:])):
+                if whose == model and (mean := average(numbers(entries, metric))) is not None:
+                    lines.setdefault((kind, draws), []).append((steps.index(step), mean))
+            series = [{"name": named(kind, draws), "group": family_of(model, models), "points": points, "shape": shape(kind)}
+                      for (kind, draws), points in lines.items()]
+            if series:
+                panels.append((f"{model}: {head}", with_dashes(series)))
+    if not panels or len(steps) < 2:
+        return None
+    title = f"{log}: accuracy by steps of generation"
+    return pictures.lines(title, panels, "steps; axes do not begin at 0", x_names=[f"{s:g}" for s in steps])
 
 
 def section(log, models, folder, images):
@@ -298,9 +310,9 @@ def section(log, models, folder, images):
     facts = [f"{whole(v[0])} {key}" for key in ("users", "items") if (v := numbers(runs, key))]
     facts += [f"CRC-32 `{crc}`" for crc in sorted({str(r["log_crc"]) for r in runs if r.get("log_crc")})]
     return [f"## {log}", "", *([", ".join(facts) + ".", ""] if facts else []), *accuracy(models), *commands(models),
-            *shown("bars", draw_bars, "Recall@1 and NDCG@10 of every model"), *shown("curves", draw_curves, "Validation NDCG@10 by epoch"), *seeds(models),
-            *collapse(models), *shown("spectra", draw_spectra, "Singular values of the predictions"), *generation(models),
-            *shown("generation", draw_generation, "Accuracy by steps of generation")]
+            *shown("bars", draw_bars, "Recall@1 and NDCG@10 of every model"), *shown("curves", draw_curves, "Validation NDCG@10 by epoch"),
+            *seeds(models), *collapse(models), *shown("spectra", draw_spectra, "Singular values of the predictions"),
+            *generation(models), *shown("generation", draw_generation, "Accuracy by steps of generation")]
 
 
 def notes(page):
@@ -315,10 +327,12 @@ def write(page, logs):
     """{path: content} of the page and its pictures."""
     runs = [r for models in logs.values() for group in models.values() for r in group]
     images, hours = {}, sum(numbers(runs, "seconds")) / 3600
+    many = lambda things, name: f"{len(things)} {name}{'s' if len(things) > 1 else ''}"
     lines = ["# Study", "",
-             "Protocol: leave-one-out, full ranking over all items that are not in the history, model selection by NDCG@10 on validation only.",
-             f"{len(runs)} record{'s' if len(runs) > 1 else ''} of {len(logs)} log{'s' if len(logs) > 1 else ''}, {hours:.1f} hours in all; written by `examples/study/report.py`.",
-             "Metrics on test unless a column says otherwise; means over seeds, ± sample standard deviation where there are several; best accuracy bold.", ""]
+             "Protocol: leave-one-out, full ranking over all items that are not in the history, selection by NDCG@10 on validation only.",
+             f"{many(runs, 'record')} of {many(logs, 'log')}, {hours:.1f} hours in all; written by `examples/study/report.py`.",
+             "Metrics on test unless a column says otherwise; means over seeds, ± sample standard deviation where there are several;",
+             "the best accuracy of a column is bold.", ""]
     for log, models in logs.items():
         lines += section(log, models, page.parent / "images" / page.stem, images)
     return {page: "\n".join([*lines, notes(page), ""]), **images}
