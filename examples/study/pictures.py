@@ -70,7 +70,8 @@ def ticks(low, high, most=6, least=0.0):
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= wanted * (1 - 1e-9))
     decimals = len(f"{step:.10f}".rstrip("0").partition(".")[2])
     label = lambda v: f"{v:.{decimals}f}".replace("0.", ".", 1) if decimals and abs(v) < 1 and v else f"{v:.{decimals}f}" if v else "0"
-    return [(k * step, label(k * step)) for k in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [(k * step, label(k * step)) for k in range(first, max(last, first + 1) + 1)]
 
 
 def bars(title, models, panels):
@@ -149,7 +150,7 @@ def lines(title, panels, x_label, x_names=None, logarithmic=False):
     for heading, series in panels:
         values = [y for s in series for _, y in s["points"]]
         rows = decades(min(values), max(values)) if logarithmic else ticks(0 if not x_names else min(values), max(values))
-        scale, low, high = math.log10 if logarithmic else float, rows[0][0], max(rows[-1][0], rows[0][0] + 1e-9)
+        scale, low, high = math.log10 if logarithmic else float, rows[0][0], rows[-1][0]
         top += 24 if heading else 4
         bottom = top + max(270 if len(panels) == 1 else 160, LINE * len(series))
         at_y = lambda value: bottom - (bottom - top) * (scale(value) - low) / (high - low)
