@@ -47,7 +47,7 @@ TEST_CASE("KL is never negative, and zero for equal Gaussians") {
   const core::matrix<double> mean = std::sqrt(0.5) * x, other = normal_matrix<double>(20, 6, 2);
   loss::side<double> view;
   view.mean = t.constant(core::view<const double>(mean));
-  const loss::step<double> s{process, 0, view, view, {}, {}, {}};
+  const loss::step<double> s{process, 0, view, view, {}, {}, {}, {}};
   const auto equal = loss::kl{}(s, view, t.constant(core::view<const double>(x)));
   const auto different = loss::kl{}(s, view, t.constant(core::view<const double>(other)));
   for (index i = 0; i < 20; ++i) {
@@ -97,7 +97,7 @@ TEST_CASE("the reported gradient of the negatives is that of the loss") {
   // mean softplus(-D): only the negatives' term, on the mean.
   const auto negatives = value_and_gradients({x[0], x[2]}, [&](auto& v) {
     const loss::side<double> view{v[0], v[1], v[1], v[0], v[0], {}, {}};
-    const loss::step<double> s{process, 0, view, view, {}, {}, {}};
+    const loss::step<double> s{process, 0, view, view, {}, {}, {}, {}};
     return autodiff::mean(autodiff::softplus(autodiff::affine(loss::kl{}(s, view, v[1]), -1.0, 0.0)));
   });
   CHECK(parts[2] == Approx(negatives.second[0].norm()).epsilon(1e-10));

@@ -27,7 +27,7 @@ autodiff::variable<double> run_objective(const Objective& objective, const std::
   const loss::side<double> view{at(0), at(1), at(2), at(3), at(4), targets, {}};
   static const std::vector<index> rows{0, 1, 2, 3, 4, 5};
   const std::span<const index> paired(rows.data(), static_cast<std::size_t>(std::min<index>(6, at(0).rows())));
-  return objective(loss::step<double>{process, 0, view, view, paired, paired, items}, parts);
+  return objective(loss::step<double>{process, 0, view, view, paired, paired, items, core::random(core::seed{9})}, parts);
 }
 
 /// Value and gradients of an objective on given matrices: value first, then a gradient for each.

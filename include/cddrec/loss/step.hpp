@@ -35,6 +35,7 @@ struct step {
   side<T> main, augmented;
   std::span<const index> paired_main, paired_augmented;  // rows of the views whose predictions belong together
   variable<T> unit_items;                                // normalised item embeddings [V, d]
+  core::random draw = {};                                // for an objective that estimates by chance: other numbers at every step
 };
 
 /// What must be there before an objective can be called.

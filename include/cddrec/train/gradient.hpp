@@ -94,8 +94,8 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
           std::span<const data::item>(batch.targets).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
           w};
     };
-    const loss::step<T> s{net.process(),          chosen.t,  view(0, N, {}), view(N, M, weights), batch.paired_main,
-                          batch.paired_augmented, unit_items};
+    const loss::step<T> s{net.process(),          chosen.t,   view(0, N, {}), view(N, M, weights), batch.paired_main,
+                          batch.paired_augmented, unit_items, r.child(3)};
     value.fill(0);
     const variable<T> loss = objective(s, std::span<double>(value).first(parts.size()));
     if (loss.rows() == 0) continue;
