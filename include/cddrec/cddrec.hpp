@@ -7,6 +7,7 @@
 #define CDDREC_VERSION_PATCH 0
 #define CDDREC_VERSION "0.1.0"
 
+#include "cddrec/autodiff/fourier_ops.hpp"
 #include "cddrec/autodiff/gaussian_ops.hpp"
 #include "cddrec/autodiff/gradcheck.hpp"
 #include "cddrec/autodiff/objective_ops.hpp"
@@ -42,6 +43,7 @@
 #include "cddrec/kernel/attention.hpp"
 #include "cddrec/kernel/elementwise.hpp"
 #include "cddrec/kernel/fixed_point.hpp"
+#include "cddrec/kernel/fourier_info_nce.hpp"
 #include "cddrec/kernel/gaussian.hpp"
 #include "cddrec/kernel/info_nce.hpp"
 #include "cddrec/kernel/layer_norm.hpp"

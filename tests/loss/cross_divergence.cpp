@@ -47,7 +47,7 @@ TEST_CASE("KL is never negative, and zero for equal Gaussians") {
   const core::matrix<double> mean = std::sqrt(0.5) * x, other = normal_matrix<double>(20, 6, 2);
   loss::side<double> view;
   view.mean = t.constant(core::view<const double>(mean));
-  const loss::step<double> s{process, 0, view, view, {}, {}, {}};
+  const loss::step<double> s{process, 0, view, view, {}, {}, {}, {}};
   const auto equal = loss::kl{}(s, view, t.constant(core::view<const double>(x)));
   const auto different = loss::kl{}(s, view, t.constant(core::view<const double>(other)));
   for (index i = 0; i < 20; ++i) {

@@ -28,10 +28,15 @@ autodiff::variable<double> run_objective(const Objective& objective, const std::
   const loss::side<double> view{.mean = at(0), .x0 = at(1), .negatives = {&negative, 1}, .x_hat = at(3), .x_t = at(4), .targets = targets};
   static const std::vector<index> rows{0, 1, 2, 3, 4, 5};
   const std::span<const index> paired(rows.data(), static_cast<std::size_t>(std::min<index>(6, at(0).rows())));
-  return objective(
-      loss::step<double>{
-          .process = process, .t = 0, .main = view, .augmented = view, .paired_main = paired, .paired_augmented = paired, .items = items},
-      parts);
+  return objective(loss::step<double>{.process = process,
+                                      .t = 0,
+                                      .main = view,
+                                      .augmented = view,
+                                      .paired_main = paired,
+                                      .paired_augmented = paired,
+                                      .items = items,
+                                      .draw = core::random(core::seed{9})},
+                   parts);
 }
 
 /// Value and gradients of an objective on given matrices: value first, then a gradient for each.

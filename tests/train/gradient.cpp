@@ -167,6 +167,34 @@ TEST_CASE("only the items of a batch are touched, unless the objective looks at 
     if (got.count(row) == 0) CHECK(table.gradient.row(row).isZero(0));
 }
 
+namespace {
+// Says which numbers it was given.
+struct witness {
+  std::vector<std::uint32_t>* seen;
+  loss::needs needs() const { return {}; }
+  std::vector<std::string> names() const { return {}; }
+  template <class T>
+  autodiff::variable<T> operator()(const loss::step<T>& s, std::span<double>) const {
+    seen->push_back(s.draw.bits(0));
+    return {};
+  }
+};
+}  // namespace
+
+TEST_CASE("an objective is given other random numbers at each step of each batch, and the same for the same draw") {
+  network<double> net = fresh<double>(4);
+  train::views batch;
+  build(batch, {}, 2);
+  core::arena memory;
+  std::vector<std::uint32_t> seen;
+  for (std::uint64_t name : {3, 4, 3})
+    train::accumulate_gradient(net, witness{&seen}, batch, std::vector<train::weighted_step>{{0, 1.0}, {1, 1.0}},
+                               core::random(core::seed{name}), memory, {1}, {});
+  REQUIRE(seen.size() == 6);
+  CHECK(std::set<std::uint32_t>(seen.begin(), seen.begin() + 4).size() == 4);
+  CHECK(std::equal(seen.begin(), seen.begin() + 2, seen.begin() + 4));
+}
+
 #ifndef CDDREC_TEST_SANITIZED
 namespace {
 template <class Objective>
@@ -195,6 +223,10 @@ void check_steady(const Objective& goal, optim::adam_rows rows) {
 }  // namespace
 
 TEST_CASE("a steady training step allocates nothing") { check_steady(objective(), optim::adam_rows::all); }
+
+TEST_CASE("a steady training step with features allocates nothing") {
+  check_steady(loss::combine(loss::in_view{.features = 64}, loss::cross_view{.features = 64}), optim::adam_rows::touched);
+}
 
 TEST_CASE("a steady training step of touched rows allocates nothing") {
   check_steady(loss::combine(loss::cross_divergence<loss::dot_product>{}, loss::in_view{}, loss::cross_view{}), optim::adam_rows::touched);

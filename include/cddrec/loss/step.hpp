@@ -46,8 +46,9 @@ struct step {
   std::span<const index> paired_main = {}, paired_augmented = {};  // rows of the views whose predictions belong together
   variable<T> items = {};                                          // as scores multiply them [V, d]
   loss::candidates<T> candidates = {};
-  bool cosine = true;  // whether scores are cosines
-  index trained = 0;   // batches before this one
+  bool cosine = true;      // whether scores are cosines
+  index trained = 0;       // batches before this one
+  core::random draw = {};  // for an objective that estimates by chance: other numbers at every step
 
   /// Predictions or items as scores multiply them.
   variable<T> scored(const variable<T>& x) const { return cosine ? autodiff::normalize(x) : x; }

@@ -167,7 +167,8 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
                           .items = items,
                           .candidates = candidates,
                           .cosine = net.settings().score == model::similarity::cosine,
-                          .trained = batch.trained};
+                          .trained = batch.trained,
+                          .draw = r.child(3)};
     value.fill(0);
     const variable<T> loss = objective(s, std::span<double>(value).first(parts.size()));
     if (loss.rows() == 0) continue;
