@@ -187,7 +187,7 @@ TEST_CASE("an objective is given other random numbers at each step of each batch
   build(batch, {}, 2);
   core::arena memory;
   std::vector<std::uint32_t> seen;
-  for (std::uint64_t name : {3, 4, 3})
+  for (std::uint64_t name : {3u, 4u, 3u})
     train::accumulate_gradient(net, witness{&seen}, batch, std::vector<train::weighted_step>{{0, 1.0}, {1, 1.0}},
                                core::random(core::seed{name}), memory, {1}, {});
   REQUIRE(seen.size() == 6);

@@ -52,7 +52,8 @@ struct in_view {
   index features = 0;             // 0: exact; else random Fourier features, linear in the tokens
 
   loss::needs needs() const { return {.samples = weight != 0}; }
-  /// in_view, and with features in_view_clamped, the share of anchors whose estimate was not above their pair's own term.
+  /// in_view, and with features in_view_clamped: the share of anchors whose estimated denominator was below their pair's own term and
+  /// which taught nothing. Where it is not next to zero, the temperature is too small for so few features.
   std::vector<std::string> names() const {
     detail::check_features("in_view", features, mask_same_target);
     if (weight == 0) return {};
