@@ -10,9 +10,9 @@
 
 namespace cddrec::cli {
 
-/// Settings in rising strength: preset or defaults, the file, --set.
-run_settings gather_settings(const std::string& preset_name, const std::string& config, const std::vector<std::string>& assignments) {
-  run_settings s = preset_name.empty() ? run_settings{} : preset(preset_name);
+/// Settings in rising strength: preset or the kind's defaults, the file, --set.
+run_settings gather_settings(const std::string& kind, const std::string& preset_name, const std::string& config, const std::vector<std::string>& assignments) {
+  run_settings s = preset_name.empty() ? defaults(kind) : preset(preset_name);
   if (!config.empty()) {
     std::istringstream text(io::read_file(config));
     std::vector<CLI::ConfigItem> items;
@@ -71,7 +71,7 @@ int run(int argc, char** argv) {
   CLI::App* train = app.add_subcommand("train", "Train a model on a log: one line a user, `user item item …`, oldest first");
   train->add_option("--data", o.data, "The log")->required();
   train->add_option("--output", o.output, "Directory for the model")->required();
-  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember({"cddrec", "item_knn", "markov", "popularity"}));
+  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember({"cddrec", "sasrec", "gru4rec", "svae", "vae", "item_knn", "markov", "popularity"}));
   train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own");
   train->add_option("--config", config, "File of settings, `key = value`");
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all");
@@ -107,7 +107,8 @@ int run(int argc, char** argv) {
   const core::execution how{threads};
   if (*generate) run_generate(synthetic, output, generate_seed, how);
   if (*train) {
-    run_settings s = gather_settings(preset_name, config, assignments);
+    if (!preset_name.empty() && o.model != "cddrec") throw input_error("--preset: the presets are for the model cddrec, not for " + o.model);
+    run_settings s = gather_settings(o.model, preset_name, config, assignments);
     if (seed) set(s, "seed", *seed);
     if (epochs) set(s, "epochs", *epochs);
     check(s);

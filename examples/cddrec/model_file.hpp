@@ -1,12 +1,12 @@
 // A model directory: `model.safetensors` is the model of the best epoch, whole in itself; `training.safetensors` is where training stands.
-// Four kinds of model can lie there: cddrec, item_knn, markov and popularity.
+// Networks keep their weights, the models that count keep their counts.
 #pragma once
 
 #include <optional>
 
 #include "cddrec/baseline/markov.hpp"
 #include "cddrec/io/checkpoint.hpp"
-#include "settings.hpp"
+#include "network.hpp"
 
 namespace cddrec::cli {
 
@@ -26,8 +26,8 @@ inline io::tensor_file describe(const std::string& kind, const run_settings& s, 
   io::tensor_file file;
   file.metadata["format"] = "cddrec 1";
   file.metadata["model"] = kind;
-  if (kind == "cddrec" || kind == "item_knn")
-    for (const auto& [name, key] : setting_keys()) file.metadata["settings." + name] = key.get(s);
+  for (const auto& [name, key] : setting_keys())
+    if (concerns(kind, name)) file.metadata["settings." + name] = key.get(s);
   io::put_ids(file, ids);
   return file;
 }
@@ -38,24 +38,22 @@ inline std::string required(const io::tensor_file& file, const std::string& name
   return found->second;
 }
 
-/// A setting as it was written. A file older than a key was made when there was no choice.
-inline std::string written_setting(const io::tensor_file& file, const std::string& name, const std::string& where) {
-  static const std::map<std::string, std::string> before{
-      {"optimizer", "adam"}, {"step_choice", "weighted"}, {"neighbours", "1000"}, {"shrinkage", "20"}, {"decay", "0.6"}};
-  const std::string key = "settings." + name;
-  const auto older = before.find(name);
-  return older != before.end() && !file.metadata.contains(key) ? older->second : required(file, key, where);
+/// A setting as it was written. A file older than a key was made when all models were as the key's default says.
+inline std::string written_setting(const io::tensor_file& file, const std::string& name) {
+  const auto found = file.metadata.find("settings." + name);
+  return found != file.metadata.end() ? found->second : setting_keys().at(name).get(run_settings{});
 }
 
-inline run_settings read_settings(const io::tensor_file& file, const std::string& where) {
+inline run_settings read_settings(const io::tensor_file& file) {
   run_settings s;
-  for (const auto& [name, key] : setting_keys()) key.set(s, written_setting(file, name, where));
+  for (const auto& [name, key] : setting_keys()) key.set(s, written_setting(file, name));
   check(s);
   return s;
 }
 
-inline void save_network(const fs::path& directory, const network& net, const run_settings& s, const data::id_map& ids) {
-  io::tensor_file file = describe("cddrec", s, ids);
+inline void save_network(const fs::path& directory, const std::string& kind, const network& net, const run_settings& s,
+                         const data::id_map& ids) {
+  io::tensor_file file = describe(kind, s, ids);
   io::put_weights(file, net);
   file.save(model_path(directory));
 }
@@ -104,9 +102,9 @@ inline loaded_model load_model(const fs::path& directory) {
     const auto values = file.values<std::int64_t>(name);
     return std::vector<index>(values.begin(), values.end());
   };
-  if (m.kind == "cddrec") {
-    m.settings = read_settings(file, where);
-    m.model = make_network(m.settings, m.ids.size());
+  if (is_network(m.kind)) {
+    m.settings = read_settings(file);
+    m.model.emplace<network>(make_network(m.kind, m.settings, m.ids.size()));
     io::get_weights(file, std::get<network>(m.model), where);
   } else if (m.kind == "popularity" || m.kind == "markov" || m.kind == "item_knn") {
     baseline::popularity counts(indices("counts"));
@@ -124,7 +122,7 @@ inline loaded_model load_model(const fs::path& directory) {
       table.values = indices("transitions.counts");
       m.model.emplace<baseline::markov>(std::move(counts), std::move(table));
     } else {
-      m.settings = read_settings(file, where);
+      m.settings = read_settings(file);
       baseline::sparse_rows<double> table;
       rows(table, "neighbours", ".items");
       const auto similarities = file.values<double>("neighbours.similarities");
@@ -138,9 +136,9 @@ inline loaded_model load_model(const fs::path& directory) {
 }
 
 /// Where training stands, with the weights of the last epoch and the moments of Adam.
-inline void save_training(const fs::path& directory, const network& net, const train::fit_state<float>& state, const run_settings& s,
-                          const data::id_map& ids) {
-  io::tensor_file file = describe("cddrec", s, ids);
+inline void save_training(const fs::path& directory, const std::string& kind, const network& net, const train::fit_state<float>& state,
+                          const run_settings& s, const data::id_map& ids) {
+  io::tensor_file file = describe(kind, s, ids);
   file.metadata["epoch"] = std::to_string(state.epoch);
   file.metadata["best_epoch"] = std::to_string(state.stopping.best_epoch);
   file.metadata["best_ndcg"] = detail::text(state.stopping.best);
@@ -157,13 +155,16 @@ inline void save_training(const fs::path& directory, const network& net, const t
 }
 
 /// Reads it back into a network of the same settings and items; input_error if they differ.
-inline train::fit_state<float> load_training(const fs::path& directory, network& net, const run_settings& s, const data::id_map& ids) {
+inline train::fit_state<float> load_training(const fs::path& directory, const std::string& kind, network& net, const run_settings& s,
+                                             const data::id_map& ids) {
   const std::string where = training_path(directory).string();
   const io::tensor_file file = io::tensor_file::load(training_path(directory));
+  if (required(file, "model", where) != kind)
+    throw input_error(where + ": holds a " + required(file, "model", where) + ", not a " + kind + "; name another directory");
   for (const auto& [name, key] : setting_keys()) {
-    const bool may_change = name == "epochs" || name == "patience";
-    const std::string before = written_setting(file, name, where);
-    if (!may_change && before != key.get(s))
+    const bool counts = concerns(kind, name) && name != "epochs" && name != "patience";
+    const std::string before = written_setting(file, name);
+    if (counts && before != key.get(s))
       throw input_error(where + ": was trained with " + name + " = " + before + ", not " + key.get(s) + "; resume with the same settings");
   }
   const data::id_map known = io::get_ids(file, where);

@@ -1,4 +1,4 @@
-// Settings of a training run: named keys with ranges, the paper's presets, and what they build.
+// Settings of a training run: named keys with ranges, what each kind of model starts from, and the paper's presets.
 // One table of keys serves --set, --config and the model file, so none can drift from another.
 #pragma once
 
@@ -6,35 +6,38 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "cddrec/baseline/item_knn.hpp"
-#include "cddrec/loss/combine.hpp"
-#include "cddrec/model/cross_decoder.hpp"
-#include "cddrec/nn/transformer.hpp"
-#include "cddrec/train/fit.hpp"
+#include "cddrec/core/tensor.hpp"
 
 namespace cddrec::cli {
 
 using core::index;
-using network = model::recommender<nn::transformer<float, nn::causal>, model::cross_decoder<float>>;
 
 struct run_settings {
   // Network. What the defaults give on a real log stands in docs/results.md.
   index width = 128, layers = 1, heads = 4, max_length = 20;
   double dropout = 0.4, attention_dropout = 0.2;
-  std::string denoiser = "cross_decoder";
+  std::string denoiser = "cross_decoder", score = "cosine";
+  index decoder_layers = 1;
   bool residual = true, feed_forward = true;
   // Diffusion
   std::string schedule = "linear";
   index steps = 20;
   double beta_first = 1e-4, beta_last = 0.04;
   // Objective
-  std::string objective = "combined", divergence = "dot_product", contrastive = "exact", negatives = "uniform";
+  std::string objective = "combined", divergence = "dot_product", contrastive = "exact", ranking = "softmax";
   double divergence_weight = 1, lambda = 0, temperature = 0.5, softmax_weight = 1, softmax_temperature = 0.1;
+  index views = 2;
+  double kl_weight = 0.1;
+  index kl_annealing = 2000;  // batches
+  // Negatives
+  std::string negatives = "uniform";
+  double negative_power = 1;
+  index negatives_per_target = 1, candidates = 256;
+  bool frequency_correction = true;
   // Training
-  std::string step_choice = "weighted";
+  std::string step_choice = "weighted", step_weight = "reciprocal";
   index sampled_steps = 1, batch_users = 128, epochs = 200, patience = 20, seed = 42;
   double learning_rate = 1e-3;
   std::string optimizer = "adam";
@@ -106,7 +109,9 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"max_length", whole("max_length", &r::max_length, 1, "1 to 100000", 100000)},
       {"dropout", real("dropout", &r::dropout, 0, below_one, "in [0, 1)")},
       {"attention_dropout", real("attention_dropout", &r::attention_dropout, 0, below_one, "in [0, 1)")},
-      {"denoiser", choice("denoiser", &r::denoiser, {"cross_decoder"})},
+      {"denoiser", choice("denoiser", &r::denoiser, {"cross_decoder", "transformer_decoder"})},
+      {"decoder_layers", whole("decoder_layers", &r::decoder_layers, 1, "1 to 1000", 1000)},
+      {"score", choice("score", &r::score, {"cosine", "dot_product"})},
       {"residual", flag("residual", &r::residual)},
       {"feed_forward", flag("feed_forward", &r::feed_forward)},
       {"schedule", choice("schedule", &r::schedule, {"linear", "cosine", "sqrt", "truncated_linear"})},
@@ -114,16 +119,25 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"beta_first", real("beta_first", &r::beta_first, tiny, below_one, "in (0, 1)")},
       {"beta_last", real("beta_last", &r::beta_last, tiny, below_one, "in (0, 1)")},
       {"objective", choice("objective", &r::objective, {"paper", "softmax", "combined"})},
-      {"divergence", choice("divergence", &r::divergence, {"kl", "kl_mean", "squared_distance", "dot_product"})},
+      {"divergence", choice("divergence", &r::divergence, {"kl", "kl_mean", "squared_distance", "dot_product", "mean_squared_error"})},
       {"divergence_weight", real("divergence_weight", &r::divergence_weight, 0, huge, "0 to 1e6")},
       {"contrastive", choice("contrastive", &r::contrastive, {"exact", "exact_masked"})},
-      {"negatives", choice("negatives", &r::negatives, {"uniform"})},
+      {"views", whole("views", &r::views, 1, "1 or 2", 2)},
+      {"ranking", choice("ranking", &r::ranking, {"softmax", "sampled_softmax", "bce"})},
+      {"kl_weight", real("kl_weight", &r::kl_weight, 0, huge, "0 to 1e6")},
+      {"kl_annealing", whole("kl_annealing", &r::kl_annealing, 0, "0 or more batches")},
+      {"negatives", choice("negatives", &r::negatives, {"uniform", "popularity", "in_batch"})},
+      {"negative_power", real("negative_power", &r::negative_power, 0, 10, "0 to 10")},
+      {"negatives_per_target", whole("negatives_per_target", &r::negatives_per_target, 1, "1 to 1000", 1000)},
+      {"candidates", whole("candidates", &r::candidates, 1, "1 to 1000000000")},
+      {"frequency_correction", flag("frequency_correction", &r::frequency_correction)},
       {"lambda", real("lambda", &r::lambda, 0, huge, "0 to 1e6")},
       {"temperature", real("temperature", &r::temperature, 0.01, huge, "0.01 or more")},
       {"softmax_weight", real("softmax_weight", &r::softmax_weight, 0, huge, "0 to 1e6")},
       {"softmax_temperature", real("softmax_temperature", &r::softmax_temperature, 0.01, huge, "0.01 or more")},
       {"sampled_steps", whole("sampled_steps", &r::sampled_steps, 0, "0 (all) to 1000000000")},
       {"step_choice", choice("step_choice", &r::step_choice, {"weighted", "uniform"})},
+      {"step_weight", choice("step_weight", &r::step_weight, {"reciprocal", "equal"})},
       {"batch_users", whole("batch_users", &r::batch_users, 1, "1 to 1000000000")},
       {"epochs", whole("epochs", &r::epochs, 1, "1 to 1000000000")},
       {"patience", whole("patience", &r::patience, 0, "0 (never stops early) to 1000000000")},
@@ -154,6 +168,24 @@ inline void check(const run_settings& s) {
     throw input_error("setting beta_first must not be above beta_last");
 }
 
+/// The models that are networks; the others count.
+inline bool is_network(const std::string& kind) {
+  return kind == "cddrec" || kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae";
+}
+
+/// Whether a model of this kind looks at a key; those of item_knn concern it alone.
+inline bool concerns(const std::string& kind, const std::string& key) {
+  const bool neighbours = key == "neighbours" || key == "shrinkage" || key == "decay";
+  return kind == "item_knn" ? neighbours : is_network(kind) && !neighbours;
+}
+
+/// What a kind of model starts from.
+inline run_settings defaults(const std::string& kind) {
+  run_settings s;
+  if (kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae") s.objective = "softmax";
+  return s;
+}
+
 /// The paper's settings for one of its data sets, unchanged.
 inline run_settings preset(const std::string& name) {
   run_settings s;
@@ -170,70 +202,6 @@ inline run_settings preset(const std::string& name) {
   else
     throw input_error("unknown preset '" + name + "'; the presets are office, beauty, tools and toys");
   return s;
-}
-
-/// A divergence chosen at run time is a divergence policy like any other.
-struct any_divergence {
-  std::variant<loss::kl, loss::kl_mean, loss::squared_distance, loss::dot_product> choice;
-
-  bool samples() const {
-    return std::visit([](const auto& d) { return d.samples; }, choice);
-  }
-  template <class T>
-  autodiff::variable<T> operator()(const loss::step<T>& s, const loss::side<T>& view, const autodiff::variable<T>& item) const {
-    return std::visit([&](const auto& d) { return d(s, view, item); }, choice);
-  }
-  template <class T>
-  T squared_slope(const loss::step<T>& s, const loss::side<T>& view, const autodiff::variable<T>& item, index row, T value) const {
-    return std::visit([&](const auto& d) { return d.squared_slope(s, view, item, row, value); }, choice);
-  }
-};
-
-inline optim::adam_rows updated_rows(const run_settings& s) {
-  return s.optimizer == "adam_rows" ? optim::adam_rows::touched : optim::adam_rows::all;
-}
-
-inline train::step_law law_of_steps(const run_settings& s) {
-  return s.step_choice == "uniform" ? train::step_law::uniform : train::step_law::by_weight;
-}
-
-inline baseline::item_knn_settings knn_settings(const run_settings& s) {
-  return {.neighbours = s.neighbours, .shrinkage = s.shrinkage, .decay = s.decay};
-}
-
-inline diffusion::process<float> make_process(const run_settings& s) {
-  if (s.schedule == "cosine") return {diffusion::cosine_schedule{}, s.steps};
-  if (s.schedule == "sqrt") return {diffusion::sqrt_schedule{}, s.steps};
-  if (s.schedule == "truncated_linear") return {diffusion::truncated_linear_schedule{}, s.steps};
-  return {diffusion::linear_schedule{.first = s.beta_first, .last = s.beta_last}, s.steps};
-}
-
-inline network make_network(const run_settings& s, index items) {
-  return network({.items = items,
-                  .width = s.width,
-                  .layers = s.layers,
-                  .heads = s.heads,
-                  .max_length = s.max_length,
-                  .dropout = s.dropout,
-                  .attention_dropout = s.attention_dropout,
-                  .residual = s.residual,
-                  .feed_forward = s.feed_forward},
-                 make_process(s), core::seed{static_cast<std::uint64_t>(s.seed)});
-}
-
-inline auto make_objective(const run_settings& s) {
-  any_divergence divergence{loss::dot_product{}};
-  if (s.divergence == "kl") divergence.choice = loss::kl{};
-  if (s.divergence == "kl_mean") divergence.choice = loss::kl_mean{};
-  if (s.divergence == "squared_distance") divergence.choice = loss::squared_distance{};
-  const bool paper = s.objective != "softmax", softmax = s.objective != "paper";
-  const auto weight = [](bool used, double w) { return used ? static_cast<float>(w) : 0.0f; };
-  const float temperature = static_cast<float>(s.temperature);
-  return loss::combine(
-      loss::cross_divergence<any_divergence>{.divergence = divergence, .weight = weight(paper, s.divergence_weight)},
-      loss::in_view{.weight = weight(paper, s.lambda), .temperature = temperature, .mask_same_target = s.contrastive == "exact_masked"},
-      loss::cross_view{.weight = weight(paper, s.lambda), .temperature = temperature},
-      loss::item_softmax{.weight = weight(softmax, s.softmax_weight), .temperature = static_cast<float>(s.softmax_temperature)});
 }
 
 }  // namespace cddrec::cli

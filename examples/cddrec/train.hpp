@@ -88,7 +88,7 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   if (split.not_evaluated() > 0)
     std::cerr << "cddrec: " << split.not_evaluated() << " users have fewer than 4 items: not evaluated, "
               << split.not_evaluated() - split.unusable() << " of them trained on\n";
-  const bool goes_on = o.resume && o.model == "cddrec" && fs::exists(training_path(o.output));
+  const bool goes_on = o.resume && is_network(o.model) && fs::exists(training_path(o.output));
   if (fs::exists(model_path(o.output)) && !goes_on)
     throw input_error(o.output + ": already holds a model; name another directory" +
                       (fs::exists(training_path(o.output)) ? ", or go on with --resume" : " (nothing there can be resumed)"));
@@ -106,33 +106,21 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   if (o.model == "popularity") save_popularity(o.output, popularity, log.items);
   if (o.model == "markov") save_markov(o.output, markov, log.items);
   if (o.model == "item_knn") save_item_knn(o.output, item_knn, s, log.items);
-  if (o.model == "cddrec") {
-    network net = make_network(s, split.items());
+  if (is_network(o.model)) {
+    network net = make_network(o.model, s, split.items());
     train::fit_state<float> state;
-    if (goes_on) state = load_training(o.output, net, s, log.items);
+    if (goes_on) state = load_training(o.output, o.model, net, s, log.items);
     training_display display(state, s.epochs, o.minutes);
     train::fit_hooks<float> hooks;
     hooks.progress = [&](index epoch, index batch, index batches) { return display.batch(epoch, batch, batches), true; };
     hooks.epoch_done = [&](const train::epoch_report& report, const train::fit_state<float>& now) {
       // The model first: a training state never stands beside an older model than it knows of.
-      if (report.best) save_network(o.output, net, s, log.items);
-      save_training(o.output, net, now, s, log.items);
+      if (report.best) save_network(o.output, o.model, net, s, log.items);
+      save_training(o.output, o.model, net, now, s, log.items);
       display.epoch(report);
     };
-    const auto result = train::fit(net, make_objective(s), split,
-                                   {.epochs = s.epochs,
-                                    .batch_users = s.batch_users,
-                                    .sampled_steps = s.sampled_steps,
-                                    .law = law_of_steps(s),
-                                    .learning_rate = s.learning_rate,
-                                    .adam_rows = updated_rows(s),
-                                    .patience = s.patience,
-                                    .minutes = o.minutes,
-                                    .augmentation = {},
-                                    .seed = core::seed{static_cast<std::uint64_t>(s.seed)},
-                                    .how = how},
-                                   hooks, std::move(state));
-    table.emplace_back("cddrec", test_metrics(model::ranker<network>(net, how), split, how));
+    const auto result = train::fit(net, make_objective(o.model, s), split, make_fit_settings(s, o.minutes, how), hooks, std::move(state));
+    table.emplace_back(o.model, test_metrics(model::ranker<network>(net, how), split, how));
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     std::cerr << "best epoch " << result.best_epoch << " of " << result.epochs << ", validation ndcg@10 " << std::fixed
