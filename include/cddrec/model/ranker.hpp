@@ -1,4 +1,4 @@
-// A network ready to serve: direct generation mu(e_s, 0), the score of an item is its cosine.
+// A network ready to serve: direct generation mu(e_s, 0) unless another is asked for, the score of an item is its cosine.
 // Everything that does not depend on the history is laid out once. Items are kept in 16-bit fixed point: their rough scores leave
 // few items open, and the proper scores of those are computed from the network itself.
 #pragma once
@@ -10,6 +10,7 @@
 #include "cddrec/data/batch.hpp"
 #include "cddrec/eval/rank.hpp"
 #include "cddrec/kernel/fixed_point.hpp"
+#include "cddrec/model/generation.hpp"
 
 namespace cddrec::model {
 
@@ -31,12 +32,14 @@ class ranker {
   };
 
   /// Keeps the items in fixed point if that takes at most `most_bytes`; otherwise eval goes by proper scores alone.
-  explicit ranker(const Network& network, core::execution how = {}, std::size_t most_bytes = std::size_t{64} << 20)
-      : network_(network), memory_(std::make_unique<core::arena_pool>()) {
+  /// Of several draws the query is the direction of the mean of the unit draws: an item's score is its cosine with that.
+  explicit ranker(const Network& network, core::execution how = {}, std::size_t most_bytes = std::size_t{64} << 20,
+                  const generation& made = {})
+      : network_(network), memory_(std::make_unique<core::arena_pool>()), generator_(network.process(), width(), made) {
     const data::item any = 0;
     const core::arena_pool::loan memory(*memory_);
     autodiff::tape<T> gathering(*memory, how, weights_);
-    predict({&any, 1}, one_row, gathering);
+    predict({&any, 1}, one_row, false, gathering);
     const index V = items(), pairs = kernel::fixed_pairs(width());
     const std::size_t size = static_cast<std::size_t>(kernel::packed_size<kernel::fixed_pair>(pairs, V));
     if (size * sizeof(kernel::fixed_pair) > most_bytes) return;
@@ -49,9 +52,11 @@ class ranker {
   }
 
   index items() const { return network_.items(); }
+  index draws() const { return generator_.draws(); }
 
   /// Unit predictions for histories, of which the newest max_length items are read. input_error for an unknown item.
-  query encode(eval::histories users, core::execution how) const {
+  /// With `every_draw`, of the draws in place of their mean: row u * draws() + k is draw k of user u.
+  query encode(eval::histories users, core::execution how, bool every_draw = false) const {
     data::batch batch;
     for (const auto& history : users) batch.add_history(history, network_.settings().max_length);
     for (const data::item i : batch.inputs)
@@ -60,11 +65,11 @@ class ranker {
                           std::to_string(items()) + " items; leave unknown items out");
     const core::arena_pool::loan memory(*memory_);
     autodiff::tape<T> t(*memory, how, weights_);
-    const core::view<const T> predicted = predict(batch.inputs, batch.offsets, t);
+    const core::view<const T> predicted = predict(batch.inputs, batch.offsets, every_draw, t);
     query q;
     q.unit.assign(predicted.data(), predicted.data() + predicted.size());
     q.fixed.resize(static_cast<std::size_t>(predicted.rows() * kernel::fixed_pairs(width())));
-    q.error.resize(users.size());
+    q.error.resize(static_cast<std::size_t>(predicted.rows()));
     for (index u = 0; u < predicted.rows(); ++u)
       q.error[static_cast<std::size_t>(u)] =
           kernel::to_fixed_point(predicted.row(u), width(), q.fixed.data() + u * kernel::fixed_pairs(width()));
@@ -115,9 +120,11 @@ class ranker {
 
   index width() const { return network_.settings().width; }
 
-  core::view<const T> predict(std::span<const data::item> inputs, std::span<const index> offsets, autodiff::tape<T>& t) const {
+  core::view<const T> predict(std::span<const data::item> inputs, std::span<const index> offsets, bool every_draw,
+                              autodiff::tape<T>& t) const {
     const core::ragged layout(offsets);
-    return autodiff::normalize(network_.predict_last(network_.encode(t, inputs, layout, {}), layout, 0)).value();
+    const auto unit = autodiff::normalize(generator_(network_, network_.encode(t, inputs, layout, {}), layout));
+    return (every_draw || draws() == 1 ? unit : generator_.mean_direction(unit)).value();
   }
 
   // Unit embeddings of items first … first + count - 1.
@@ -148,6 +155,7 @@ class ranker {
 
   const Network& network_;
   std::unique_ptr<core::arena_pool> memory_;
+  generator<T> generator_;
   autodiff::packed_weights<T> weights_;
   core::buffer<kernel::fixed_pair> fixed_;  // unit item embeddings in panels, or empty
   T fixed_error_ = 0;
