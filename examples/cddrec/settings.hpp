@@ -11,6 +11,7 @@
 
 #include "cddrec/baseline/item_knn.hpp"
 #include "cddrec/loss/combine.hpp"
+#include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "cddrec/train/fit.hpp"
 

@@ -37,6 +37,11 @@ TEST_CASE("gradients of linear, with and without bias, in awkward sizes") {
   }
 }
 
+TEST_CASE("gradients of a row added to all rows") {
+  const matrices x{tokens(7, 1), normal_matrix<double>(1, 7, 2)};
+  CHECK(gradient_error(x, [](auto&, auto& v) { return ad::add_row(v[0], v[1]); }) < bound);
+}
+
 TEST_CASE("gradients of layer normalisation") {
   for (index d : {4, 11}) {
     const matrices x{tokens(d, 1), normal_matrix<double>(1, d, 2), normal_matrix<double>(1, d, 3)};

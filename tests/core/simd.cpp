@@ -48,6 +48,25 @@ TEST_CASE("elementary functions are as exact as float allows") {
   };
   CHECK(worst(0, 0.99999, 1, cosine, [&](double u) { return std::cos(turn * u); }) < 6e-7);
   CHECK(worst(0, 0.99999, 1, sine, [&](double u) { return std::sin(turn * u); }) < 6e-7);
+  for (double far : {20.0, 1000.0, 1048575.0}) {
+    CHECK(worst(-far, far, 1, cosine, [&](double u) { return std::cos(turn * (u - std::round(u))); }) < 6e-7);
+    CHECK(worst(-far, far, 1, sine, [&](double u) { return std::sin(turn * (u - std::round(u))); }) < 6e-7);
+  }
+}
+
+TEST_CASE("cosines and sines of doubles") {
+  for (double first = -20; first < 20; first += 0.01) {
+    double u[simd::lanes<double>], cosine[simd::lanes<double>], sine[simd::lanes<double>];
+    for (int l = 0; l < int(simd::lanes<double>); ++l) u[l] = first + 0.001 * l;
+    simd::vec<double> c, s;
+    simd::cos_sin_turn<double>(simd::load(u), c, s);
+    simd::store<double>(cosine, c), simd::store<double>(sine, s);
+    for (int l = 0; l < int(simd::lanes<double>); ++l) {
+      const long double angle = 6.283185307179586476925286766559L * static_cast<long double>(u[l]);
+      CHECK(std::abs(cosine[l] - static_cast<double>(std::cos(angle))) < 1e-13);
+      CHECK(std::abs(sine[l] - static_cast<double>(std::sin(angle))) < 1e-13);
+    }
+  }
 }
 
 TEST_CASE("exp stays finite outside its range") {

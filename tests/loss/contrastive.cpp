@@ -34,12 +34,78 @@ TEST_CASE("gradients of the contrastive terms by central differences") {
           return run_objective(loss::in_view{}, {v[0], v[0], v[0], v[0], v[1]}, process, parts);
         }) < 1e-6);
   CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) {
-          loss::side<double> main{v[0], v[0], v[0], v[0], v[0], {}, {}}, augmented{v[1], v[1], v[1], v[1], v[1], {}, {}};
+          const loss::side<double> main{.mean = v[0], .x_hat = v[0]}, augmented{.mean = v[1], .x_hat = v[1]};
           const std::vector<index> p{0, 2, 3}, q{5, 1, 0};
           // The rows must outlive the tape's backward, which runs after this returns.
           static const std::vector<index> paired_main = p, paired_augmented = q;
-          return loss::cross_view{}(loss::step<double>{process, 0, main, augmented, paired_main, paired_augmented, {}}, parts);
+          return loss::cross_view{}(loss::step<double>{.process = process,
+                                                       .t = 0,
+                                                       .main = main,
+                                                       .augmented = augmented,
+                                                       .paired_main = paired_main,
+                                                       .paired_augmented = paired_augmented},
+                                    parts);
         }) < 1e-6);
+}
+
+TEST_CASE("with features both terms estimate the exact loss, closer the more there are, and say how much they clamped") {
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 2);
+  constexpr index d = 16, pairs = 100;
+  const std::vector<core::matrix<double>> x{normal_matrix<double>(pairs, d, 1), normal_matrix<double>(pairs, d, 2)};
+  const auto value = [&](const auto& objective) {
+    std::vector<double> parts(objective.names().size(), 0);
+    const double loss = value_and_gradients(x, [&](auto& v) {
+                          return run_objective(objective, {v[0], v[0], v[0], v[0], v[1]}, process, parts);
+                        }).first;
+    CHECK(parts[0] == Approx(loss));
+    if (parts.size() == 2) CHECK((parts[1] >= 0 && parts[1] < 0.1));
+    return loss;
+  };
+  const double exact = value(loss::in_view{.weight = 1});
+  const double few = value(loss::in_view{.weight = 1, .features = 8 * d}), many = value(loss::in_view{.weight = 1, .features = 64 * d});
+  INFO(exact << " exact, " << few << " of 8 d features, " << many << " of 64 d");
+  CHECK(std::abs(few - exact) < 0.1 * exact);
+  CHECK(std::abs(many - exact) < 0.02 * exact);
+  CHECK(std::abs(many - exact) < std::abs(few - exact));
+  CHECK(value(loss::cross_view{.weight = 1, .features = 64 * d}) < 2 * value(loss::cross_view{.weight = 1}) + 1);
+}
+
+TEST_CASE("gradients of the contrastive terms with features by central differences") {
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 2);
+  const std::vector<core::matrix<double>> x{normal_matrix<double>(6, 4, 1), normal_matrix<double>(6, 4, 2)};
+  std::array<double, 2> parts{};
+  CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) {
+          return run_objective(loss::in_view{.features = 64}, {v[0], v[0], v[0], v[0], v[1]}, process, parts);
+        }) < 1e-6);
+  CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) {
+          const loss::side<double> main{.mean = v[0], .x_hat = v[0]}, augmented{.mean = v[1], .x_hat = v[1]};
+          static const std::vector<index> paired_main{0, 2, 3}, paired_augmented{5, 1, 0};
+          return loss::cross_view{.features = 64}(
+              loss::step<double>{.process = process,
+                                 .t = 0,
+                                 .main = main,
+                                 .augmented = augmented,
+                                 .paired_main = paired_main,
+                                 .paired_augmented = paired_augmented,
+                                 .draw = core::random(core::seed{2})},
+              parts);
+        }) < 1e-6);
+}
+
+TEST_CASE("parts of an estimated term, and settings that are refused") {
+  using names = std::vector<std::string>;
+  CHECK(loss::in_view{}.names() == names{"in_view"});
+  CHECK(loss::in_view{.features = 8}.names() == names{"in_view", "in_view_clamped"});
+  CHECK(loss::cross_view{.features = 8}.names() == names{"cross_view", "cross_view_clamped"});
+  CHECK(loss::cross_view{.weight = 0, .features = 8}.names().empty());
+  const auto refused = [](const auto& objective, const char* what) {
+    CHECK_THROWS_AS(objective.names(), input_error);
+    CHECK_THROWS_WITH(objective.names(), ContainsSubstring(what));
+  };
+  refused(loss::in_view{.mask_same_target = true, .features = 8}, "mask_same_target");
+  refused(loss::in_view{.features = 7}, "even");
+  refused(loss::cross_view{.features = -2}, "even");
+  CHECK_THROWS_AS(loss::combine(loss::in_view{.mask_same_target = true, .features = 8}), input_error);
 }
 
 TEST_CASE("a part of weight zero asks for nothing and says nothing") {

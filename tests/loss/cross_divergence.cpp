@@ -47,7 +47,7 @@ TEST_CASE("KL is never negative, and zero for equal Gaussians") {
   const core::matrix<double> mean = std::sqrt(0.5) * x, other = normal_matrix<double>(20, 6, 2);
   loss::side<double> view;
   view.mean = t.constant(core::view<const double>(mean));
-  const loss::step<double> s{process, 0, view, view, {}, {}, {}};
+  const loss::step<double> s{process, 0, view, view, {}, {}, {}, {}};
   const auto equal = loss::kl{}(s, view, t.constant(core::view<const double>(x)));
   const auto different = loss::kl{}(s, view, t.constant(core::view<const double>(other)));
   for (index i = 0; i < 20; ++i) {
@@ -96,11 +96,53 @@ TEST_CASE("the reported gradient of the negatives is that of the loss") {
   value_and_gradients(x, [&](auto& v) { return run_objective(loss::cross_divergence<loss::kl>{}, v, process, parts); });
   // mean softplus(-D): only the negatives' term, on the mean.
   const auto negatives = value_and_gradients({x[0], x[2]}, [&](auto& v) {
-    const loss::side<double> view{v[0], v[1], v[1], v[0], v[0], {}, {}};
-    const loss::step<double> s{process, 0, view, view, {}, {}, {}};
+    const loss::side<double> view{.mean = v[0], .x0 = v[1]};
+    const loss::step<double> s{.process = process, .t = 0, .main = view};
     return autodiff::mean(autodiff::softplus(autodiff::affine(loss::kl{}(s, view, v[1]), -1.0, 0.0)));
   });
   CHECK(parts[2] == Approx(negatives.second[0].norm()).epsilon(1e-10));
+}
+
+TEST_CASE("several negatives are averaged, and one view is half of two that are the same") {
+  const diffusion::process<double> process(schedule_for{0.6, 0.3}, 2);
+  const matrices x{normal_matrix<double>(9, 4, 1), normal_matrix<double>(9, 4, 2), normal_matrix<double>(9, 4, 3),
+                   normal_matrix<double>(9, 4, 4)};
+  std::array<double, 2> parts{};
+  const auto run = [&](const std::vector<std::size_t>& chosen) {
+    return value_and_gradients(x, [&](auto& v) {
+      std::vector<autodiff::variable<double>> negatives;
+      for (std::size_t k : chosen) negatives.push_back(v[k]);
+      const loss::side<double> view{.mean = v[0], .x0 = v[1], .negatives = negatives};
+      return loss::cross_divergence<loss::kl_mean>{.augmented = false}(
+          loss::step<double>{.process = process, .t = 0, .main = view, .augmented = view}, parts);
+    });
+  };
+  const auto one = run({2}), other = run({3}), both = run({2, 3});
+  CHECK(both.first == Approx((one.first + other.first) / 2).epsilon(1e-12));
+  for (std::size_t k = 0; k < 4; ++k) CHECK(distance(both.second[k], (one.second[k] + other.second[k]) / 2) < 1e-12);
+  std::array<double, 3> of_two{};
+  const auto two = value_and_gradients(matrices{x[0], x[1], x[2]},
+                                       [&](auto& v) { return run_objective(loss::cross_divergence<loss::kl_mean>{}, v, process, of_two); });
+  CHECK(two.first == Approx(2 * one.first).epsilon(1e-12));
+  CHECK_FALSE(loss::cross_divergence<loss::kl>{.augmented = false}.needs().augmented);
+}
+
+TEST_CASE("the plain denoising loss is the mean squared error of the prediction") {
+  const diffusion::process<double> process(schedule_for{0.6, 0.3}, 2);
+  const matrices x{normal_matrix<double>(9, 4, 1), normal_matrix<double>(9, 4, 2)};
+  for (bool two : {false, true}) {
+    std::array<double, 1> parts{};
+    const loss::squared_error mse{.weight = 0.5f, .augmented = two};
+    const auto run = [&](auto& v) {
+      const loss::side<double> view{.mean = v[0], .x0 = v[1]};
+      return mse(loss::step<double>{.process = process, .t = 0, .main = view, .augmented = view}, parts);
+    };
+    const double error = (x[0] - x[1]).squaredNorm() / 36;
+    CHECK(value_and_gradients(x, run).first == Approx((two ? 1 : 0.5) * error));
+    CHECK(parts[0] == Approx(error));
+    CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) { return run(v); }) < 1e-6);
+    CHECK(mse.needs().augmented == two);
+  }
 }
 
 }  // namespace cddrec::test

@@ -24,10 +24,19 @@ autodiff::variable<double> run_objective(const Objective& objective, const std::
                                          const diffusion::process<double>& process, std::span<double> parts,
                                          std::span<const data::item> targets = {}, autodiff::variable<double> items = {}) {
   const auto at = [&](std::size_t i) { return v[std::min(i, v.size() - 1)]; };
-  const loss::side<double> view{at(0), at(1), at(2), at(3), at(4), targets, {}};
+  const autodiff::variable<double> negative = at(2);
+  const loss::side<double> view{.mean = at(0), .x0 = at(1), .negatives = {&negative, 1}, .x_hat = at(3), .x_t = at(4), .targets = targets};
   static const std::vector<index> rows{0, 1, 2, 3, 4, 5};
   const std::span<const index> paired(rows.data(), static_cast<std::size_t>(std::min<index>(6, at(0).rows())));
-  return objective(loss::step<double>{process, 0, view, view, paired, paired, items}, parts);
+  return objective(loss::step<double>{.process = process,
+                                      .t = 0,
+                                      .main = view,
+                                      .augmented = view,
+                                      .paired_main = paired,
+                                      .paired_augmented = paired,
+                                      .items = items,
+                                      .draw = core::random(core::seed{9})},
+                   parts);
 }
 
 /// Value and gradients of an objective on given matrices: value first, then a gradient for each.

@@ -35,4 +35,71 @@ TEST_CASE("gradients of the softmax objective by central differences, one view a
   }
 }
 
+TEST_CASE("one negative at a time: values and gradients are PyTorch's, several are averaged") {
+  const auto r = reference::load();
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 2);
+  const loss::binary_cross_entropy bce{.temperature = static_cast<float>(reference::scalar(r, "ranking.temperature"))};
+  std::array<double, 1> parts{};
+  const std::vector<core::matrix<double>> x{reference::get(r, "ranking.prediction"), reference::get(r, "ranking.target"),
+                                            reference::get(r, "ranking.negative")};
+  const auto run = [&](auto& v, std::span<const autodiff::variable<double>> negatives, bool cosine) {
+    const loss::side<double> main{.mean = v[0], .x0 = v[1], .negatives = negatives};
+    return bce(loss::step<double>{.process = process, .t = 0, .main = main, .cosine = cosine}, parts);
+  };
+  const auto [value, gradient] = value_and_gradients(x, [&](auto& v) { return run(v, {&v[2], 1}, false); });
+  CHECK(value == Approx(reference::scalar(r, "ranking.bce.value")).epsilon(1e-12));
+  CHECK(parts[0] == Approx(value));
+  for (std::size_t k = 0; k < 3; ++k) {
+    const char* name[] = {"prediction", "target", "negative"};
+    CHECK(distance(gradient[k], reference::get(r, std::string("ranking.bce.") + name[k] + ".gradient")) < 1e-12);
+  }
+  const auto twice = value_and_gradients(x, [&](auto& v) {
+    const std::vector<autodiff::variable<double>> two{v[2], v[2]};
+    return run(v, two, false);
+  });
+  CHECK(twice.first == Approx(value).epsilon(1e-12));
+  CHECK(distance(twice.second[2], gradient[2]) < 1e-12);
+  CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) { return run(v, {&v[2], 1}, true); }) < 1e-6);
+}
+
+TEST_CASE("a softmax over shared candidates is PyTorch's, with a target among them or not, shares corrected or not") {
+  const auto r = reference::load();
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 2);
+  const float temperature = static_cast<float>(reference::scalar(r, "ranking.temperature"));
+  std::array<double, 1> parts{};
+  core::matrix<double> table(8, 4);
+  table << reference::get(r, "ranking.target"), reference::get(r, "ranking.others");
+  const std::vector<core::matrix<double>> x{reference::get(r, "ranking.prediction"), table};
+  const auto column = [&](const char* name) {
+    const auto& m = reference::get(r, name);
+    return std::vector<double>(m.data(), m.data() + m.size());
+  };
+  const std::vector<double> shares = column("ranking.log_shares"), own = column("ranking.target_log_shares");
+  // Rows of the table, targets and others, that candidates and targets are: token 4 has the target of token 0.
+  const std::vector<index> candidate_rows{2, 0, 5, 6, 7}, target_rows{0, 1, 2, 3, 0};
+  const std::vector<unsigned char> not_candidates{0, 1, 0, 1, 0};
+  for (bool corrected : {true, false}) {
+    const loss::sampled_softmax sampled{.temperature = temperature, .correction = corrected};
+    const auto run = [&](auto& v) {
+      const loss::side<double> main{.mean = v[0],
+                                    .x0 = autodiff::gather<double, index>(v[1], target_rows),
+                                    .target_log_share = own,
+                                    .not_candidates = not_candidates};
+      return sampled(loss::step<double>{.process = process,
+                                        .t = 0,
+                                        .main = main,
+                                        .candidates = {autodiff::gather<double, index>(v[1], candidate_rows), shares},
+                                        .cosine = false},
+                     parts);
+    };
+    CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) { return run(v); }) < 1e-6);
+    if (!corrected) continue;
+    const auto [value, gradient] = value_and_gradients(x, run);
+    CHECK(value == Approx(reference::scalar(r, "ranking.sampled.value")).epsilon(1e-10));
+    CHECK(distance(gradient[0], reference::get(r, "ranking.sampled.prediction.gradient")) < 1e-10);
+    CHECK(distance(gradient[1].topRows(5), reference::get(r, "ranking.sampled.target.gradient")) < 1e-10);
+    CHECK(distance(gradient[1].bottomRows(3), reference::get(r, "ranking.sampled.others.gradient")) < 1e-10);
+  }
+}
+
 }  // namespace cddrec::test

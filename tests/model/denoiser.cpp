@@ -1,122 +1,40 @@
 #include "cddrec/model/denoiser.hpp"
 
+#include "cddrec/model/cross_decoder.hpp"
+#include "cddrec/model/transformer_decoder.hpp"
 #include "layers.hpp"
-#include "reference/reference.hpp"
-#include "test.hpp"
 
 namespace cddrec::test {
 
 namespace {
-using decoder = model::cross_decoder<double>;
-
 struct not_a_denoiser {
   using scalar = double;
   struct settings {};
   not_a_denoiser(const settings&, const core::random&) {}
 };
-
-double distance(const core::matrix<double>& a, const core::matrix<double>& b) { return (a - b).cwiseAbs().maxCoeff(); }
 }  // namespace
 
 TEST_CASE("what is a denoiser and what is not") {
   STATIC_REQUIRE(model::denoiser<model::cross_decoder<float>>);
-  STATIC_REQUIRE(model::denoiser<decoder>);
+  STATIC_REQUIRE(model::denoiser<model::cross_decoder<double>>);
+  STATIC_REQUIRE(model::denoiser<model::transformer_decoder<float>>);
+  STATIC_REQUIRE(model::denoiser<model::no_denoiser<float>>);
   STATIC_REQUIRE_FALSE(model::denoiser<not_a_denoiser>);
 }
 
-TEST_CASE("the decoder has PyTorch's values at every step, and its gradients") {
-  const auto torch = reference::load();
-  const auto offsets = offsets_of(reference::whole<index>(torch, "encoder.lengths"));
-  const core::ragged layout(offsets);
-  const index steps = reference::get(torch, "decoder.step").rows();
-  const auto& direction = reference::get(torch, "decoder.direction");
-  for (bool residual : {false, true}) {
-    decoder layer({.width = direction.cols(), .steps = steps, .heads = 2, .residual = residual, .feed_forward = residual}, core::random());
-    const auto parameters = parameters_of(layer, "decoder");
-    REQUIRE(parameters.size() == (residual ? 12 : 4));
-    for (const auto& [name, p] : parameters) {
-      const auto& value = reference::get(torch, name == "decoder.step_embedding.weight" ? "decoder.step" : name);
-      REQUIRE(value.size() == p->value.size());
-      p->value = value;
-    }
-    autodiff::parameter<double> encoding;
-    encoding.value = reference::get(torch, "decoder.encoding");
-    const std::string kind = residual ? "decoder.residual." : "decoder.plain.";
-    const auto& expected = reference::get(torch, kind + "output");
-
-    core::arena memory;
-    autodiff::tape<double> t(memory, {1}, autodiff::mode::training, true);
-    const auto context = layer.prepare(t.leaf(encoding), layout);
-    for (index step = 0; step < steps; ++step) {
-      const auto y = layer.predict(context, step, {});
-      CHECK(distance(y.value().matrix_map(), expected.middleRows(step * layout.rows(), layout.rows())) < 1e-10);
-      y.grad().matrix_map() += direction.middleRows(step * layout.rows(), layout.rows());
-    }
-    t.backward();
-    CHECK(distance(encoding.gradient, reference::get(torch, kind + "encoding.gradient")) < 1e-10);
-    CHECK(distance(parameters.at("decoder.step_embedding.weight")->gradient, reference::get(torch, kind + "step.gradient")) < 1e-10);
-    CHECK(distance(parameters.at("decoder.key.weight")->gradient, reference::get(torch, kind + "key.gradient")) < 1e-10);
-  }
-}
-
-TEST_CASE("gradients of the decoder on ragged batches, plain and dressed, with and without dropout") {
+TEST_CASE("without a denoiser the encoding is the prediction, at every position and at the last") {
   const auto offsets = offsets_of(ragged_lengths());
   const core::ragged layout(offsets);
-  const core::random draw(core::seed{3});
-  for (bool dressed : {false, true})
-    for (double rate : {0.0, 0.2}) {
-      decoder layer(
-          {.width = 4, .steps = 3, .heads = 2, .residual = dressed, .feed_forward = dressed, .dropout = rate, .attention_dropout = rate},
-          core::random(core::seed{1}));
-      const auto parameters = parameters_of(layer, "denoiser");
-      make_wild(parameters);
-      CHECK(layer_error(parameters, normal_matrix<double>(layout.rows(), 4, 2), [&](auto&, const auto& v) {
-              const auto context = layer.prepare(v, layout);
-              return autodiff::linear_combination(1.0, layer.predict(context, 0, draw), 0.7, layer.predict(context, 2, draw.child(1)));
-            }) < 1e-6);
-    }
-}
-
-TEST_CASE("steps one at a time leave the gradients of all steps together") {
-  const auto offsets = offsets_of(ragged_lengths());
-  const core::ragged layout(offsets);
-  const auto target = normal_matrix<double>(layout.rows(), 6, 9);
-  for (bool dressed : {false, true}) {
-    const auto run = [&](bool one_at_a_time) {
-      decoder layer({.width = 6, .steps = 4, .heads = 2, .residual = dressed, .feed_forward = dressed}, core::random(core::seed{1}));
-      const auto parameters = parameters_of(layer, "denoiser");
-      make_wild(parameters);
-      autodiff::parameter<double> encoding;
-      encoding.value = normal_matrix<double>(layout.rows(), 6, 2);
-      core::arena memory;
-      autodiff::tape<double> t(memory, {1});
-      const auto context = layer.prepare(autodiff::affine(t.leaf(encoding), 1.5, 0.1), layout);
-      const auto loss = [&](index step) {
-        return autodiff::mean(autodiff::squared_distance(layer.predict(context, step, {}), t.constant(target)));
-      };
-      if (one_at_a_time) {
-        for (index step : {1, 3}) {
-          autodiff::tape<double>::scope sub(t);
-          sub.backward(loss(step));
-        }
-        t.backward();
-      } else {
-        t.backward(autodiff::add(loss(1), loss(3)));
-      }
-      std::vector<core::matrix<double>> gradients{encoding.gradient};
-      for (const auto& [_, p] : parameters) gradients.push_back(p->gradient);
-      return gradients;
-    };
-    const auto apart = run(true), together = run(false);
-    for (std::size_t k = 0; k < apart.size(); ++k) {
-      CHECK(together[k].cwiseAbs().maxCoeff() > 1e-3);
-      CHECK(distance(apart[k], together[k]) < 1e-12 * std::max(1.0, together[k].cwiseAbs().maxCoeff()));
-    }
-  }
-}
-
-TEST_CASE("the decoder refuses heads that do not divide the width") {
-  CHECK_THROWS_WITH(decoder({.width = 10, .heads = 4}, core::random()), ContainsSubstring("4 heads do not divide the width 10"));
+  const core::matrix<double> x = normal_matrix<double>(layout.rows(), 3, 1);
+  core::arena memory;
+  autodiff::tape<double> t(memory, {1}, autodiff::mode::inference);
+  const model::no_denoiser<double> none;
+  const auto encoded = t.constant(x);
+  CHECK(none.predict(none.prepare(encoded, layout, {}), 0, {}).value().matrix_map() == x);
+  const auto last = none.predict_last(encoded, layout, 0);
+  for (index s = 0; s < layout.size(); ++s) CHECK(last.value().matrix_map().row(s) == x.row(layout.end(s) - 1));
+  autodiff::parameter<double> nothing;
+  model::no_denoiser<double>::visit(none, "denoiser", [](const std::string&, const auto&) { FAIL("it has no parameter"); });
 }
 
 }  // namespace cddrec::test

@@ -77,6 +77,21 @@ TEST_CASE("mean scores stand to the ranker's as the mean unit draw to its direct
   for (const auto& s : spread.front()) CHECK(s.score == Approx(length * r.score_item(q, 0, s.item)).margin(1e-6));
 }
 
+TEST_CASE("where the score is a dot product, mean scores are the ranker's") {
+  const auto net = make({.items = catalogue, .width = 12, .heads = 3, .score = model::similarity::dot_product});
+  const auto users = histories(6);
+  const std::vector<item> items{0, 80, 149};
+  const auto r = ranker(net, several);
+  const auto q = r.encode(spans(users), {});
+  const auto spread = model::spread(r, spans(users), items);
+  for (std::size_t u = 0; u < users.size(); ++u)
+    for (const auto& s : spread[u]) {
+      CHECK(s.score == Approx(r.score_item(q, static_cast<index>(u), s.item)).margin(1e-7));
+      CHECK(s.deviation > 0);
+    }
+  CHECK(model::diversified(r, spans(users), 3, {2})[4] == model::diversified(r, spans({users[4]}), 3).front());
+}
+
 TEST_CASE("in a diversified list the draws take turns") {
   const auto net = make();
   const auto users = histories(30);

@@ -1,6 +1,6 @@
 #include "cddrec/model/encoder.hpp"
 
-#include "cddrec/model/denoiser.hpp"
+#include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "test.hpp"
 

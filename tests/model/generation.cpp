@@ -31,7 +31,9 @@ struct plain_decoder {
   using context = model::cross_decoder<float>::context;
   model::cross_decoder<float> inner;
   plain_decoder(const settings& s, const core::random& draw) : inner(s, draw) {}
-  context prepare(const autodiff::variable<float>& encoded, core::ragged layout) const { return inner.prepare(encoded, layout); }
+  context prepare(const autodiff::variable<float>& encoded, core::ragged layout, const core::random& draw) const {
+    return inner.prepare(encoded, layout, draw);
+  }
   autodiff::variable<float> predict(const context& c, index t, const core::random& draw) const { return inner.predict(c, t, draw); }
   template <class Self, class F>
   static void visit(Self& self, const std::string& name, F&& f) {
@@ -53,14 +55,14 @@ TEST_CASE("direct is the default, and where every way ends if taken literally, t
   }
 }
 
-TEST_CASE("draws are those of the sampler over training's predictions, and the query is their mean's direction") {
+TEST_CASE("draws are those of the sampler over training's predictions, and the query is the direction of their mean") {
   const auto net = make();
   const auto users = histories(9);
   data::batch batch;
   for (const auto& h : users) batch.add_history(h, 20);
   core::arena memory;
   autodiff::tape<float> t(memory, {1}, autodiff::mode::inference);
-  const auto context = net.prepare(net.encode(t, batch.inputs, batch.layout(), {}), batch.layout());
+  const auto context = net.prepare(net.encode(t, batch.inputs, batch.layout(), {}), batch.layout(), {});
   const auto predict = [&](index step) { return autodiff::last_rows(net.predict(context, step, {}), batch.layout()).value(); };
   for (const auto& made : ways) {
     if (made.kind == way::direct) continue;

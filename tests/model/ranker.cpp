@@ -153,7 +153,7 @@ TEST_CASE("serving predicts what training's prediction says of the last position
     core::arena memory;
     autodiff::tape<float> t(memory, {1}, autodiff::mode::inference);
     const auto encoded = net.encode(t, batch.inputs, batch.layout(), {});
-    const auto all = autodiff::normalize(net.predict(net.prepare(encoded, batch.layout()), 0, {}));
+    const auto all = autodiff::normalize(net.predict(net.prepare(encoded, batch.layout(), {}), 0, {}));
     const auto served = predictions(net, users);
     for (index u = 0; u < 40; ++u) CHECK(same_bits<float>(served.row(u), all.value().matrix_map().row(batch.layout().end(u) - 1)));
   }

@@ -1,4 +1,5 @@
 #include "cddrec/model/recommender.hpp"
+#include "cddrec/model/cross_decoder.hpp"
 
 #include <set>
 

@@ -1,6 +1,7 @@
 // A small network over 150 items, histories for it, and its predictions as serving makes them.
 #pragma once
 
+#include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/model/recommender.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "compare.hpp"

@@ -190,7 +190,47 @@ def softmax_over_items():
     loss("softmax", F.cross_entropy(scores, targets), prediction=prediction, items=table)
 
 
-for part in (encoder, decoder, cross_divergence, contrastive, softmax_over_items):
+def transformer_decoder():
+    """A decoder layer whose memory is the step embedding alone, rows t * N + n: the reading of the authors' code."""
+    encoding = leaf("transformer_decoder.encoding", sum(LENGTHS), WIDTH)
+    step = leaf("transformer_decoder.step", STEPS, WIDTH)
+    layer = nn.TransformerDecoderLayer(WIDTH, HEADS, 4 * WIDTH, dropout=0.0, activation="gelu", layer_norm_eps=1e-5, batch_first=True,
+                                       norm_first=False).double()
+    fill(layer, "transformer_decoder.")
+    output = torch.cat([layer(e_s[None], step[t][None, None], tgt_mask=future(len(e_s)))[0]
+                        for t in range(STEPS) for e_s in encoding.split(LENGTHS)])
+    put("transformer_decoder.output", output)
+    direction = leaf("transformer_decoder.direction", *output.shape, scale=1.0)
+    gradients((output * direction).sum(), transformer_decoder__encoding=encoding, transformer_decoder__step=step)
+
+
+def ranking():
+    """One negative and a logistic loss (SASRec); candidates shared by the batch and a softmax, less their log shares."""
+    tokens, width, temperature = 5, 4, setting("ranking.temperature", 0.5)
+    prediction, target = leaf("ranking.prediction", tokens, width, scale=1.0), leaf("ranking.target", tokens, width, scale=1.0)
+    negative = leaf("ranking.negative", tokens, width, scale=1.0)
+    dot = lambda x: (prediction * x).sum(-1) / temperature
+    bce = F.binary_cross_entropy_with_logits
+    loss("ranking.bce", bce(dot(target), torch.ones(tokens).double()) + bce(dot(negative), torch.zeros(tokens).double()),
+         prediction=prediction, target=target, negative=negative)
+    # Rows 0, 2 and 4 have their target among the candidates, at 1, 0 and 1.
+    others = leaf("ranking.others", 3, width, scale=1.0)
+    candidates = torch.stack([target[2], target[0], *others])
+    shares = leaf("ranking.log_shares", 5, 1, scale=1.0).detach()[:, 0]
+    own = torch.stack([shares[1], torch.tensor(-0.3).double(), shares[0], torch.tensor(0.4).double(), shares[1]])
+    put("ranking.target_log_shares", own)
+    total = 0
+    for i, place in enumerate((1, None, 0, None, 1)):
+        scores = prediction[i] @ candidates.T / temperature - shares
+        if place is None:
+            scores, place = torch.cat([scores, (prediction[i] @ target[i] / temperature - own[i])[None]]), 5
+        elif i == 4:
+            scores = torch.cat([scores[:1], (prediction[i] @ target[0] / temperature - own[i])[None], scores[2:]])
+        total = total + F.cross_entropy(scores[None], torch.tensor([place])) / tokens
+    loss("ranking.sampled", total, prediction=prediction, target=target, others=others)
+
+
+for part in (encoder, decoder, cross_divergence, contrastive, softmax_over_items, transformer_decoder, ranking):
     part()
 path = pathlib.Path(__file__).with_name("reference.txt")
 path.write_text("# PyTorch's numbers, by make_reference.py, which explains them\n" + "\n".join(blocks) + "\n")

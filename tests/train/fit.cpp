@@ -2,6 +2,7 @@
 
 #include "cddrec/data/synthetic.hpp"
 #include "cddrec/loss/combine.hpp"
+#include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "test.hpp"
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cddrec/loss/combine.hpp"
+#include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/model/recommender.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "cddrec/optim/adam.hpp"
@@ -89,10 +90,11 @@ TEST_CASE("a batch holds both views back to back, and negatives that are not the
   CHECK(batch.offsets.back() == all);
   CHECK(batch.offsets.size() == 1 + 2 * 12);
   CHECK(std::equal(batch.targets.begin() + n, batch.targets.end(), batch.augmented.targets.begin(), batch.augmented.targets.end()));
-  REQUIRE(batch.negatives.size() == batch.targets.size());
+  REQUIRE(batch.negatives.size() == 1);
+  REQUIRE(batch.negatives[0].size() == batch.targets.size());
   for (std::size_t i = 0; i < batch.targets.size(); ++i) {
-    CHECK(batch.negatives[i] != batch.targets[i]);
-    CHECK((batch.negatives[i] >= 0 && batch.negatives[i] < items));
+    CHECK(batch.negatives[0][i] != batch.targets[i]);
+    CHECK((batch.negatives[0][i] >= 0 && batch.negatives[0][i] < items));
   }
   for (std::size_t k = 0; k < batch.paired_main.size(); ++k) {
     CHECK(batch.clean[static_cast<std::size_t>(batch.paired_augmented[k])] == 1);
@@ -158,11 +160,39 @@ TEST_CASE("only the items of a batch are touched, unless the objective looks at 
   const auto table = touched(loss::combine(loss::cross_divergence<loss::dot_product>{}), batch);
   CHECK_FALSE(table.touched.all());
   std::set<index> expected, got(table.touched.rows().begin(), table.touched.rows().end());
-  for (const auto* ids : {&batch.inputs, &batch.targets, &batch.negatives}) expected.insert(ids->begin(), ids->end());
+  for (const auto* ids : {&batch.inputs, &batch.targets, &batch.negatives[0]}) expected.insert(ids->begin(), ids->end());
   CHECK(got == expected);
   CHECK(got.count(items) == 1);  // the mask is a row like any other
   for (index row = 0; row <= items; ++row)
     if (got.count(row) == 0) CHECK(table.gradient.row(row).isZero(0));
+}
+
+namespace {
+// Says which numbers it was given.
+struct witness {
+  std::vector<std::uint32_t>* seen;
+  loss::needs needs() const { return {}; }
+  std::vector<std::string> names() const { return {}; }
+  template <class T>
+  autodiff::variable<T> operator()(const loss::step<T>& s, std::span<double>) const {
+    seen->push_back(s.draw.bits(0));
+    return {};
+  }
+};
+}  // namespace
+
+TEST_CASE("an objective is given other random numbers at each step of each batch, and the same for the same draw") {
+  network<double> net = fresh<double>(4);
+  train::views batch;
+  build(batch, {}, 2);
+  core::arena memory;
+  std::vector<std::uint32_t> seen;
+  for (std::uint64_t name : {3u, 4u, 3u})
+    train::accumulate_gradient(net, witness{&seen}, batch, std::vector<train::weighted_step>{{0, 1.0}, {1, 1.0}},
+                               core::random(core::seed{name}), memory, {1}, {});
+  REQUIRE(seen.size() == 6);
+  CHECK(std::set<std::uint32_t>(seen.begin(), seen.begin() + 4).size() == 4);
+  CHECK(std::equal(seen.begin(), seen.begin() + 2, seen.begin() + 4));
 }
 
 #ifndef CDDREC_TEST_SANITIZED
@@ -193,6 +223,10 @@ void check_steady(const Objective& goal, optim::adam_rows rows) {
 }  // namespace
 
 TEST_CASE("a steady training step allocates nothing") { check_steady(objective(), optim::adam_rows::all); }
+
+TEST_CASE("a steady training step with features allocates nothing") {
+  check_steady(loss::combine(loss::in_view{.features = 64}, loss::cross_view{.features = 64}), optim::adam_rows::touched);
+}
 
 TEST_CASE("a steady training step of touched rows allocates nothing") {
   check_steady(loss::combine(loss::cross_divergence<loss::dot_product>{}, loss::in_view{}, loss::cross_view{}), optim::adam_rows::touched);

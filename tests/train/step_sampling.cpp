@@ -14,6 +14,19 @@ TEST_CASE("all steps weigh 1 / (t + 1)") {
   }
 }
 
+TEST_CASE("without rescaling every step weighs 1, and as much on average when drawn") {
+  std::vector<train::weighted_step> steps;
+  train::choose_steps(4, 0, {}, steps, train::step_law::by_weight, train::step_weight::equal);
+  REQUIRE(steps.size() == 4);
+  for (const auto& s : steps) CHECK(s.weight == 1);
+  for (const auto law : {train::step_law::by_weight, train::step_law::uniform}) {
+    train::choose_steps(4, 8, core::random(core::seed{2}), steps, law, train::step_weight::equal);
+    double total = 0;
+    for (const auto& s : steps) total += s.weight;
+    CHECK(total == Approx(4));
+  }
+}
+
 TEST_CASE("the expectation of K = 2 draws of T = 4 steps is the full sum") {
   // Enumerated: probability p_a p_b of every pair of draws, times the weight the estimator gives each step.
   const double harmonic = 1 + 1.0 / 2 + 1.0 / 3 + 1.0 / 4;

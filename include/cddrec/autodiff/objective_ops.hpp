@@ -25,7 +25,8 @@ variable<T> info_nce(const variable<T>& a, const variable<T>& b, std::span<const
   return y;
 }
 
-/// -log softmax(scale x items^T)[target] row by row -> [N, 1]. x [N, d], items [V, d]. `targets` must outlive the tape.
+/// -log softmax(scale x items^T)[target] row by row -> [N, 1]; without targets, log sum exp(scale x items^T).
+/// x [N, d], items [V, d]. `targets` must outlive the tape.
 template <class T, class Id>
 variable<T> softmax_over_items(const variable<T>& x, const variable<T>& items, std::span<const Id> targets, std::type_identity_t<T> scale) {
   tape<T>& t = x.owner();
@@ -44,6 +45,39 @@ variable<T> softmax_over_items(const variable<T>& x, const variable<T>& items, s
     detail::workspace<T> space(u, needed);
     kernel::softmax_over_items_backward<T, Id>(y.grad(), x.value(), items.value(), targets, scale, log_sum, expected, scores, x.grad(),
                                                items.grad(), space, u.how());
+  });
+  return y;
+}
+
+/// [x, column]: one more column, which has no gradient. x [N, d], column [N] -> [N, d + 1]. So a bias of each item becomes a coordinate.
+template <class T>
+variable<T> append_column(const variable<T>& x, std::span<const std::type_identity_t<T>> column) {
+  tape<T>& t = x.owner();
+  const index d = x.cols();
+  auto [y, out] = t.make(x.rows(), d + 1, x.needs_grad());
+  for (index i = 0; i < x.rows(); ++i) {
+    std::copy_n(x.value().row(i), d, out.row(i));
+    out(i, d) = column[static_cast<std::size_t>(i)];
+  }
+  t.record([=, y = y] {
+    if (!x.needs_grad()) return;
+    for (index i = 0; i < x.rows(); ++i) core::simd::add_scaled(x.grad().row(i), T(1), y.grad().row(i), d);
+  });
+  return y;
+}
+
+/// log(1 + e^x) where `chosen` is not 0, x itself elsewhere. x [N, 1]; `chosen` [N] must outlive the tape.
+template <class T>
+variable<T> softplus_where(const variable<T>& x, std::span<const unsigned char> chosen) {
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(x.rows(), 1, x.needs_grad());
+  kernel::softplus_forward<T>(x.value(), out);
+  for (index i = 0; i < x.rows(); ++i)
+    if (!chosen[static_cast<std::size_t>(i)]) out(i, 0) = x.value()(i, 0);
+  t.record([=, y = y] {
+    if (!x.needs_grad()) return;
+    for (index i = 0; i < x.rows(); ++i)
+      x.grad()(i, 0) += y.grad()(i, 0) * (chosen[static_cast<std::size_t>(i)] ? kernel::sigmoid(x.value()(i, 0)) : T(1));
   });
   return y;
 }

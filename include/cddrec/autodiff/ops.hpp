@@ -31,6 +31,13 @@ void multiply(tape<T>& t, kernel::operand<T> a, kernel::operand<T> b, kernel::wr
   kernel::matmul<T>(a, b, mode, out, space, t.how());
 }
 
+template <class T>
+void add_column_sums(const variable<T>& y, core::view<T> drow) {
+  tape<T>& u = y.owner();
+  workspace<T> partial(u, core::block_count(y.rows(), 64) * y.cols());
+  kernel::add_bias_backward<T>(y.grad(), drow, partial, u.how());
+}
+
 template <class T, class Id>
 void scatter(const variable<T>& y, std::span<const Id> ids, core::view<T> dtable) {
   tape<T>& u = y.owner();
@@ -56,10 +63,7 @@ variable<T> linear(const variable<T>& x, const variable<T>& weight, const variab
     const core::view<const T> dy = y.grad();
     if (x.needs_grad()) detail::multiply<T>(u, plain(dy), plain(weight.value()), write::add, x.grad());
     if (weight.needs_grad()) detail::multiply<T>(u, transposed(dy), plain(x.value()), write::add, weight.grad());
-    if (biased && bias.needs_grad()) {
-      detail::workspace<T> partial(u, core::block_count(dy.rows(), 64) * dy.cols());
-      kernel::add_bias_backward<T>(dy, bias.grad(), partial, u.how());
-    }
+    if (biased && bias.needs_grad()) detail::add_column_sums(y, bias.grad());
   });
   return y;
 }
@@ -80,6 +84,20 @@ variable<T> linear_combination(T a, const variable<T>& x, T b, const variable<T>
 template <class T>
 variable<T> add(const variable<T>& x, const variable<T>& y) {
   return linear_combination(T(1), x, T(1), y);
+}
+
+/// x + row, the same row [1, d] added to every row of x [N, d].
+template <class T>
+variable<T> add_row(const variable<T>& x, const variable<T>& row) {
+  tape<T>& t = x.owner();
+  auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad() || row.needs_grad());
+  std::copy_n(x.value().data(), x.value().size(), out.data());
+  kernel::add_bias<T>(row.value(), out, t.how());
+  t.record([=, y = y] {
+    if (x.needs_grad()) kernel::add_scaled<T>(T(1), y.grad(), x.grad(), y.owner().how());
+    if (row.needs_grad()) detail::add_column_sums(y, row.grad());
+  });
+  return y;
 }
 
 /// scale x + shift, elementwise.

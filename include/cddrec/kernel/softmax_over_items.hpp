@@ -49,7 +49,7 @@ index softmax_over_items_kept(index rows, index items) {
   return rows * (items <= most ? items : most - most % detail::stream_cols);
 }
 
-/// loss_i = log sum_v exp(scale x_i . e_v) - scale x_i . e_target(i).
+/// loss_i = log sum_v exp(scale x_i . e_v) - scale x_i . e_target(i), or without targets the first term alone.
 /// x [N, d], items [V, d], loss [N, 1], log_sum [N, 1]. Kept for backward, or empty: expected [N, d] = sum_v p_iv e_v, and scores.
 template <class T, class Id>
 void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<const Id> targets, std::type_identity_t<T> scale,
@@ -109,7 +109,9 @@ void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<cons
         for (index c = 0; c < d; ++c) expected(i, c) *= inverse;
       }
       log_sum(i, 0) += std::log(loss(i, 0));
-      loss(i, 0) = log_sum(i, 0) - scale * simd::dot(x.row(i), items.row(static_cast<index>(targets[static_cast<std::size_t>(i)])), d);
+      loss(i, 0) = log_sum(i, 0);
+      if (!targets.empty())
+        loss(i, 0) -= scale * simd::dot(x.row(i), items.row(static_cast<index>(targets[static_cast<std::size_t>(i)])), d);
     }
   });
 }
@@ -130,11 +132,8 @@ void softmax_over_items_backward(core::in<T> dloss, core::in<T> x, core::in<T> i
     core::parallel_for(how, N, stream_rows, [&](index begin, index end) {
       for (index i = begin; i < end; ++i) {
         const T up = dloss(i, 0) * scale;
-        const T* target = items.row(static_cast<index>(targets[static_cast<std::size_t>(i)]));
-        simd::transform<T>(d, dx.row(i), [&](index j, index n) {
-          using simd::load_upto;
-          return load_upto(dx.row(i) + j, n) + up * (load_upto(expected.row(i) + j, n) - load_upto(target + j, n));
-        });
+        simd::add_scaled(dx.row(i), up, expected.row(i), d);
+        if (!targets.empty()) simd::add_scaled(dx.row(i), -up, items.row(static_cast<index>(targets[static_cast<std::size_t>(i)])), d);
       }
     });
   }
@@ -174,8 +173,10 @@ void softmax_over_items_backward(core::in<T> dloss, core::in<T> x, core::in<T> i
       multiply_packed<T>(plain(core::view<const T>(tile, rows, n)), 0, rows, tokens.value_block(i), d, ditems.row(begin), d, write::add);
     }
   });
-  for (index i = 0; i < N; ++i)
-    simd::add_scaled(ditems.row(static_cast<index>(targets[static_cast<std::size_t>(i)])), -scale * dloss(i, 0), x.row(i), d);
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const index row = static_cast<index>(i);
+    simd::add_scaled(ditems.row(static_cast<index>(targets[i])), -scale * dloss(row, 0), x.row(row), d);
+  }
 }
 
 }  // namespace cddrec::kernel

@@ -71,29 +71,33 @@ struct squared_distance {
   }
 };
 
-/// Both views' cross-divergence. `names`: cd, cd_aug and negative_gradient, the norm of the gradient with respect to the main
-/// view's predictions that comes from its negatives.
+/// The cross-divergence of both views, or of the sequence alone; several negatives are averaged. `names`: cd, cd_aug and negative_gradient,
+/// the norm of the gradient with respect to the main view's predictions that comes from its negatives.
 template <class Divergence = kl>
 struct cross_divergence {
   Divergence divergence = {};
   float weight = 1;
+  bool augmented = true;
 
   loss::needs needs() const {
     if (weight == 0) return {};
-    return {.augmented = true, .negatives = true, .samples = samples()};
+    return {.augmented = augmented, .negatives = true, .samples = samples()};
   }
   std::vector<std::string> names() const {
     if (weight == 0) return {};
+    if (!augmented) return {"cd", "negative_gradient"};
     return {"cd", "cd_aug", "negative_gradient"};
   }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {
     if (weight == 0) return {};
-    const variable<T> main = of(s, s.main, &parts[2]), augmented = of(s, s.augmented, nullptr);
+    const variable<T> main = of(s, s.main, &parts.back());
     parts[0] += static_cast<double>(main.scalar());
-    parts[1] += static_cast<double>(augmented.scalar());
-    return autodiff::linear_combination(static_cast<T>(weight), main, static_cast<T>(weight), augmented);
+    if (!augmented) return autodiff::affine(main, static_cast<T>(weight), T(0));
+    const variable<T> other = of(s, s.augmented, nullptr);
+    parts[1] += static_cast<double>(other.scalar());
+    return autodiff::linear_combination(static_cast<T>(weight), main, static_cast<T>(weight), other);
   }
 
  private:
@@ -105,17 +109,43 @@ struct cross_divergence {
   }
   template <class T>
   variable<T> of(const step<T>& s, const side<T>& view, double* negative_gradient) const {
-    const variable<T> positive = divergence(s, view, samples() ? view.x_t : view.x0), other = divergence(s, view, view.negative);
-    if (negative_gradient) {
-      double total = 0;
-      for (index i = 0; i < other.rows(); ++i) {
-        const T d = other.value()(i, 0), slope = kernel::sigmoid(-d);
-        total += static_cast<double>(slope * slope * divergence.squared_slope(s, view, view.negative, i, d));
+    variable<T> each = autodiff::softplus(divergence(s, view, samples() ? view.x_t : view.x0));
+    const T share = T(1) / static_cast<T>(view.negatives.size());
+    double total = 0;
+    for (const variable<T>& negative : view.negatives) {
+      const variable<T> other = divergence(s, view, negative);
+      for (index i = 0; negative_gradient && i < other.rows(); ++i) {
+        const T d = other.value()(i, 0), slope = share * kernel::sigmoid(-d);
+        total += static_cast<double>(slope * slope * divergence.squared_slope(s, view, negative, i, d));
       }
-      *negative_gradient += std::sqrt(total) / static_cast<double>(std::max<index>(1, other.rows()));
+      each = autodiff::linear_combination(T(1), each, share, autodiff::softplus(autodiff::affine(other, T(-1), T(0))));
     }
-    return autodiff::mean(autodiff::add(autodiff::softplus(positive), autodiff::softplus(autodiff::affine(other, T(-1), T(0)))),
-                          view.weights);
+    if (negative_gradient) *negative_gradient += std::sqrt(total) / static_cast<double>(std::max<index>(1, each.rows()));
+    return autodiff::mean(each, view.weights);
+  }
+};
+
+/// The plain denoising loss in place of the cross-divergence: mean |mu - x_0|^2 / d, without a negative.
+struct squared_error {
+  float weight = 1;
+  bool augmented = true;
+
+  loss::needs needs() const { return {.augmented = weight != 0 && augmented}; }
+  std::vector<std::string> names() const {
+    if (weight == 0) return {};
+    return {"mse"};
+  }
+
+  template <class T>
+  variable<T> operator()(const step<T>& s, std::span<double> parts) const {
+    if (weight == 0) return {};
+    const auto of = [&](const side<T>& view) {
+      const T scale = static_cast<T>(weight) / static_cast<T>(view.mean.cols());
+      return autodiff::affine(autodiff::mean(autodiff::squared_distance(view.mean, view.x0), view.weights), scale, T(0));
+    };
+    const variable<T> main = of(s.main);
+    parts[0] += static_cast<double>(main.scalar()) / static_cast<double>(weight);
+    return augmented ? autodiff::add(main, of(s.augmented)) : main;
   }
 };
 

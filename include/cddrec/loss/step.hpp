@@ -19,22 +19,39 @@ using core::index;
 /// One view of the batch at step t; N tokens.
 template <class T>
 struct side {
-  variable<T> mean;      // mu_theta(e_s, t) [N, d]
-  variable<T> x0;        // E[target] [N, d]
-  variable<T> negative;  // E[a sampled other item] [N, d]
-  variable<T> x_hat;     // a draw around the mean (Eq. 10) [N, d]
-  variable<T> x_t;       // a draw of q(x_t | x_0) (Eq. 11) [N, d]
-  std::span<const data::item> targets;
-  std::span<const T> weights;  // 1 for rows that count, 0 for rows that would leak; empty: all count
+  variable<T> mean = {};                                   // mu_theta(e_s, t) [N, d]
+  variable<T> x0 = {};                                     // E[target] [N, d]
+  std::span<const variable<T>> negatives = {};             // E[a sampled other item] [N, d], one or more of these
+  variable<T> x_hat = {};                                  // a draw around the mean (Eq. 10) [N, d]
+  variable<T> x_t = {};                                    // a draw of q(x_t | x_0) (Eq. 11) [N, d]
+  variable<T> latent_mean = {}, latent_log_variance = {};  // of a variational network [N, k]
+  std::span<const data::item> targets = {};
+  std::span<const T> target_log_share = {};            // of candidates' law, for each target
+  std::span<const unsigned char> not_candidates = {};  // 1 where a target is not among the candidates
+  std::span<const T> weights = {};                     // 1 for rows that count, 0 for rows that would leak; empty: all count
+};
+
+/// Items that all tokens of a batch share as negatives, each once.
+template <class T>
+struct candidates {
+  variable<T> items;                  // as scores multiply them [C, d]
+  std::span<const T> log_share = {};  // log of the probability by which each was drawn [C]
 };
 
 template <class T>
 struct step {
   const diffusion::process<T>& process;
   index t;
-  side<T> main, augmented;
-  std::span<const index> paired_main, paired_augmented;  // rows of the views whose predictions belong together
-  variable<T> unit_items;                                // normalised item embeddings [V, d]
+  side<T> main = {}, augmented = {};
+  std::span<const index> paired_main = {}, paired_augmented = {};  // rows of the views whose predictions belong together
+  variable<T> items = {};                                          // as scores multiply them [V, d]
+  loss::candidates<T> candidates = {};
+  bool cosine = true;      // whether scores are cosines
+  index trained = 0;       // batches before this one
+  core::random draw = {};  // for an objective that estimates by chance: other numbers at every step
+
+  /// Predictions or items as scores multiply them.
+  variable<T> scored(const variable<T>& x) const { return cosine ? autodiff::normalize(x) : x; }
 };
 
 /// What must be there before an objective can be called.
@@ -42,10 +59,12 @@ struct needs {
   bool augmented = false;  // the second view
   bool negatives = false;
   bool samples = false;  // x_hat and x_t
-  bool items = false;    // unit_items
+  bool items = false;
+  bool candidates = false;
 
   friend needs operator|(needs a, needs b) {
-    return {a.augmented || b.augmented, a.negatives || b.negatives, a.samples || b.samples, a.items || b.items};
+    return {a.augmented || b.augmented, a.negatives || b.negatives, a.samples || b.samples, a.items || b.items,
+            a.candidates || b.candidates};
   }
 };
 

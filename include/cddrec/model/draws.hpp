@@ -2,7 +2,7 @@
 // A draw is one more row of a ranker's query, so items are scored draw by draw just as they are served.
 //
 //   const model::ranker<network> ranker(net, how, 64 << 20, {.kind = model::way::ancestral, .stop = 5, .draws = 8});
-//   const auto best = eval::recommend(ranker, users, 10, how);        // by the mean of the unit draws
+//   const auto best = eval::recommend(ranker, users, 10, how);        // by the mean of the draws
 //   const auto varied = model::diversified(ranker, users, 10, how);   // the draws take turns
 //   const std::vector<data::item> items{3, 14, 15};
 //   const auto spread = model::spread(ranker, users, items, how);
@@ -17,12 +17,13 @@ namespace cddrec::model {
 template <class T>
 struct spread_score {
   data::item item;
-  T score;      // the mean of its cosines with the unit draws
+  T score;      // the mean of its scores by the draws
   T deviation;  // their standard deviation (divided by the number of draws): 0 for one draw
   friend bool operator==(const spread_score&, const spread_score&) = default;
 };
 
-/// The unit draws for every history: row u * ranker.draws() + k of the query's `unit` is draw k of user u.
+/// The draws for every history, of length 1 where the score is a cosine: row u * ranker.draws() + k of the query's `unit` is draw k of user
+/// u.
 template <class Network>
 typename ranker<Network>::query draws_of(const ranker<Network>& r, eval::histories users, core::execution how = {}) {
   return r.encode(users, how, true);
@@ -71,7 +72,7 @@ struct draws_apart {
 }  // namespace detail
 
 /// Mean and standard deviation over the draws of the score of every one of `items`, for every history: [users][items]. A user's
-/// means are the ranker's scores times the length of the mean unit draw, so but for rounding they order items as the ranker does.
+/// means are the ranker's scores (of cosines, times the length of the mean unit draw): but for rounding they order items as it does.
 /// input_error for an unknown item, numeric_error for a score that is not finite.
 template <class Network>
 std::vector<std::vector<spread_score<typename Network::scalar>>> spread(const ranker<Network>& r, eval::histories users,

@@ -9,7 +9,8 @@
 
 namespace cddrec::model {
 
-/// Turns embedded packed sequences into encodings, row n seeing rows up to n only. A whole one:
+/// Turns embedded packed sequences into encodings, row n seeing rows up to n only. One that knows the order of its rows by itself says
+/// `static constexpr bool ordered = true;` (or a function ordered() const) and gets no position embeddings. A whole one:
 ///
 ///     struct bag_of_items {
 ///       using scalar = float;
@@ -24,5 +25,15 @@ concept sequence_encoder = requires(const E& e, autodiff::variable<typename E::s
   requires std::constructible_from<E, typename E::settings, core::random>;
   { e(x, layout, draw) } -> std::same_as<autodiff::variable<typename E::scalar>>;
 };
+
+template <class E>
+bool knows_order(const E& encoder) {
+  if constexpr (requires { encoder.ordered(); })
+    return encoder.ordered();
+  else if constexpr (requires { E::ordered; })
+    return E::ordered;
+  else
+    return false;
+}
 
 }  // namespace cddrec::model

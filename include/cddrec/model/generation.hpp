@@ -17,7 +17,7 @@ struct generation {
   way kind = way::direct;
   index steps = 0;  // states visited; 0: all
   index stop = 0;   // the step whose state is the result; a higher one has more noise, -1 none: mu(e_s, 0) again
-  index draws = 1;  // scores go by the mean of the unit draws
+  index draws = 1;  // scores go by their mean
   core::seed seed = {};
 };
 
@@ -70,17 +70,17 @@ class generator {
     return y.variable;
   }
 
-  /// The direction of the mean of a sequence's unit draws: normalised sums of `draws` rows. unit [sequences * draws, d], on an
-  /// inference tape.
-  variable<T> mean_direction(const variable<T>& unit) const {
-    const auto sum = unit.owner().make(unit.rows() / draws_, unit.cols(), false);
-    core::parallel_for(unit.owner().how(), sum.value.rows(), 64, [&](index begin, index end) {
+  /// The mean over a sequence's draws: [sequences * draws, d] -> [sequences, d], on an inference tape.
+  variable<T> mean(const variable<T>& drawn) const {
+    const auto y = drawn.owner().make(drawn.rows() / draws_, drawn.cols(), false);
+    const T share = T(1) / static_cast<T>(draws_);
+    core::parallel_for(drawn.owner().how(), y.value.rows(), 64, [&](index begin, index end) {
       for (index s = begin; s < end; ++s) {
-        std::copy_n(unit.value().row(s * draws_), unit.cols(), sum.value.row(s));
-        for (index k = 1; k < draws_; ++k) core::simd::add_scaled(sum.value.row(s), T(1), unit.value().row(s * draws_ + k), unit.cols());
+        std::fill_n(y.value.row(s), drawn.cols(), T(0));
+        for (index k = 0; k < draws_; ++k) core::simd::add_scaled(y.value.row(s), share, drawn.value().row(s * draws_ + k), drawn.cols());
       }
     });
-    return autodiff::normalize(sum.variable);
+    return y.variable;
   }
 
  private:

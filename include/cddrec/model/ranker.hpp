@@ -1,4 +1,5 @@
-// A network ready to serve: direct generation mu(e_s, 0) unless another is asked for, the score of an item is its cosine.
+// A network ready to serve: direct generation mu(e_s, 0) unless another is asked for. The score of an item is its cosine with that or, if
+// the network says so, the dot product.
 // Everything that does not depend on the history is laid out once. Items are kept in 16-bit fixed point: their rough scores leave
 // few items open, and the proper scores of those are computed from the network itself.
 #pragma once
@@ -16,6 +17,9 @@ namespace cddrec::model {
 
 using core::index;
 
+/// What the score of an item is: the cosine of prediction and item, or their dot product.
+enum class similarity { cosine, dot_product };
+
 /// A const snapshot that scores. Satisfies eval::rough_scorer; one ranker may be used by many threads.
 /// The network must stay alive and unchanged.
 template <class Network>
@@ -26,13 +30,13 @@ class ranker {
 
   /// What scoring needs to know of users.
   struct query {
-    core::buffer<T> unit;                    // [users, d]: predictions of length 1
+    core::buffer<T> unit;                    // [users, d]: predictions, of length 1 where the score is a cosine
     core::buffer<kernel::fixed_pair> fixed;  // [users, fixed_pairs(d)]: the same in fixed point
     core::buffer<T> error;                   // [users]: how far the fixed point is off
   };
 
   /// Keeps the items in fixed point if that takes at most `most_bytes`; otherwise eval goes by proper scores alone.
-  /// Of several draws the query is the direction of the mean of the unit draws: an item's score is its cosine with that.
+  /// Of several draws the query is the mean: of unit draws, normalised again, where the score is a cosine.
   explicit ranker(const Network& network, core::execution how = {}, std::size_t most_bytes = std::size_t{64} << 20,
                   const generation& made = {})
       : network_(network), memory_(std::make_unique<core::arena_pool>()), generator_(network.process(), width(), made) {
@@ -42,7 +46,8 @@ class ranker {
     predict({&any, 1}, one_row, false, gathering);
     const index V = items(), pairs = kernel::fixed_pairs(width());
     const std::size_t size = static_cast<std::size_t>(kernel::packed_size<kernel::fixed_pair>(pairs, V));
-    if (size * sizeof(kernel::fixed_pair) > most_bytes) return;
+    // Fixed point holds unit vectors only.
+    if (network.settings().score != similarity::cosine || size * sizeof(kernel::fixed_pair) > most_bytes) return;
     fixed_.resize(size);
     core::buffer<T> errors(static_cast<std::size_t>(core::block_count(V, block)));
     core::parallel_for(how, V, block, [&](index begin, index end) {
@@ -54,8 +59,8 @@ class ranker {
   index items() const { return network_.items(); }
   index draws() const { return generator_.draws(); }
 
-  /// Unit predictions for histories, of which the newest max_length items are read. input_error for an unknown item.
-  /// With `every_draw`, of the draws in place of their mean: row u * draws() + k is draw k of user u.
+  /// Predictions for histories, as they are multiplied by items, of which the newest max_length items are read. input_error for an unknown
+  /// item. With `every_draw`, all draws in place of their mean: row u * draws() + k is draw k of user u.
   query encode(eval::histories users, core::execution how, bool every_draw = false) const {
     data::batch batch;
     for (const auto& history : users) batch.add_history(history, network_.settings().max_length);
@@ -76,31 +81,31 @@ class ranker {
     return q;
   }
 
-  /// out [users, count]: cosines of items first … first + count - 1.
+  /// out [users, count]: scores of items first … first + count - 1.
   void score(const query& q, index first, core::view<T> out, core::execution how) const {
     core::parallel_for(how, out.cols(), block, [&](index begin, index end) {
       const core::arena_pool::loan memory(*memory_);
       autodiff::tape<T> t(*memory, {}, autodiff::mode::inference);
-      multiply(q, 0, out.rows(), unit_items(t, first + begin, end - begin), out.data() + begin, out.cols(), *memory);
+      multiply(q, 0, out.rows(), scored_items(t, first + begin, end - begin), out.data() + begin, out.cols(), *memory);
     });
   }
 
   T score_item(const query& q, index row, data::item i) const {
-    T cosine;
-    score_items(q, row, {&i, 1}, {&cosine, 1});
-    return cosine;
+    T score;
+    score_items(q, row, {&i, 1}, {&score, 1});
+    return score;
   }
 
-  /// Cosines of some items for one user.
+  /// Scores of some items for one user.
   void score_items(const query& q, index row, std::span<const data::item> items, std::span<T> out) const {
     if (items.empty()) return;
     const core::arena_pool::loan memory(*memory_);
     autodiff::tape<T> t(*memory, {}, autodiff::mode::inference);
-    const auto unit = autodiff::normalize(network_.embed(t, items));
-    multiply(q, row, 1, unit.value(), out.data(), unit.rows(), *memory);
+    const auto scored = network_.scored(network_.embed(t, items));
+    multiply(q, row, 1, scored.value(), out.data(), scored.rows(), *memory);
   }
 
-  /// Cosines as score gives them, from fixed point.
+  /// Scores as score() gives them, from fixed point.
   void score_roughly(const query& q, index first, core::view<T> out, core::execution how) const {
     const core::arena_pool::loan memory(*memory_);
     const index pairs = kernel::fixed_pairs(width());
@@ -123,13 +128,13 @@ class ranker {
   core::view<const T> predict(std::span<const data::item> inputs, std::span<const index> offsets, bool every_draw,
                               autodiff::tape<T>& t) const {
     const core::ragged layout(offsets);
-    const auto unit = autodiff::normalize(generator_(network_, network_.encode(t, inputs, layout, {}), layout));
-    return (every_draw || draws() == 1 ? unit : generator_.mean_direction(unit)).value();
+    const auto drawn = network_.scored(generator_(network_, network_.encode(t, inputs, layout, {}), layout));
+    return (every_draw || draws() == 1 ? drawn : network_.scored(generator_.mean(drawn))).value();
   }
 
-  // Unit embeddings of items first … first + count - 1.
-  core::view<const T> unit_items(autodiff::tape<T>& t, index first, index count) const {
-    return autodiff::normalize(network_.item_table(t).middle_rows(first, count)).value();
+  // Embeddings of items first … first + count - 1.
+  core::view<const T> scored_items(autodiff::tape<T>& t, index first, index count) const {
+    return network_.scored(network_.item_table(t).middle_rows(first, count)).value();
   }
 
   // out [users, items] = q items^T for users row … row + rows - 1. The one way to a proper score.
@@ -144,7 +149,7 @@ class ranker {
   T lay_out_fixed(index first, index count, kernel::fixed_pair* panels) const {
     const core::arena_pool::loan memory(*memory_);
     autodiff::tape<T> t(*memory, {}, autodiff::mode::inference);
-    const auto unit = unit_items(t, first, count);
+    const auto unit = scored_items(t, first, count);
     const core::view<kernel::fixed_pair> fixed((*memory).template array<kernel::fixed_pair>(count * kernel::fixed_pairs(width())).data(),
                                                count, kernel::fixed_pairs(width()));
     T error = 0;

@@ -11,6 +11,7 @@
 #include "cddrec/model/denoiser.hpp"
 #include "cddrec/model/encoder.hpp"
 #include "cddrec/model/ranker.hpp"
+#include "cddrec/nn/layer_norm.hpp"
 
 namespace cddrec::model {
 
@@ -25,7 +26,34 @@ struct recommender_settings {
   double attention_dropout = 0.2;  // of the attention weights
   bool residual = false;           // see cross_decoder
   bool feed_forward = false;
+  similarity score = similarity::cosine;
 };
+
+namespace detail {
+/// Settings of a part, with those fields that it shares with the whole; a part has only what it needs.
+template <class Settings>
+Settings shared(Settings own, const recommender_settings& s) {
+  if constexpr (requires { own.width; }) own.width = s.width;
+  if constexpr (requires { own.heads; }) own.heads = s.heads;
+  if constexpr (requires { own.dropout; }) own.dropout = s.dropout;
+  if constexpr (requires { own.attention_dropout; }) own.attention_dropout = s.attention_dropout;
+  return own;
+}
+template <class Settings>
+Settings of_encoder(Settings own, const recommender_settings& s) {
+  own = shared(std::move(own), s);
+  if constexpr (requires { own.layers; }) own.layers = s.layers;
+  return own;
+}
+template <class Settings>
+Settings of_denoiser(Settings own, const recommender_settings& s, index steps) {
+  own = shared(std::move(own), s);
+  if constexpr (requires { own.steps; }) own.steps = steps;
+  if constexpr (requires { own.residual; }) own.residual = own.residual || s.residual;
+  if constexpr (requires { own.feed_forward; }) own.feed_forward = own.feed_forward || s.feed_forward;
+  return own;
+}
+}  // namespace detail
 
 template <sequence_encoder Encoder, denoiser Denoiser>
 class recommender {
@@ -34,20 +62,15 @@ class recommender {
   using T = scalar;
   using denoiser_context = typename Denoiser::context;
 
-  /// Draws fresh weights. input_error for a setting out of range.
-  recommender(const recommender_settings& s, const diffusion::process<T>& process, core::seed seed)
+  /// Draws fresh weights. `encoder` and `denoiser` hold what is not in `s`; the rest of them is taken from there.
+  /// input_error for a setting out of range.
+  recommender(const recommender_settings& s, const diffusion::process<T>& process, core::seed seed,
+              const typename Encoder::settings& encoder = {}, const typename Denoiser::settings& denoiser = {})
       : settings_(check(s)), process_(process), item_embedding_(s.items + 1, s.width, nn::initial_deviation, core::random(seed).child(0)),
-        position_embedding_(s.max_length, s.width, nn::initial_deviation, core::random(seed).child(1)), norm_(s.width),
-        encoder_({.width = s.width, .layers = s.layers, .heads = s.heads, .dropout = s.dropout, .attention_dropout = s.attention_dropout},
-                 core::random(seed).child(2)),
-        denoiser_({.width = s.width,
-                   .steps = process.steps(),
-                   .heads = s.heads,
-                   .residual = s.residual,
-                   .feed_forward = s.feed_forward,
-                   .dropout = s.dropout,
-                   .attention_dropout = s.attention_dropout},
-                  core::random(seed).child(3)) {}
+        norm_(s.width), encoder_(detail::of_encoder(encoder, s), core::random(seed).child(2)),
+        denoiser_(detail::of_denoiser(denoiser, s, process.steps()), core::random(seed).child(3)) {
+    if (!knows_order(encoder_)) position_embedding_ = {s.max_length, s.width, nn::initial_deviation, core::random(seed).child(1)};
+  }
 
   const recommender_settings& settings() const { return settings_; }
   const diffusion::process<T>& process() const { return process_; }
@@ -55,16 +78,29 @@ class recommender {
   /// The token that hides an item in an augmented view: the row behind the last item.
   data::item mask_item() const { return static_cast<data::item>(settings_.items); }
 
-  /// e_s of a packed batch: Encoder(LN(E[v] + P)), positions counted from the end (Eq. 8). `inputs` must outlive the tape.
+  /// e_s of a packed batch: Encoder(LN(E[v] + P)), positions counted from the end (Eq. 8); without P for an encoder that knows the
+  /// order by itself. `inputs` must outlive the tape.
   variable<T> encode(autodiff::tape<T>& t, std::span<const data::item> inputs, core::ragged layout, const core::random& draw) const {
-    const std::span<data::item> positions = t.memory().template array<data::item>(layout.rows());
-    for (index s = 0; s < layout.size(); ++s)
-      for (index i = layout.begin(s); i < layout.end(s); ++i)
-        positions[static_cast<std::size_t>(i)] = static_cast<data::item>(settings_.max_length - (layout.end(s) - i));
-    const variable<T> x = autodiff::add(embed(t, inputs), autodiff::gather<T, data::item>(t.leaf(position_embedding_), positions));
+    variable<T> x = embed(t, inputs);
+    if (!knows_order(encoder_)) {
+      const std::span<data::item> positions = t.memory().template array<data::item>(layout.rows());
+      for (index s = 0; s < layout.size(); ++s)
+        for (index i = layout.begin(s); i < layout.end(s); ++i)
+          positions[static_cast<std::size_t>(i)] = static_cast<data::item>(settings_.max_length - (layout.end(s) - i));
+      x = autodiff::add(x, autodiff::gather<T, data::item>(t.leaf(position_embedding_), positions));
+    }
     return encoder_(autodiff::dropout(norm_(x), settings_.dropout, draw.child(0)), layout, draw.child(1));
   }
-  denoiser_context prepare(const variable<T>& encoded, core::ragged layout) const { return denoiser_.prepare(encoded, layout); }
+  denoiser_context prepare(const variable<T>& encoded, core::ragged layout, const core::random& draw) const {
+    return denoiser_.prepare(encoded, layout, draw);
+  }
+  /// The Gaussians of a variational network, of every row; empty for any other.
+  latent<T> latent_of(const denoiser_context& context) const {
+    if constexpr (requires { denoiser_.latent(context); })
+      return denoiser_.latent(context);
+    else
+      return {};
+  }
   /// mu(e_s, t) at every position: [N, d].
   variable<T> predict(const denoiser_context& context, index step, const core::random& draw) const {
     return denoiser_.predict(context, step, draw);
@@ -74,7 +110,7 @@ class recommender {
     if constexpr (requires { denoiser_.predict_last(encoded, layout, step); })
       return denoiser_.predict_last(encoded, layout, step);
     else
-      return autodiff::last_rows(predict(prepare(encoded, layout), step, {}), layout);
+      return autodiff::last_rows(predict(prepare(encoded, layout, {}), step, {}), layout);
   }
   /// E[v] of every token of `items`, which must outlive the tape: [N, d]. Costs O(N d), backward too, whatever the catalogue.
   variable<T> embed(autodiff::tape<T>& t, std::span<const data::item> items) const {
@@ -82,6 +118,9 @@ class recommender {
   }
   /// The embeddings of the items proper: [V, d]. A recording tape has every one of them trained.
   variable<T> item_table(autodiff::tape<T>& t) const { return t.leaf(item_embedding_).middle_rows(0, settings_.items); }
+
+  /// Predictions or items as they are multiplied to give scores: of length 1 where the score is a cosine. [N, d] -> [N, d].
+  variable<T> scored(const variable<T>& x) const { return settings_.score == similarity::cosine ? autodiff::normalize(x) : x; }
 
   /// Calls f(name, parameter) for every parameter, always in the same order.
   template <class F>
@@ -93,7 +132,7 @@ class recommender {
     visit_parameters(*this, f);
   }
 
-  /// The k best unseen items for one history, best first, with their cosine as the score. Builds a ranker each time:
+  /// The k best unseen items for one history, best first, with their scores. Builds a ranker each time:
   /// to serve many, make one and keep it.
   std::vector<kernel::scored<T>> recommend(std::span<const data::item> history, index k, core::execution how = {}) const;
 
@@ -115,7 +154,7 @@ class recommender {
   template <class Self, class F>
   static void visit_parameters(Self& self, F&& f) {
     f("item_embedding.weight", self.item_embedding_);
-    f("position_embedding.weight", self.position_embedding_);
+    if (!knows_order(self.encoder_)) f("position_embedding.weight", self.position_embedding_);
     nn::layer_norm<T>::visit(self.norm_, "input_norm", f);
     Encoder::visit(self.encoder_, "encoder", f);
     Denoiser::visit(self.denoiser_, "denoiser", f);
@@ -124,7 +163,7 @@ class recommender {
   recommender_settings settings_;
   diffusion::process<T> process_;
   autodiff::parameter<T> item_embedding_;      // [V + 1, d]
-  autodiff::parameter<T> position_embedding_;  // [max_length, d]
+  autodiff::parameter<T> position_embedding_;  // [max_length, d], or empty
   nn::layer_norm<T> norm_;
   Encoder encoder_;
   Denoiser denoiser_;

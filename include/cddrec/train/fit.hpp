@@ -18,6 +18,11 @@ struct fit_settings {
   index batch_users = 128;
   index sampled_steps = 0;             // diffusion steps a batch, drawn; 0 trains on all of them
   step_law law = step_law::by_weight;  // by which they are drawn
+  step_weight weight = step_weight::reciprocal;
+  data::negative_law negatives = data::negative_law::uniform;
+  double negative_power = 1;       // of the popularity by which they are drawn
+  index negatives_per_target = 1;  // for an objective with negatives of each target
+  index candidates = 256;          // for one whose negatives the batch shares; in_batch takes its targets instead
   double learning_rate = 1e-3;
   /// `touched`: with sampled negatives alone a step costs the same for any catalogue, but it is another Adam, see optim::adam_rows.
   optim::adam_rows adam_rows = optim::adam_rows::all;
@@ -78,6 +83,8 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   require(settings.epochs >= 1, "epochs", settings.epochs, "1 or more");
   require(settings.batch_users >= 1, "batch_users", settings.batch_users, "1 or more");
   require(settings.sampled_steps >= 0, "sampled_steps", settings.sampled_steps, "0 (all) or more");
+  require(settings.negatives_per_target >= 1, "negatives_per_target", settings.negatives_per_target, "1 or more");
+  require(settings.candidates >= 1, "candidates", settings.candidates, "1 or more");
   require(settings.learning_rate > 0 && std::isfinite(settings.learning_rate), "learning_rate", settings.learning_rate, "positive");
   require(split.items() == net.items(), "the network's number of items", net.items(), "that of the log");
   const auto started = clock::now();
@@ -102,6 +109,8 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
 
   core::arena memory(std::size_t{16} << 20);
   views batch;
+  const negatives against{data::negative_sampler(split, settings.negatives, settings.negative_power), settings.negatives_per_target,
+                          settings.candidates};
   std::vector<weighted_step> steps;
   std::vector<index> order(static_cast<std::size_t>(split.training_users()));
   const std::vector<std::string> names = objective.names();
@@ -131,8 +140,9 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
       batch.build(
           std::min(settings.batch_users, split.training_users() - first),
           [&](index i) { return split.training(order[static_cast<std::size_t>(first + i)]); }, net.settings().max_length, net.items(), what,
-          settings.augmentation, own.child(0));
-      choose_steps(net.process().steps(), settings.sampled_steps, own.child(1), steps, settings.law);
+          settings.augmentation, own.child(0), against);
+      batch.trained = adam.steps;
+      choose_steps(net.process().steps(), settings.sampled_steps, own.child(1), steps, settings.law, settings.weight);
       try {
         report.loss += accumulate_gradient(net, objective, batch, steps, own.child(2), memory, settings.how, parts);
       } catch (const numeric_error& e) {

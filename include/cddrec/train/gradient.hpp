@@ -4,25 +4,42 @@
 
 #include <array>
 #include <cmath>
+#include <new>
+#include <utility>
 
 #include "cddrec/data/augment.hpp"
+#include "cddrec/data/negatives.hpp"
 #include "cddrec/loss/step.hpp"
+#include "cddrec/model/denoiser.hpp"
+#include "cddrec/model/ranker.hpp"
 #include "cddrec/train/step_sampling.hpp"
 
 namespace cddrec::train {
+
+/// The items that stand against the targets: of each target alone, or of all together.
+struct negatives {
+  data::negative_sampler sampler = {};
+  index per_target = 1;
+  index candidates = 0;  // shared by the batch, at most; those drawn twice count once. in_batch takes all targets instead
+};
 
 /// The two views of a batch of users, packed back to back: first the sequences, then their augmentations.
 struct views {
   data::batch main, augmented;
   std::vector<unsigned char> clean;  // of the augmented rows
   std::vector<data::row_pair> pairs;
-  std::vector<data::item> inputs, targets, negatives;
+  std::vector<data::item> inputs, targets;
+  std::vector<std::vector<data::item>> negatives;  // each a list beside `targets`
+  std::vector<data::item> candidates;
+  std::vector<double> candidate_log_share, target_log_share;
+  std::vector<unsigned char> not_candidates;  // 1 for a target that is not among them
   std::vector<index> offsets, paired_main, paired_augmented;
+  index trained = 0;  // batches before this one
 
-  /// Packs users; `sequence(i)` is the i-th of `count` training sequences. `negatives` are uniform over the other items.
+  /// Packs users; `sequence(i)` is the i-th of `count` training sequences.
   template <class Sequence>
   void build(index count, Sequence&& sequence, index max_length, index items, loss::needs what, const data::augmentation& how,
-             const core::random& draw) {
+             const core::random& draw, const train::negatives& against = {}) {
     main.clear(), augmented.clear(), clean.clear(), pairs.clear();
     for (index i = 0; i < count; ++i) {
       main.add_training(sequence(i), max_length);
@@ -39,15 +56,39 @@ struct views {
       data::pair_views(main, augmented, clean, pairs);
       for (const data::row_pair& p : pairs) paired_main.push_back(p.main), paired_augmented.push_back(p.augmented);
     }
-    negatives.clear();
-    if (what.negatives && items > 1) {
-      const core::random r = draw.child(1);
-      for (std::size_t i = 0; i < targets.size(); ++i) {
-        const auto other = static_cast<data::item>(r.below(static_cast<index>(i), items - 1));
-        negatives.push_back(other < targets[i] ? other : other + 1);
-      }
+    const core::random r = draw.child(1);
+    negatives.resize(what.negatives && items > 1 ? static_cast<std::size_t>(against.per_target) : 0);
+    for (std::size_t k = 0; k < negatives.size(); ++k) {
+      negatives[k].clear();
+      for (std::size_t i = 0; i < targets.size(); ++i)
+        negatives[k].push_back(against.sampler.other_than(targets[i], items, targets, r, static_cast<index>(k * targets.size() + i)));
+    }
+    candidates.clear();
+    if (what.candidates) draw_candidates(items, against, draw.child(2));
+  }
+
+ private:
+  void draw_candidates(index items, const train::negatives& against, const core::random& draw) {
+    chosen_.resize(static_cast<std::size_t>(items), 0);
+    const auto take = [&](data::item v) {
+      if (!std::exchange(chosen_[static_cast<std::size_t>(v)], 1)) candidates.push_back(v);
+    };
+    if (against.sampler.law() == data::negative_law::in_batch)
+      for (const data::item v : targets) take(v);
+    else
+      for (index k = 0; k < against.candidates; ++k) take(against.sampler.any(items, draw, k));
+    not_candidates.clear(), target_log_share.clear(), candidate_log_share.clear();
+    for (const data::item v : targets) {
+      not_candidates.push_back(!chosen_[static_cast<std::size_t>(v)]);
+      target_log_share.push_back(against.sampler.log_share(v));
+    }
+    for (const data::item v : candidates) {
+      candidate_log_share.push_back(against.sampler.log_share(v));
+      chosen_[static_cast<std::size_t>(v)] = 0;
     }
   }
+
+  std::vector<unsigned char> chosen_;  // [V], 0 between calls
 };
 
 /// Accumulates the gradient of the objective over the chosen steps into the network's parameters and returns the loss;
@@ -61,14 +102,31 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
   const core::ragged layout(batch.offsets);
   const index N = batch.main.tokens(), M = layout.rows() - N;
   autodiff::tape<T> t(memory, how);
-  const std::span<T> weights = t.memory().template array<T>(M);
-  for (index i = 0; i < M; ++i) weights[static_cast<std::size_t>(i)] = static_cast<T>(batch.clean[static_cast<std::size_t>(i)]);
+  const auto numbers = [&](const auto& from) {
+    const std::span<T> to = t.memory().template array<T>(std::ssize(from));
+    std::transform(from.begin(), from.end(), to.begin(), [](auto v) { return static_cast<T>(v); });
+    return std::span<const T>(to);
+  };
+  const std::span<const T> weights = numbers(batch.clean);
 
   const variable<T> encoded = net.encode(t, batch.inputs, layout, draw.child(0));
-  const auto context = net.prepare(encoded, layout);
+  const auto context = net.prepare(encoded, layout, draw.child(2));
+  const auto latent = net.latent_of(context);
   const variable<T> x0 = net.embed(t, batch.targets);
-  const variable<T> negative = what.negatives ? net.embed(t, batch.negatives) : variable<T>{};
-  const variable<T> unit_items = what.items ? autodiff::normalize(net.item_table(t)) : variable<T>{};
+  const index kinds = std::ssize(batch.negatives);
+  const std::span<variable<T>> negatives = t.memory().template array<variable<T>>(2 * kinds);  // of the one view, of the other
+  for (index k = 0; k < kinds; ++k) {
+    const variable<T> all = net.embed(t, batch.negatives[static_cast<std::size_t>(k)]);
+    new (&negatives[static_cast<std::size_t>(k)]) variable<T>(all.middle_rows(0, N));
+    new (&negatives[static_cast<std::size_t>(kinds + k)]) variable<T>(all.middle_rows(N, M));
+  }
+  const variable<T> items = what.items ? net.scored(net.item_table(t)) : variable<T>{};
+  loss::candidates<T> candidates;
+  std::span<const T> target_log_share;
+  if (what.candidates) {
+    candidates = {net.scored(net.embed(t, batch.candidates)), numbers(batch.candidate_log_share)};
+    target_log_share = numbers(batch.target_log_share);
+  }
 
   double total = 0;
   std::array<double, 16> value{};
@@ -83,19 +141,34 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
       x_hat = autodiff::add_noise(mean, 1, std::sqrt(static_cast<double>(net.process().posterior_variance(chosen.t))), r.child(1));
       x_t = autodiff::add_noise(x0, static_cast<double>(q.scale), std::sqrt(static_cast<double>(q.variance)), r.child(2));
     }
-    const auto rows = [&](const variable<T>& v, index first, index count) { return v.rows() > 0 ? v.middle_rows(first, count) : v; };
     const auto view = [&](index first, index count, std::span<const T> w) {
-      return loss::side<T>{
-          rows(mean, first, count),
-          rows(x0, first, count),
-          rows(negative, first, count),
-          rows(x_hat, first, count),
-          rows(x_t, first, count),
-          std::span<const data::item>(batch.targets).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
-          w};
+      const auto rows = [&](const variable<T>& v) { return v.rows() > 0 ? v.middle_rows(first, count) : v; };
+      const auto part = [&](const auto& all) {
+        return all.empty() ? all : all.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+      };
+      return loss::side<T>{.mean = rows(mean),
+                           .x0 = rows(x0),
+                           .negatives = negatives.subspan(first > 0 ? static_cast<std::size_t>(kinds) : 0, static_cast<std::size_t>(kinds)),
+                           .x_hat = rows(x_hat),
+                           .x_t = rows(x_t),
+                           .latent_mean = rows(latent.mean),
+                           .latent_log_variance = rows(latent.log_variance),
+                           .targets = part(std::span<const data::item>(batch.targets)),
+                           .target_log_share = part(target_log_share),
+                           .not_candidates = part(std::span<const unsigned char>(batch.not_candidates)),
+                           .weights = w};
     };
-    const loss::step<T> s{net.process(),          chosen.t,  view(0, N, {}), view(N, M, weights), batch.paired_main,
-                          batch.paired_augmented, unit_items};
+    const loss::step<T> s{.process = net.process(),
+                          .t = chosen.t,
+                          .main = view(0, N, {}),
+                          .augmented = M > 0 ? view(N, M, weights) : loss::side<T>{},
+                          .paired_main = batch.paired_main,
+                          .paired_augmented = batch.paired_augmented,
+                          .items = items,
+                          .candidates = candidates,
+                          .cosine = net.settings().score == model::similarity::cosine,
+                          .trained = batch.trained,
+                          .draw = r.child(3)};
     value.fill(0);
     const variable<T> loss = objective(s, std::span<double>(value).first(parts.size()));
     if (loss.rows() == 0) continue;

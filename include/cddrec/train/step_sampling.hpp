@@ -19,18 +19,21 @@ struct weighted_step {
 /// How steps are drawn: in proportion to their weight, or each as likely. Either way the estimate is unbiased.
 enum class step_law { by_weight, uniform };
 
-/// `count` = 0: every step t < steps with weight w_t = 1 / (t + 1). Otherwise `count` draws with p_t = w_t / H_T, or 1 / T, merged
-/// into multiplicities n_t, each with weight n_t w_t / (count p_t): the expectation is the full sum. `out` is replaced, steps rise.
+/// What a step's loss weighs: 1 / (t + 1), as Eq. 16 has it, or 1 for every step.
+enum class step_weight { reciprocal, equal };
+
+/// `count` = 0: every step t < steps with its weight w_t. Otherwise `count` draws with p_t = w_t / sum w, or 1 / T, merged into
+/// multiplicities n_t, each with weight n_t w_t / (count p_t): the expectation is the full sum. `out` is replaced, steps rise.
 inline void choose_steps(index steps, index count, const core::random& draw, std::vector<weighted_step>& out,
-                         step_law law = step_law::by_weight) {
+                         step_law law = step_law::by_weight, step_weight weights = step_weight::reciprocal) {
   out.clear();
-  const auto weight = [](index t) { return 1.0 / static_cast<double>(t + 1); };
+  const auto weight = [&](index t) { return weights == step_weight::equal ? 1.0 : 1.0 / static_cast<double>(t + 1); };
   if (count == 0) {
     for (index t = 0; t < steps; ++t) out.push_back({t, weight(t)});
     return;
   }
-  double harmonic = 0;
-  for (index t = 0; t < steps; ++t) harmonic += weight(t);
+  double total = 0;
+  for (index t = 0; t < steps; ++t) total += weight(t);
   for (index t = 0; t < steps; ++t) out.push_back({t, 0});
   for (index k = 0; k < count; ++k) {
     index t = 0;
@@ -39,9 +42,9 @@ inline void choose_steps(index steps, index count, const core::random& draw, std
       out[static_cast<std::size_t>(t)].weight += weight(t) * static_cast<double>(steps) / static_cast<double>(count);
       continue;
     }
-    double left = static_cast<double>(draw.uniform(k)) * harmonic;
+    double left = static_cast<double>(draw.uniform(k)) * total;
     for (; t + 1 < steps && left >= weight(t); ++t) left -= weight(t);
-    out[static_cast<std::size_t>(t)].weight += harmonic / static_cast<double>(count);
+    out[static_cast<std::size_t>(t)].weight += total / static_cast<double>(count);
   }
   std::erase_if(out, [](const weighted_step& s) { return s.weight == 0; });
 }

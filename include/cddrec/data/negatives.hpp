@@ -1,0 +1,83 @@
+// Which items stand against a target: drawn evenly, by their popularity in training, or from the other targets of the batch.
+// Popularity is a table of running sums, so a draw is one binary search; the target's own share is cut out, never drawn and rejected.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "cddrec/core/random.hpp"
+#include "cddrec/data/split.hpp"
+
+namespace cddrec::data {
+
+enum class negative_law { uniform, popularity, in_batch };
+
+class negative_sampler {
+ public:
+  /// Draws evenly, without knowledge of a log.
+  negative_sampler() = default;
+
+  /// `power` of the number of times that an item is a target in training: 1 is popularity itself, 0 is even again. Items that are no
+  /// target count as half of one, so that any can be drawn. input_error for a power that is not in [0, 10].
+  negative_sampler(const split& log, negative_law law, double power = 1) : law_(law) {
+    if (!(power >= 0 && power <= 10)) throw input_error("data::negative_sampler: power must be in [0, 10], it is " + std::to_string(power));
+    std::vector<double> weight(static_cast<std::size_t>(log.items()), 0.5);
+    for (index u = 0; u < log.training_users(); ++u)
+      for (const item i : log.training(u).subspan(1)) {
+        double& own = weight[static_cast<std::size_t>(i)];
+        own = own < 1 ? 1 : own + 1;
+      }
+    sums_.push_back(0);
+    for (double& w : weight) {
+      // A batch's own targets come as often as items are targets, whatever the power.
+      if (law != negative_law::in_batch) w = std::pow(w, power);
+      sums_.push_back(sums_.back() + w);
+    }
+    for (const double w : weight) log_share_.push_back(std::log(w / sums_.back()));
+  }
+
+  negative_law law() const { return law_; }
+
+  /// log of the probability of an item among draws of this law; 0 for all where draws are even.
+  double log_share(item i) const {
+    return law_ == negative_law::uniform || log_share_.empty() ? 0 : log_share_[static_cast<std::size_t>(i)];
+  }
+
+  /// An item other than `target`, of `items` in all, 2 or more; element `e` of `draw`. `batch` holds the targets that in_batch draws from:
+  /// the next of them that is another, or `target` itself where there is none.
+  item other_than(item target, index items, std::span<const item> batch, const core::random& draw, index e) const {
+    if (law_ == negative_law::in_batch) {
+      const std::size_t first = static_cast<std::size_t>(draw.below(e, static_cast<index>(batch.size())));
+      for (std::size_t k = 0; k < batch.size(); ++k)
+        if (const item other = batch[(first + k) % batch.size()]; other != target) return other;
+      return target;
+    }
+    if (law_ == negative_law::uniform) {
+      const auto other = static_cast<item>(draw.below(e, items - 1));
+      return other < target ? other : other + 1;
+    }
+    const auto t = static_cast<std::size_t>(target);
+    double place = unit(draw, e) * (sums_.back() - (sums_[t + 1] - sums_[t]));
+    if (place >= sums_[t]) place += sums_[t + 1] - sums_[t];
+    const item found = at(place);
+    return found != target ? found : (target > 0 ? target - 1 : target + 1);  // rounding at the border of its share
+  }
+
+  /// Any item, for a law other than in_batch.
+  item any(index items, const core::random& draw, index e) const {
+    return law_ == negative_law::uniform ? static_cast<item>(draw.below(e, items)) : at(unit(draw, e) * sums_.back());
+  }
+
+ private:
+  static double unit(const core::random& draw, index e) { return static_cast<double>(draw.bits(e)) * 0x1p-32; }
+  item at(double place) const {
+    const auto above = std::upper_bound(sums_.begin() + 1, sums_.end() - 1, place);
+    return static_cast<item>(above - sums_.begin() - 1);
+  }
+
+  negative_law law_ = negative_law::uniform;
+  std::vector<double> sums_;       // [V + 1], of the items before
+  std::vector<double> log_share_;  // [V]
+};
+
+}  // namespace cddrec::data

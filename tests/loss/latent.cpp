@@ -1,0 +1,41 @@
+#include "cddrec/loss/latent.hpp"
+
+#include "cddrec/autodiff/gradcheck.hpp"
+#include "loss/fixture.hpp"
+
+namespace cddrec::test {
+
+TEST_CASE("the latent divergence is the mean over the tokens, of both views, and grows to its weight") {
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 1);
+  const std::vector<core::matrix<double>> x{normal_matrix<double>(4, 3, 1), normal_matrix<double>(4, 3, 2)};
+  double expected = 0;
+  for (index i = 0; i < 12; ++i) {
+    const double m = x[0].data()[i], v = x[1].data()[i];
+    expected += 0.5 * (std::exp(v) + m * m - 1 - v) / 4;
+  }
+  for (bool two : {false, true})
+    for (index trained : {0, 30, 100, 1000}) {
+      std::array<double, 1> parts{};
+      const loss::latent_kl kl{.weight = 0.5f, .annealed_over = 100};
+      const auto run = [&](auto& v) {
+        const loss::side<double> side{.latent_mean = v[0], .latent_log_variance = v[1]};
+        return kl(
+            loss::step<double>{
+                .process = process, .t = 0, .main = side, .augmented = two ? side : loss::side<double>{}, .trained = trained},
+            parts);
+      };
+      const double grown = std::min(1.0, static_cast<double>(trained) / 100);
+      CHECK(value_and_gradients(x, run).first == Approx((two ? 2 : 1) * 0.5 * grown * expected).margin(1e-12));
+      CHECK(parts[0] == Approx(expected));
+      CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) { return run(v); }) < 1e-6);
+    }
+}
+
+TEST_CASE("a network without latent variables has no such loss") {
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 1);
+  std::array<double, 1> parts{};
+  CHECK(loss::latent_kl{}(loss::step<double>{.process = process, .t = 0}, parts).rows() == 0);
+  CHECK(loss::latent_kl{.weight = 0}.names().empty());
+}
+
+}  // namespace cddrec::test

@@ -1,0 +1,136 @@
+#include "cddrec/model/cross_decoder.hpp"
+
+#include "layers.hpp"
+#include "reference/reference.hpp"
+#include "test.hpp"
+
+namespace cddrec::test {
+
+namespace {
+using decoder = model::cross_decoder<double>;
+
+double distance(const core::matrix<double>& a, const core::matrix<double>& b) { return (a - b).cwiseAbs().maxCoeff(); }
+}  // namespace
+
+TEST_CASE("the decoder has PyTorch's values at every step, and its gradients") {
+  const auto torch = reference::load();
+  const auto offsets = offsets_of(reference::whole<index>(torch, "encoder.lengths"));
+  const core::ragged layout(offsets);
+  const index steps = reference::get(torch, "decoder.step").rows();
+  const auto& direction = reference::get(torch, "decoder.direction");
+  for (bool residual : {false, true}) {
+    decoder layer({.width = direction.cols(), .steps = steps, .heads = 2, .residual = residual, .feed_forward = residual}, core::random());
+    const auto parameters = parameters_of(layer, "decoder");
+    REQUIRE(parameters.size() == (residual ? 12 : 4));
+    for (const auto& [name, p] : parameters) {
+      const auto& value = reference::get(torch, name == "decoder.step_embedding.weight" ? "decoder.step" : name);
+      REQUIRE(value.size() == p->value.size());
+      p->value = value;
+    }
+    autodiff::parameter<double> encoding;
+    encoding.value = reference::get(torch, "decoder.encoding");
+    const std::string kind = residual ? "decoder.residual." : "decoder.plain.";
+    const auto& expected = reference::get(torch, kind + "output");
+
+    core::arena memory;
+    autodiff::tape<double> t(memory, {1}, autodiff::mode::training, true);
+    const auto context = layer.prepare(t.leaf(encoding), layout, {});
+    for (index step = 0; step < steps; ++step) {
+      const auto y = layer.predict(context, step, {});
+      CHECK(distance(y.value().matrix_map(), expected.middleRows(step * layout.rows(), layout.rows())) < 1e-10);
+      y.grad().matrix_map() += direction.middleRows(step * layout.rows(), layout.rows());
+    }
+    t.backward();
+    CHECK(distance(encoding.gradient, reference::get(torch, kind + "encoding.gradient")) < 1e-10);
+    CHECK(distance(parameters.at("decoder.step_embedding.weight")->gradient, reference::get(torch, kind + "step.gradient")) < 1e-10);
+    CHECK(distance(parameters.at("decoder.key.weight")->gradient, reference::get(torch, kind + "key.gradient")) < 1e-10);
+  }
+}
+
+TEST_CASE("gradients of the decoder on ragged batches, plain and dressed, with and without dropout") {
+  const auto offsets = offsets_of(ragged_lengths());
+  const core::ragged layout(offsets);
+  const core::random draw(core::seed{3});
+  for (bool dressed : {false, true})
+    for (double rate : {0.0, 0.2}) {
+      decoder layer(
+          {.width = 4, .steps = 3, .heads = 2, .residual = dressed, .feed_forward = dressed, .dropout = rate, .attention_dropout = rate},
+          core::random(core::seed{1}));
+      const auto parameters = parameters_of(layer, "denoiser");
+      make_wild(parameters);
+      CHECK(layer_error(parameters, normal_matrix<double>(layout.rows(), 4, 2), [&](auto&, const auto& v) {
+              const auto context = layer.prepare(v, layout, {});
+              return autodiff::linear_combination(1.0, layer.predict(context, 0, draw), 0.7, layer.predict(context, 2, draw.child(1)));
+            }) < 1e-6);
+    }
+}
+
+TEST_CASE("gradients of a decoder of several layers, and its last position") {
+  const auto offsets = offsets_of({3, 1, 6, 2});
+  const core::ragged layout(offsets);
+  const core::random draw(core::seed{3});
+  for (bool dressed : {false, true}) {
+    decoder layer({.width = 4,
+                   .steps = 3,
+                   .heads = 2,
+                   .layers = 3,
+                   .residual = dressed,
+                   .feed_forward = dressed,
+                   .dropout = 0.2,
+                   .attention_dropout = 0.2},
+                  core::random(core::seed{1}));
+    const auto parameters = parameters_of(layer, "denoiser");
+    REQUIRE(parameters.size() == (dressed ? 1 + 3 * 11 : 1 + 3 * 3));
+    make_wild(parameters);
+    const auto x = normal_matrix<double>(layout.rows(), 4, 2);
+    CHECK(layer_error(parameters, x, [&](auto&, const auto& v) { return layer.predict(layer.prepare(v, layout, {}), 2, draw); }) < 1e-6);
+    core::arena memory;
+    autodiff::tape<double> t(memory, {1}, autodiff::mode::inference);
+    const auto all = layer.predict(layer.prepare(t.constant(x), layout, {}), 1, {}), last = layer.predict_last(t.constant(x), layout, 1);
+    for (index s = 0; s < layout.size(); ++s) CHECK(last.value().matrix_map().row(s) == all.value().matrix_map().row(layout.end(s) - 1));
+  }
+}
+
+TEST_CASE("steps one at a time leave the gradients of all steps together") {
+  const auto offsets = offsets_of(ragged_lengths());
+  const core::ragged layout(offsets);
+  const auto target = normal_matrix<double>(layout.rows(), 6, 9);
+  for (bool dressed : {false, true}) {
+    const auto run = [&](bool one_at_a_time) {
+      decoder layer({.width = 6, .steps = 4, .heads = 2, .residual = dressed, .feed_forward = dressed}, core::random(core::seed{1}));
+      const auto parameters = parameters_of(layer, "denoiser");
+      make_wild(parameters);
+      autodiff::parameter<double> encoding;
+      encoding.value = normal_matrix<double>(layout.rows(), 6, 2);
+      core::arena memory;
+      autodiff::tape<double> t(memory, {1});
+      const auto context = layer.prepare(autodiff::affine(t.leaf(encoding), 1.5, 0.1), layout, {});
+      const auto loss = [&](index step) {
+        return autodiff::mean(autodiff::squared_distance(layer.predict(context, step, {}), t.constant(target)));
+      };
+      if (one_at_a_time) {
+        for (index step : {1, 3}) {
+          autodiff::tape<double>::scope sub(t);
+          sub.backward(loss(step));
+        }
+        t.backward();
+      } else {
+        t.backward(autodiff::add(loss(1), loss(3)));
+      }
+      std::vector<core::matrix<double>> gradients{encoding.gradient};
+      for (const auto& [_, p] : parameters) gradients.push_back(p->gradient);
+      return gradients;
+    };
+    const auto apart = run(true), together = run(false);
+    for (std::size_t k = 0; k < apart.size(); ++k) {
+      CHECK(together[k].cwiseAbs().maxCoeff() > 1e-3);
+      CHECK(distance(apart[k], together[k]) < 1e-12 * std::max(1.0, together[k].cwiseAbs().maxCoeff()));
+    }
+  }
+}
+
+TEST_CASE("the decoder refuses heads that do not divide the width") {
+  CHECK_THROWS_WITH(decoder({.width = 10, .heads = 4}, core::random()), ContainsSubstring("4 heads do not divide the width 10"));
+}
+
+}  // namespace cddrec::test

@@ -1,0 +1,103 @@
+#include "cddrec/model/transformer_decoder.hpp"
+
+#include "layers.hpp"
+#include "reference/reference.hpp"
+
+namespace cddrec::test {
+
+namespace {
+using decoder = model::transformer_decoder<double>;
+
+double distance(const core::matrix<double>& a, const core::matrix<double>& b) { return (a - b).cwiseAbs().maxCoeff(); }
+}  // namespace
+
+TEST_CASE("the transformer decoder has PyTorch's values at every step, and its gradients") {
+  const auto torch = reference::load();
+  const auto offsets = offsets_of(reference::whole<index>(torch, "encoder.lengths"));
+  const core::ragged layout(offsets);
+  const auto& direction = reference::get(torch, "transformer_decoder.direction");
+  const index d = direction.cols(), steps = direction.rows() / layout.rows();
+  decoder layer({.width = d, .steps = steps, .heads = 2}, core::random());
+  const auto parameters = parameters_of(layer, "transformer_decoder");
+  // PyTorch stacks query, key and value of the attention to the step; of one key only the value matters.
+  const core::matrix<double> stacked = reference::get(torch, "transformer_decoder.multihead_attn.in_proj_weight").bottomRows(d);
+  const auto& bias = reference::get(torch, "transformer_decoder.multihead_attn.in_proj_bias");
+  for (const auto& [name, p] : parameters) {
+    const std::string own = name.substr(name.find("layers.0.") == name.npos ? 0 : name.find("layers.0.") + 9);
+    core::matrix<double> value;
+    if (own == "step_value.weight")
+      value = stacked;
+    else if (own == "step_value.bias")
+      value = core::matrix<double>(bias.reshaped<Eigen::RowMajor>(3, d).bottomRows(1));
+    else if (own.starts_with("step_out"))
+      value = reference::get(torch, "transformer_decoder.multihead_attn.out_proj" + own.substr(8));
+    else
+      value = reference::get(torch, own.starts_with("transformer_decoder") ? "transformer_decoder.step" : "transformer_decoder." + own);
+    REQUIRE(value.size() == p->value.size());
+    std::copy_n(value.data(), value.size(), p->value.data());
+  }
+  autodiff::parameter<double> encoding;
+  encoding.value = reference::get(torch, "transformer_decoder.encoding");
+  core::arena memory;
+  autodiff::tape<double> t(memory, {1}, autodiff::mode::training, true);
+  const auto context = layer.prepare(t.leaf(encoding), layout, {});
+  for (index step = 0; step < steps; ++step) {
+    const auto y = layer.predict(context, step, {});
+    const auto& expected = reference::get(torch, "transformer_decoder.output");
+    CHECK(distance(y.value().matrix_map(), expected.middleRows(step * layout.rows(), layout.rows())) < 1e-10);
+    y.grad().matrix_map() += direction.middleRows(step * layout.rows(), layout.rows());
+  }
+  t.backward();
+  CHECK(distance(encoding.gradient, reference::get(torch, "transformer_decoder.encoding.gradient")) < 1e-10);
+  CHECK(distance(parameters.at("transformer_decoder.step_embedding.weight")->gradient,
+                 reference::get(torch, "transformer_decoder.step.gradient")) < 1e-10);
+}
+
+TEST_CASE("gradients of the transformer decoder, one layer and two, with and without dropout") {
+  const auto offsets = offsets_of({3, 1, 6, 2});
+  const core::ragged layout(offsets);
+  const core::random draw(core::seed{3});
+  for (index layers : {1, 2})
+    for (double rate : {0.0, 0.2}) {
+      decoder layer({.width = 4, .steps = 3, .heads = 2, .layers = layers, .dropout = rate, .attention_dropout = rate},
+                    core::random(core::seed{1}));
+      const auto parameters = parameters_of(layer, "denoiser");
+      REQUIRE(parameters.size() == static_cast<std::size_t>(1 + 18 * layers));
+      make_wild(parameters);
+      CHECK(layer_error(parameters, normal_matrix<double>(layout.rows(), 4, 2), [&](auto&, const auto& v) {
+              const auto context = layer.prepare(v, layout, draw.child(7));
+              return autodiff::linear_combination(1.0, layer.predict(context, 0, draw), 0.7, layer.predict(context, 2, draw.child(1)));
+            }) < 1e-6);
+    }
+}
+
+TEST_CASE("serving's last position is that of every position, and no user sees another") {
+  const auto offsets = offsets_of(ragged_lengths());
+  const core::ragged layout(offsets);
+  for (index layers : {1, 2}) {
+    decoder layer({.width = 6, .steps = 3, .heads = 2, .layers = layers}, core::random(core::seed{1}));
+    make_wild(parameters_of(layer, "denoiser"));
+    core::matrix<double> x = normal_matrix<double>(layout.rows(), 6, 2);
+    const auto last = [&] {
+      core::arena memory;
+      autodiff::tape<double> t(memory, {1}, autodiff::mode::inference);
+      return core::matrix<double>(layer.predict_last(t.constant(x), layout, 1).value().matrix_map());
+    };
+    core::arena memory;
+    autodiff::tape<double> t(memory, {1}, autodiff::mode::inference);
+    const auto all = layer.predict(layer.prepare(t.constant(x), layout, {}), 1, {});
+    const core::matrix<double> before = last();
+    for (index s = 0; s < layout.size(); ++s) CHECK(before.row(s) == all.value().matrix_map().row(layout.end(s) - 1));
+    x.topRows(layout.end(0)) *= -2;
+    const core::matrix<double> after = last();
+    CHECK(after.row(0) != before.row(0));
+    CHECK(after.bottomRows(layout.size() - 1) == before.bottomRows(layout.size() - 1));
+  }
+}
+
+TEST_CASE("the transformer decoder refuses heads that do not divide the width, and no layer") {
+  CHECK_THROWS_WITH(decoder({.width = 10, .heads = 4}, core::random()), ContainsSubstring("4 heads do not divide the width 10"));
+  CHECK_THROWS_WITH(decoder({.width = 4, .heads = 2, .layers = 0}, core::random()), ContainsSubstring("at least 1"));
+}
+
+}  // namespace cddrec::test
