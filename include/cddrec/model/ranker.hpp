@@ -1,4 +1,5 @@
-// A network ready to serve: direct generation mu(e_s, 0), the score of an item is its cosine or, if the network says so, dot product.
+// A network ready to serve: direct generation mu(e_s, 0) unless another is asked for. The score of an item is its cosine with that or, if
+// the network says so, the dot product.
 // Everything that does not depend on the history is laid out once. Items are kept in 16-bit fixed point: their rough scores leave
 // few items open, and the proper scores of those are computed from the network itself.
 #pragma once
@@ -10,6 +11,7 @@
 #include "cddrec/data/batch.hpp"
 #include "cddrec/eval/rank.hpp"
 #include "cddrec/kernel/fixed_point.hpp"
+#include "cddrec/model/generation.hpp"
 
 namespace cddrec::model {
 
@@ -34,12 +36,14 @@ class ranker {
   };
 
   /// Keeps the items in fixed point if that takes at most `most_bytes`; otherwise eval goes by proper scores alone.
-  explicit ranker(const Network& network, core::execution how = {}, std::size_t most_bytes = std::size_t{64} << 20)
-      : network_(network), memory_(std::make_unique<core::arena_pool>()) {
+  /// Of several draws the query is the mean: of unit draws, normalised again, where the score is a cosine.
+  explicit ranker(const Network& network, core::execution how = {}, std::size_t most_bytes = std::size_t{64} << 20,
+                  const generation& made = {})
+      : network_(network), memory_(std::make_unique<core::arena_pool>()), generator_(network.process(), width(), made) {
     const data::item any = 0;
     const core::arena_pool::loan memory(*memory_);
     autodiff::tape<T> gathering(*memory, how, weights_);
-    predict({&any, 1}, one_row, gathering);
+    predict({&any, 1}, one_row, false, gathering);
     const index V = items(), pairs = kernel::fixed_pairs(width());
     const std::size_t size = static_cast<std::size_t>(kernel::packed_size<kernel::fixed_pair>(pairs, V));
     // Fixed point holds unit vectors only.
@@ -53,10 +57,11 @@ class ranker {
   }
 
   index items() const { return network_.items(); }
+  index draws() const { return generator_.draws(); }
 
   /// Predictions for histories, as they are multiplied by items, of which the newest max_length items are read. input_error for an unknown
-  /// item.
-  query encode(eval::histories users, core::execution how) const {
+  /// item. With `every_draw`, all draws in place of their mean: row u * draws() + k is draw k of user u.
+  query encode(eval::histories users, core::execution how, bool every_draw = false) const {
     data::batch batch;
     for (const auto& history : users) batch.add_history(history, network_.settings().max_length);
     for (const data::item i : batch.inputs)
@@ -65,11 +70,11 @@ class ranker {
                           std::to_string(items()) + " items; leave unknown items out");
     const core::arena_pool::loan memory(*memory_);
     autodiff::tape<T> t(*memory, how, weights_);
-    const core::view<const T> predicted = predict(batch.inputs, batch.offsets, t);
+    const core::view<const T> predicted = predict(batch.inputs, batch.offsets, every_draw, t);
     query q;
     q.unit.assign(predicted.data(), predicted.data() + predicted.size());
     q.fixed.resize(static_cast<std::size_t>(predicted.rows() * kernel::fixed_pairs(width())));
-    q.error.resize(users.size());
+    q.error.resize(static_cast<std::size_t>(predicted.rows()));
     for (index u = 0; u < predicted.rows(); ++u)
       q.error[static_cast<std::size_t>(u)] =
           kernel::to_fixed_point(predicted.row(u), width(), q.fixed.data() + u * kernel::fixed_pairs(width()));
@@ -120,9 +125,11 @@ class ranker {
 
   index width() const { return network_.settings().width; }
 
-  core::view<const T> predict(std::span<const data::item> inputs, std::span<const index> offsets, autodiff::tape<T>& t) const {
+  core::view<const T> predict(std::span<const data::item> inputs, std::span<const index> offsets, bool every_draw,
+                              autodiff::tape<T>& t) const {
     const core::ragged layout(offsets);
-    return network_.scored(network_.predict_last(network_.encode(t, inputs, layout, {}), layout, 0)).value();
+    const auto drawn = network_.scored(generator_(network_, network_.encode(t, inputs, layout, {}), layout));
+    return (every_draw || draws() == 1 ? drawn : network_.scored(generator_.mean(drawn))).value();
   }
 
   // Embeddings of items first … first + count - 1.
@@ -153,6 +160,7 @@ class ranker {
 
   const Network& network_;
   std::unique_ptr<core::arena_pool> memory_;
+  generator<T> generator_;
   autodiff::packed_weights<T> weights_;
   core::buffer<kernel::fixed_pair> fixed_;  // unit item embeddings in panels, or empty
   T fixed_error_ = 0;
