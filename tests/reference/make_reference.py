@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes reference.txt: what PyTorch makes of one encoder layer, the decoder and every loss, in double precision.
+"""Writes reference.txt: what PyTorch makes of encoder layers, the decoder and every loss, in double precision.
 
     pip install torch            # or: apt-get install python3-torch; any version from 1.13 on
     python3 tests/reference/make_reference.py
@@ -190,7 +190,18 @@ def softmax_over_items():
     loss("softmax", F.cross_entropy(scores, targets), prediction=prediction, items=table)
 
 
-for part in (encoder, decoder, cross_divergence, contrastive, softmax_over_items):
+def gru():
+    """Two layers of gated recurrent units, each sequence from a hidden state of zero."""
+    whole("gru.lengths", LENGTHS)
+    x = leaf("gru.x", sum(LENGTHS), WIDTH, scale=1.0)
+    layers = fill(nn.GRU(WIDTH, WIDTH, num_layers=2, batch_first=True).double(), "gru.")
+    output = torch.cat([layers(sequence[None])[0][0] for sequence in x.split(LENGTHS)])
+    put("gru.output", output)
+    direction = leaf("gru.direction", *output.shape, scale=1.0)
+    gradients((output * direction).sum(), gru__x=x, **{f"gru__{name}": p for name, p in layers.named_parameters()})
+
+
+for part in (encoder, decoder, cross_divergence, contrastive, softmax_over_items, gru):
     part()
 path = pathlib.Path(__file__).with_name("reference.txt")
 path.write_text("# PyTorch's numbers, by make_reference.py, which explains them\n" + "\n".join(blocks) + "\n")
