@@ -4,7 +4,7 @@
 
 #include "bench.hpp"
 #include "cddrec/data/synthetic.hpp"
-#include "cddrec/settings.hpp"
+#include "cddrec/network.hpp"
 
 namespace cddrec::bench {
 

@@ -11,7 +11,7 @@ void rank(benchmark::State& state) {
   const core::execution how = on(state.range(2));
   const cli::run_settings s;
   const data::split split = data::leave_one_out(drawn_log(state.range(0), state.range(1)));
-  const cli::network net = cli::make_network(s, split.items());
+  const cli::network net = cli::make_network("cddrec", s, split.items());
   const data::cases cases = split.test();
   const double seconds =
       timed(state, [&] { benchmark::DoNotOptimize(eval::rank(model::ranker<cli::network>(net, how), cases, how).data()); });
@@ -67,7 +67,7 @@ void rank_encoded(benchmark::State& state) {
   const core::execution how = on(state.range(2));
   const cli::run_settings s;
   const data::split split = data::leave_one_out(drawn_log(state.range(0), state.range(1)));
-  const cli::network net = cli::make_network(s, split.items());
+  const cli::network net = cli::make_network("cddrec", s, split.items());
   const data::cases cases = split.test();
   const model::ranker<cli::network> ranker(net, how);
   const encoded scorer(ranker, cases, s.width, how);
@@ -80,7 +80,7 @@ void rank_large(benchmark::State& state) {
   const core::execution how = on(state.range(2));
   const cli::run_settings s;
   const data::split split = data::leave_one_out(drawn_log(state.range(0), state.range(1)));
-  const cli::network net = cli::make_network(s, state.range(1));
+  const cli::network net = cli::make_network("cddrec", s, state.range(1));
   const data::cases cases = split.test();
   const double seconds =
       timed(state, [&] { benchmark::DoNotOptimize(eval::rank(model::ranker<cli::network>(net, how), cases, how).data()); });

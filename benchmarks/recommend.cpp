@@ -13,7 +13,7 @@ struct served {
   std::vector<std::span<const data::item>> histories;
 
   served(index users, index items, core::execution how)
-      : how(how), split(data::leave_one_out(drawn_log(4905, items))), net(cli::make_network(s, split.items())) {
+      : how(how), split(data::leave_one_out(drawn_log(4905, items))), net(cli::make_network("cddrec", s, split.items())) {
     for (index u = 0; u < users; ++u) histories.push_back(split.training(u));
   }
 };

@@ -21,12 +21,12 @@ const data::split& training_log() {
 // Steps on batches of so many users; `sequence(b, i)` is the training sequence of the i-th user of batch b.
 template <class Sequence>
 void take_steps(benchmark::State& state, const cli::run_settings& s, index items, index users, Sequence&& sequence, core::execution how) {
-  cli::network net = cli::make_network(s, items);
-  const auto objective = cli::make_objective(s);
+  cli::network net = cli::make_network("cddrec", s, items);
+  const auto objective = cli::make_objective("cddrec", s);
   const loss::needs what = objective.needs();
   std::vector<autodiff::parameter<float>*> parameters;
   net.visit([&](const std::string&, autodiff::parameter<float>& p) { parameters.push_back(&p); });
-  optim::adam<float> adam(parameters, {.learning_rate = s.learning_rate, .rows = cli::updated_rows(s)});
+  optim::adam<float> adam(parameters, {.learning_rate = s.learning_rate, .rows = cli::make_fit_settings(s, 0, {}).adam_rows});
 
   core::arena memory(std::size_t{16} << 20);
   train::views batch;

@@ -24,8 +24,8 @@ inline data::interactions in_model_numbers(const data::interactions& log, const 
   return mapped;
 }
 
-inline void run_evaluate(const std::string& directory, const std::string& data, const std::string& which, bool diagnose, bool as_json,
-                         core::execution how) {
+inline void run_evaluate(const std::string& directory, const std::string& data, const std::string& which, bool diagnose,
+                         const model::generation& made, bool as_json, core::execution how) {
   const auto started = std::chrono::steady_clock::now();
   const loaded_model m = load_model(directory);
   index dropped = 0;
@@ -33,7 +33,7 @@ inline void run_evaluate(const std::string& directory, const std::string& data, 
   if (dropped > 0) std::cerr << "cddrec: " << dropped << " interactions dropped: the model does not know their items\n";
   const data::split split = data::leave_one_out(log);
   if (split.not_evaluated() > 0) std::cerr << "cddrec: " << split.not_evaluated() << " users have fewer than 4 items: not evaluated\n";
-  const auto metrics = with_scorer(m, how, [&](const auto& scorer) {
+  const auto metrics = with_scorer(m, how, made, [&](const auto& scorer) {
     return eval::measure(eval::rank(scorer, which == "valid" ? split.validation() : split.test(), how));
   });
   if (metrics.target_in_history > 0)

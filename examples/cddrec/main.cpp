@@ -3,40 +3,12 @@
 #include <CLI/CLI.hpp>
 
 #include "cddrec/cddrec.hpp"
-#include "evaluate.hpp"
+#include "compare.hpp"
 #include "generate.hpp"
 #include "recommend.hpp"
 #include "train.hpp"
 
 namespace cddrec::cli {
-
-/// Settings in rising strength: preset or the kind's defaults, the file, --set.
-run_settings gather_settings(const std::string& kind, const std::string& preset_name, const std::string& config, const std::vector<std::string>& assignments) {
-  run_settings s = preset_name.empty() ? defaults(kind) : preset(preset_name);
-  if (!config.empty()) {
-    std::istringstream text(io::read_file(config));
-    std::vector<CLI::ConfigItem> items;
-    try {
-      items = CLI::ConfigTOML().from_config(text);
-    } catch (const CLI::Error& e) {
-      throw input_error(config + ": is not a settings file: " + e.what());
-    }
-    for (const auto& item : items) {
-      try {
-        if (item.inputs.size() != 1 || !item.parents.empty()) throw input_error("write one `key = value` a line");
-        set(s, item.name, item.inputs[0]);
-      } catch (const input_error& e) {
-        throw input_error(config + ": " + e.what());
-      }
-    }
-  }
-  for (const std::string& a : assignments) {
-    const std::size_t equals = a.find('=');
-    if (equals == a.npos) throw input_error("--set " + a + ": write key=value");
-    set(s, a.substr(0, equals), a.substr(equals + 1));
-  }
-  return s;
-}
 
 int run(int argc, char** argv) {
   CLI::App app{"Sequential recommendation by conditional denoising diffusion", "cddrec"};
@@ -71,7 +43,7 @@ int run(int argc, char** argv) {
   CLI::App* train = app.add_subcommand("train", "Train a model on a log: one line a user, `user item item …`, oldest first");
   train->add_option("--data", o.data, "The log")->required();
   train->add_option("--output", o.output, "Directory for the model")->required();
-  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember({"cddrec", "sasrec", "gru4rec", "svae", "vae", "item_knn", "markov", "popularity"}));
+  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember(kinds()));
   train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own");
   train->add_option("--config", config, "File of settings, `key = value`");
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all");
@@ -81,10 +53,31 @@ int run(int argc, char** argv) {
   train->add_flag("--resume", o.resume, "Go on where an earlier run of the same settings stopped");
   add_threads(train);
 
+  CLI::App* compare = app.add_subcommand("compare", "Train several models on a log and record what each reaches");
+  compare_options c;
+  compare->add_option("--data", c.data, "The log")->required();
+  compare->add_option("--models", c.models, "Kinds of model, or names from --variants; without it, all of those")->delimiter(',');
+  compare->add_option("--variants", c.variants, "File of models, a line each: `name kind [preset=NAME] key=value …`");
+  compare->add_option("--seeds", c.seeds, "Seeds 1 … N of every network")->check(positive);
+  compare->add_option("--output", c.output, "Directory for records and models; what is recorded there is not done again")->required();
+  compare->add_option("--minutes", c.minutes, "Stop a model's training after the epoch that passes this")->check(positive);
+  compare->add_option("--set", c.assignments, "key=value for all networks, may be repeated");
+  compare->add_flag("--generations", c.generations, "Test cddrec models by all ways of generation");
+  add_threads(compare);
+
   CLI::App* evaluate = app.add_subcommand("evaluate", "Metrics of a model on a log's held-out items, full ranking");
   evaluate->add_option("--model", model_directory, "Directory of the model")->required();
   evaluate->add_option("--data", data_file, "The log")->required();
   evaluate->add_option("--split", which, "valid or test")->check(CLI::IsMember({"valid", "test"}));
+  generation_options made;
+  const auto add_generation = [&](CLI::App* to) {
+    to->add_option("--generation", made.kind, "How a prediction is made: direct, ancestral or ddim")
+        ->check(CLI::IsMember({"direct", "ancestral", "ddim"}));
+    to->add_option("--generation-steps", made.steps, "States on the way, 0: all")->check(CLI::NonNegativeNumber);
+    to->add_option("--generation-stop", made.stop, "The step whose state is the prediction; a higher one is noisier");
+    to->add_option("--draws", made.draws, "Draws of which the mean is ranked")->check(positive);
+  };
+  add_generation(evaluate);
   evaluate->add_flag("--diagnostics", diagnose, "Whether vectors and lists have collapsed, beside Gaussian noise");
   evaluate->add_flag("--json", as_json, "One JSON object");
   add_threads(evaluate);
@@ -94,6 +87,9 @@ int run(int argc, char** argv) {
   auto* by_history = recommend->add_option("--history", history, "Item ids, oldest first: \"id id …\"");
   auto* by_input = recommend->add_option("--input", input, "File of histories, one a line")->excludes(by_history);
   recommend->add_option("--top", top, "How many")->check(positive);
+  add_generation(recommend);
+  bool diverse = false;
+  recommend->add_flag("--diverse", diverse, "Let the draws take turns, each with its best item");
   recommend->add_flag("--json", as_json, "JSON, one object a history");
   add_threads(recommend);
 
@@ -107,17 +103,17 @@ int run(int argc, char** argv) {
   const core::execution how{threads};
   if (*generate) run_generate(synthetic, output, generate_seed, how);
   if (*train) {
-    if (!preset_name.empty() && o.model != "cddrec") throw input_error("--preset: the presets are for the model cddrec, not for " + o.model);
     run_settings s = gather_settings(o.model, preset_name, config, assignments);
     if (seed) set(s, "seed", *seed);
     if (epochs) set(s, "epochs", *epochs);
     check(s);
     run_train(o, s, how);
   }
-  if (*evaluate) run_evaluate(model_directory, data_file, which, diagnose, as_json, how);
+  if (*compare && run_compare(c, how) > 0) return 1;
+  if (*evaluate) run_evaluate(model_directory, data_file, which, diagnose, made, as_json, how);
   if (*recommend) {
     if (!*by_history && !*by_input) throw input_error("recommend: give a history with --history, or a file of them with --input");
-    run_recommend(model_directory, history, input, top, as_json, how);
+    run_recommend(model_directory, history, input, top, made, diverse, as_json, how);
   }
   return 0;
 }

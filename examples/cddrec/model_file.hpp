@@ -7,10 +7,9 @@
 #include "cddrec/baseline/markov.hpp"
 #include "cddrec/io/checkpoint.hpp"
 #include "network.hpp"
+#include "report.hpp"
 
 namespace cddrec::cli {
-
-namespace fs = std::filesystem;
 
 inline fs::path model_path(const fs::path& directory) { return directory / "model.safetensors"; }
 inline fs::path training_path(const fs::path& directory) { return directory / "training.safetensors"; }
@@ -144,6 +143,8 @@ inline void save_training(const fs::path& directory, const std::string& kind, co
   file.metadata["best_ndcg"] = detail::text(state.stopping.best);
   file.metadata["seconds"] = detail::text(state.seconds);
   file.metadata["adam_steps"] = std::to_string(state.adam_steps);
+  file.metadata["peak_memory_mb"] = std::to_string(peak_memory_mb());
+  for (const double v : state.curve) file.metadata["curve"] += detail::text(v) + ' ';
   io::put_weights(file, net);
   std::size_t k = 0;
   net.visit([&](const std::string& name, const auto&) {
@@ -152,6 +153,22 @@ inline void save_training(const fs::path& directory, const std::string& kind, co
     io::put_matrix(file, "best." + name, state.best[k++]);
   });
   file.save(training_path(directory));
+}
+
+/// How far training came: all of its state but the matrices.
+inline train::fit_state<float> training_progress(const io::tensor_file& file, const std::string& where) {
+  train::fit_state<float> state;
+  const auto whole = [&](const char* name) {
+    return detail::number<index>(name, required(file, name, where), 0, 1'000'000'000'000, "0 or more");
+  };
+  const auto real = [&](const char* name) { return detail::number<double>(name, required(file, name, where), -1, 1e12, "a number"); };
+  state.epoch = whole("epoch"), state.stopping.best_epoch = whole("best_epoch"), state.adam_steps = whole("adam_steps");
+  state.stopping.best = real("best_ndcg"), state.seconds = real("seconds");
+  if (const auto written = file.metadata.find("curve"); written != file.metadata.end()) {
+    std::istringstream values(written->second);
+    for (std::string v; values >> v;) state.curve.push_back(detail::number<double>("curve", v, 0, 1, "0 to 1"));
+  }
+  return state;
 }
 
 /// Reads it back into a network of the same settings and items; input_error if they differ.
@@ -171,13 +188,7 @@ inline train::fit_state<float> load_training(const fs::path& directory, const st
   bool same = known.size() == ids.size();
   for (index i = 0; same && i < ids.size(); ++i) same = known.name(static_cast<data::item>(i)) == ids.name(static_cast<data::item>(i));
   if (!same) throw input_error(where + ": was trained on a log with other items; resume with the same log");
-  train::fit_state<float> state;
-  const auto whole = [&](const char* name) {
-    return detail::number<index>(name, required(file, name, where), 0, 1'000'000'000'000, "0 or more");
-  };
-  const auto real = [&](const char* name) { return detail::number<double>(name, required(file, name, where), -1, 1e12, "a number"); };
-  state.epoch = whole("epoch"), state.stopping.best_epoch = whole("best_epoch"), state.adam_steps = whole("adam_steps");
-  state.stopping.best = real("best_ndcg"), state.seconds = real("seconds");
+  train::fit_state<float> state = training_progress(file, where);
   io::get_weights(file, net, where);
   const auto like = [&](const std::string& name, const auto& p) {
     core::matrix<float> m(p.value.rows(), p.value.cols());
@@ -192,13 +203,25 @@ inline train::fit_state<float> load_training(const fs::path& directory, const st
   return state;
 }
 
-/// Calls f with the scorer of a loaded model.
+/// Calls f with the scorer of a loaded model, whose predictions are made as asked if it is a diffusion model.
 template <class F>
-auto with_scorer(const loaded_model& m, core::execution how, F&& f) {
-  if (const auto* net = std::get_if<network>(&m.model)) return f(model::ranker<network>(*net, how));
+auto with_scorer(const loaded_model& m, core::execution how, const model::generation& made, F&& f) {
+  if (m.kind != "cddrec" && made.kind != model::way::direct)
+    throw input_error("a model of kind " + m.kind + " has no diffusion: its predictions are direct");
+  if (const auto* net = std::get_if<network>(&m.model)) return f(model::ranker<network>(*net, how, std::size_t{64} << 20, made));
   if (const auto* popularity = std::get_if<baseline::popularity>(&m.model)) return f(*popularity);
   if (const auto* markov = std::get_if<baseline::markov>(&m.model)) return f(*markov);
   return f(std::get<baseline::item_knn>(m.model));
 }
+
+/// How predictions are made, as the command line says it.
+struct generation_options {
+  std::string kind = "direct";
+  index steps = 0, stop = 0, draws = 1;
+  operator model::generation() const {
+    const auto way = kind == "ancestral" ? model::way::ancestral : kind == "ddim" ? model::way::ddim : model::way::direct;
+    return {.kind = way, .steps = steps, .stop = stop, .draws = draws};
+  }
+};
 
 }  // namespace cddrec::cli

@@ -10,6 +10,7 @@
 #include "cddrec/loss/latent.hpp"
 #include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/model/transformer_decoder.hpp"
+#include "cddrec/train/fit.hpp"
 #include "settings.hpp"
 
 namespace cddrec::cli {
@@ -214,13 +215,19 @@ inline auto make_objective(const std::string& kind, const run_settings& s) {
   const bool mse = s.divergence == "mean_squared_error", two_views = s.views == 2;
   const auto weight = [](bool used, double w) { return used ? static_cast<float>(w) : 0.0f; };
   const float temperature = static_cast<float>(s.temperature), ranking_temperature = static_cast<float>(s.softmax_temperature);
+  const index features = s.contrastive == "fourier" ? s.features : 0;
   return loss::combine(
       loss::cross_divergence<any_divergence>{
           .divergence = divergence, .weight = weight(paper && !mse, s.divergence_weight), .augmented = two_views},
       loss::squared_error{.weight = weight(paper && mse, s.divergence_weight), .augmented = two_views},
-      loss::in_view{.weight = weight(paper, s.lambda), .temperature = temperature, .mask_same_target = s.contrastive == "exact_masked"},
-      loss::cross_view{
-          .weight = weight((paper || variational) && two_views, s.lambda), .temperature = temperature, .samples = !variational},
+      loss::in_view{.weight = weight(paper, s.lambda),
+                    .temperature = temperature,
+                    .mask_same_target = s.contrastive == "exact_masked",
+                    .features = features},
+      loss::cross_view{.weight = weight((paper || variational) && two_views, s.lambda),
+                       .temperature = temperature,
+                       .samples = !variational,
+                       .features = features},
       loss::item_softmax{.weight = weight(ranked && s.ranking == "softmax", s.softmax_weight), .temperature = ranking_temperature},
       loss::sampled_softmax{.weight = weight(ranked && s.ranking == "sampled_softmax", s.softmax_weight),
                             .temperature = ranking_temperature,

@@ -17,8 +17,8 @@ inline std::vector<data::item> known_items(std::string_view line, const data::id
   return history;
 }
 
-inline void run_recommend(const std::string& directory, const std::string& history, const std::string& input, index top, bool as_json,
-                          core::execution how) {
+inline void run_recommend(const std::string& directory, const std::string& history, const std::string& input, index top,
+                          const model::generation& made, bool diverse, bool as_json, core::execution how) {
   const loaded_model m = load_model(directory);
   std::vector<std::vector<data::item>> known;
   if (input.empty()) {
@@ -45,7 +45,12 @@ inline void run_recommend(const std::string& directory, const std::string& histo
       if (as_json) std::cout << json{{"recommendations", std::move(all)}}.dump() << '\n';
     }
   };
-  with_scorer(m, how, [&](const auto& scorer) { print(eval::recommend(scorer, histories, top, how)); });
+  if (diverse && made.draws < 2) throw input_error("recommend: --diverse lets several draws take turns; give them with --draws");
+  with_scorer(m, how, made, [&](const auto& scorer) {
+    if constexpr (requires { scorer.draws(); })
+      if (diverse) return print(model::diversified(scorer, histories, top, how));
+    print(eval::recommend(scorer, histories, top, how));
+  });
 }
 
 }  // namespace cddrec::cli

@@ -4,6 +4,7 @@
 
 #include <zlib.h>
 
+#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -28,6 +29,14 @@ inline json to_json(const eval::metrics& m) {
 inline json to_json(const data::best_possible& b) {
   return {{"recall@1", b.recall[0]}, {"recall@5", b.recall[1]}, {"recall@10", b.recall[2]}, {"recall@20", b.recall[3]},
           {"ndcg@5", b.ndcg[0]},     {"ndcg@10", b.ndcg[1]},    {"ndcg@20", b.ndcg[2]},     {"mrr", b.mrr}};
+}
+
+/// The most memory that this program has used so far. What getrusage says would count what the program that started it had used, too.
+inline index peak_memory_mb() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (index kilobytes = 0; word == "VmHWM:" && status >> kilobytes) return kilobytes / 1024;
+  return 0;
 }
 
 /// What tells a log from any other: its length and CRC-32.

@@ -28,7 +28,7 @@ struct run_settings {
   // Objective
   std::string objective = "combined", divergence = "dot_product", contrastive = "exact", ranking = "softmax";
   double divergence_weight = 1, lambda = 0, temperature = 0.5, softmax_weight = 1, softmax_temperature = 0.1;
-  index views = 2;
+  index views = 2, features = 1024;
   double kl_weight = 0.1;
   index kl_annealing = 2000;  // batches
   // Negatives
@@ -121,7 +121,8 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"objective", choice("objective", &r::objective, {"paper", "softmax", "combined"})},
       {"divergence", choice("divergence", &r::divergence, {"kl", "kl_mean", "squared_distance", "dot_product", "mean_squared_error"})},
       {"divergence_weight", real("divergence_weight", &r::divergence_weight, 0, huge, "0 to 1e6")},
-      {"contrastive", choice("contrastive", &r::contrastive, {"exact", "exact_masked"})},
+      {"contrastive", choice("contrastive", &r::contrastive, {"exact", "exact_masked", "fourier"})},
+      {"features", whole("features", &r::features, 2, "2 to 1000000, and even", 1'000'000)},
       {"views", whole("views", &r::views, 1, "1 or 2", 2)},
       {"ranking", choice("ranking", &r::ranking, {"softmax", "sampled_softmax", "bce"})},
       {"kl_weight", real("kl_weight", &r::kl_weight, 0, huge, "0 to 1e6")},
@@ -160,10 +161,11 @@ inline void set(run_settings& s, const std::string& key, const std::string& valu
   found->second.set(s, value);
 }
 
-/// What no single key can see. input_error if the heads do not divide the width.
+/// What no single key can see. input_error if the heads do not divide the width, say.
 inline void check(const run_settings& s) {
   if (s.width % s.heads != 0)
     throw input_error("setting heads: " + std::to_string(s.heads) + " heads do not divide the width " + std::to_string(s.width));
+  if (s.features % 2 != 0) throw input_error("setting features must be even, it is " + std::to_string(s.features));
   if (s.schedule == "linear" && s.beta_first > s.beta_last && s.steps > 1)
     throw input_error("setting beta_first must not be above beta_last");
 }
@@ -171,6 +173,19 @@ inline void check(const run_settings& s) {
 /// The models that are networks; the others count.
 inline bool is_network(const std::string& kind) {
   return kind == "cddrec" || kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae";
+}
+
+inline const std::vector<std::string>& kinds() {
+  static const std::vector<std::string> all{"cddrec", "sasrec", "gru4rec", "svae", "vae", "item_knn", "markov", "popularity"};
+  return all;
+}
+inline void check_kind(const std::string& kind) {
+  std::string list;
+  for (const std::string& k : kinds()) {
+    if (k == kind) return;
+    list += (list.empty() ? "" : ", ") + k;
+  }
+  throw input_error("unknown model '" + kind + "'; the models are: " + list);
 }
 
 /// Whether a model of this kind looks at a key; those of item_knn concern it alone.

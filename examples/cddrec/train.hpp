@@ -2,7 +2,6 @@
 #pragma once
 
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "model_file.hpp"
@@ -121,11 +120,9 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
     };
     const auto result = train::fit(net, make_objective(o.model, s), split, make_fit_settings(s, o.minutes, how), hooks, std::move(state));
     table.emplace_back(o.model, test_metrics(model::ranker<network>(net, how), split, how));
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
     std::cerr << "best epoch " << result.best_epoch << " of " << result.epochs << ", validation ndcg@10 " << std::fixed
               << std::setprecision(4) << result.best_ndcg << ", " << std::setprecision(1) << result.seconds << " s, peak memory "
-              << usage.ru_maxrss / 1024 << " MB\n";
+              << peak_memory_mb() << " MB\n";
   }
   if (const auto best = read_optimum(o.data, "test")) table.emplace_back("best possible", *best);
   std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";

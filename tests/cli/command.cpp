@@ -212,4 +212,82 @@ TEST_CASE("settings come from a file too, and --set wins") {
   refused("train --data log.txt --output other --config wrong.toml", "wrong.toml: unknown setting 'widht'");
 }
 
+TEST_CASE("every kind of network is trained, goes on, evaluates and recommends") {
+  for (const std::string kind : {"sasrec", "gru4rec", "svae", "vae"}) {
+    const std::string train =
+        "train --data log.txt --output " + kind + " --model " + kind + " --set width=8 --set heads=2 --resume --epochs ";
+    CHECK(shop().run(train + "1").status == 0);
+    const outcome further = shop().run(train + "2");
+    CHECK(further.status == 0);
+    CHECK_THAT(further.err, ContainsSubstring("epoch 2") && !ContainsSubstring("epoch 1 "));
+    CHECK(shop().run("evaluate --model " + kind + " --data log.txt --json --diagnostics").out.starts_with("{\"model\":\"" + kind + "\""));
+    CHECK(shop().run("recommend --model " + kind + " --history i1 --json").status == 0);
+    refused("evaluate --model " + kind + " --data log.txt --generation ddim", "has no diffusion");
+  }
+  refused("train --data log.txt --output sasrec --resume --epochs 2", "holds a sasrec, not a cddrec");
+  refused("train --data log.txt --output fresh --model sasrec --preset office", "the presets are for the model cddrec");
+}
+
+TEST_CASE("every policy trains by its key") {
+  index n = 0;
+  for (const std::string set :
+       {"denoiser=transformer_decoder", "decoder_layers=2", "score=dot_product",
+        "objective=paper --set contrastive=fourier --set lambda=0.3", "objective=paper --set divergence=mean_squared_error", "views=1",
+        "ranking=bce --set negatives_per_target=3", "ranking=sampled_softmax --set candidates=20",
+        "ranking=sampled_softmax --set negatives=in_batch",
+        "ranking=sampled_softmax --set negatives=popularity --set frequency_correction=false", "negatives=popularity",
+        "step_weight=equal"}) {
+    INFO(set);
+    const outcome o =
+        shop().run("train --data log.txt --output policy" + std::to_string(++n) + " --epochs 1 --set width=8 --set heads=2 --set " + set);
+    CHECK(o.status == 0);
+    CHECK(o.err.find("nan") == std::string::npos);
+  }
+}
+
+TEST_CASE("predictions are generated in several ways") {
+  const std::string evaluate = "evaluate --model model --data log.txt --json ";
+  const auto metrics = [&](const std::string& options) {
+    const outcome o = shop().run(evaluate + options);
+    CHECK(o.status == 0);
+    return o.out.substr(0, o.out.find("\"seconds\""));
+  };
+  const std::string direct = metrics("");
+  CHECK(metrics("--generation direct") == direct);
+  CHECK(metrics("--generation ddim --generation-stop -1") == direct);
+  CHECK(metrics("--generation ancestral --generation-stop 15 --draws 2") != direct);
+  refused(evaluate + "--generation direct --draws 3", "draws");
+  const std::string recommend =
+      "recommend --model model --history 'i1 i2' --json --top 5 --generation ancestral --generation-stop 15 --draws ";
+  CHECK(shop().run(recommend + "4 --diverse").status == 0);
+  refused(recommend + "1 --diverse", "--draws");
+}
+
+TEST_CASE("compare records each model and seed once, and goes on where it stopped") {
+  shop().write(
+      "variants.txt",
+      "# name kind settings\nneighbours item_knn decay=0.5\nown cddrec width=8 heads=2 epochs=1\n\nbce sasrec ranking=bce # and so on\n");
+  const std::string compare =
+      "compare --data log.txt --variants variants.txt --output study --seeds 2 --set epochs=1 --set width=8 --set heads=2";
+  const outcome first = shop().run(compare + " --models neighbours,own --generations");
+  CHECK(first.status == 0);
+  CHECK_THAT(first.out, ContainsSubstring("neighbours 1") && ContainsSubstring("own 1") && ContainsSubstring("own 2"));
+  const std::string record = slurp(shop().root / "study/records/log-own-2.json");
+  for (const char* part : {"\"model\": \"own\"", "\"seed\": 2", "--model cddrec --seed 2 --set width=8", "\"curve\": [",
+                           "\"memory_mb\":", "\"ndcg@10\":", "\"effective_rank\":", "\"kind\": \"ddim\""})
+    CHECK_THAT(record, ContainsSubstring(part));
+  const outcome again = shop().run(compare);
+  CHECK(again.status == 0);
+  CHECK_THAT(again.err, ContainsSubstring("log-own-2: recorded already") && ContainsSubstring("log-bce-1: cddrec train"));
+  CHECK(slurp(shop().root / "study/records/log-own-2.json") == record);
+  CHECK_FALSE(fs::exists(shop().root / "study/models/log-own-1/training.safetensors"));
+  CHECK(shop().run("evaluate --model study/models/log-own-1 --data log.txt").status == 0);
+  shop().write("wrong.txt", "a cddrec\nb sasrec ranking=none\n");
+  refused("compare --data log.txt --variants wrong.txt --output s2", "wrong.txt:2:");
+  shop().write("wrong.txt", "a moon\n");
+  refused("compare --data log.txt --variants wrong.txt --output s2", "unknown model 'moon'");
+  refused("compare --data log.txt --models moon --output s2", "unknown model 'moon'");
+  refused("compare --data log.txt --output s2", "--models");
+}
+
 }  // namespace cddrec::test

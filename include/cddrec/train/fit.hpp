@@ -48,6 +48,7 @@ template <class T>
 struct fit_state {
   index epoch = 0;  // epochs done
   early_stopping stopping;
+  std::vector<double> curve;  // validation NDCG@10 of every epoch
   double seconds = 0;
   index adam_steps = 0;
   std::vector<core::matrix<T>> first_moments, second_moments;  // in the order of visit(); empty at the start
@@ -156,6 +157,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
     for (std::size_t k = 0; k < names.size(); ++k) report.parts.emplace_back(names[k], parts[k] / static_cast<double>(batches));
     report.validation = eval::measure(eval::rank(model::ranker<Network>(net, settings.how), split.validation(), settings.how));
     state.epoch = epoch;
+    state.curve.push_back(report.validation.ndcg_at_10);
     report.best = state.stopping.improved(epoch, report.validation.ndcg_at_10);
     if (report.best) keep_best();
     report.seconds = state.seconds = seconds();

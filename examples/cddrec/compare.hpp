@@ -1,0 +1,221 @@
+// cddrec compare: several models on one log, each trained by the very command its record shows; one record a model and seed.
+// A row is a process of its own, so its time and memory are its own; what is recorded already is not done again.
+#pragma once
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include "configure.hpp"
+#include "evaluate.hpp"
+#include "train.hpp"
+
+namespace cddrec::cli {
+
+/// A row of the comparison: a kind of model and what is set for it.
+struct variant {
+  std::string name, kind, preset;
+  std::vector<std::string> assignments;  // key=value
+};
+
+/// A file of variants: a line each, `name kind [preset=NAME] key=value …`; # begins a comment. Errors name the line.
+inline std::vector<variant> read_variants(const std::string& path) {
+  std::vector<variant> all;
+  std::istringstream lines(io::read_file(path));
+  std::string line;
+  for (index number = 1; std::getline(lines, line); ++number) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    variant v;
+    if (!(words >> v.name)) continue;
+    try {
+      if (!(words >> v.kind)) throw input_error("write `name kind key=value …`");
+      check_kind(v.kind);
+      if (v.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-.") != v.name.npos)
+        throw input_error("the name '" + v.name + "' may hold a-z, 0-9, _, - and . only: files are named by it");
+      for (const variant& other : all)
+        if (other.name == v.name) throw input_error("the name '" + v.name + "' stands twice");
+      for (std::string word; words >> word;) {
+        if (word.starts_with("preset="))
+          v.preset = word.substr(7);
+        else
+          v.assignments.push_back(word);
+      }
+      gather_settings(v.kind, v.preset, "", v.assignments);
+    } catch (const input_error& e) {
+      throw input_error(path + ":" + std::to_string(number) + ": " + e.what());
+    }
+    all.push_back(v);
+  }
+  if (all.empty()) throw input_error(path + ": holds no model");
+  return all;
+}
+
+/// The named variants, in that order; a name that is not in the file but a kind of model is that kind as it comes. No names: all.
+inline std::vector<variant> choose_variants(const std::string& file, const std::vector<std::string>& names) {
+  const std::vector<variant> known = file.empty() ? std::vector<variant>{} : read_variants(file);
+  if (names.empty()) {
+    if (known.empty()) throw input_error("compare: name models with --models, or a file of them with --variants");
+    return known;
+  }
+  std::vector<variant> chosen;
+  for (const std::string& name : names) {
+    const auto found = std::find_if(known.begin(), known.end(), [&](const variant& v) { return v.name == name; });
+    if (found == known.end()) check_kind(name);
+    chosen.push_back(found != known.end() ? *found : variant{name, name, "", {}});
+  }
+  return chosen;
+}
+
+namespace detail {
+
+/// Runs a command of this program and returns its exit status; its results are not shown, its progress is.
+inline int run_child(std::vector<std::string> words) {
+  std::vector<char*> arguments;
+  for (std::string& w : words) arguments.push_back(w.data());
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t child = 0;
+  const int problem = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (problem != 0) throw error("compare: cannot run this program again: " + std::string(std::strerror(problem)));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+inline std::string joined(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& w : words) line += (line.empty() ? "" : " ") + w;
+  return line;
+}
+
+}  // namespace detail
+
+struct compare_options {
+  std::string data, output, variants;
+  std::vector<std::string> models, assignments;
+  index seeds = 1;
+  double minutes = 0;
+  bool generations = false;
+};
+
+/// Metrics of a model on a split, with the seconds they took.
+inline json timed_metrics(const loaded_model& m, const data::cases& cases, const model::generation& how_made, core::execution how) {
+  const auto started = std::chrono::steady_clock::now();
+  json j = to_json(with_scorer(m, how, how_made, [&](const auto& scorer) { return eval::measure(eval::rank(scorer, cases, how)); }));
+  j["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  return j;
+}
+
+/// Test metrics by ways of generation: each a row with kind, stop, draws.
+inline json generation_rows(const loaded_model& m, const data::cases& cases, core::execution how) {
+  json rows = json::array();
+  const auto add = [&](const char* name, model::generation g) {
+    json row{{"kind", name}, {"steps", g.steps == 0 ? m.settings.steps : g.steps}, {"stop", g.stop}, {"draws", g.draws}};
+    if (g.kind == model::way::direct) row["steps"] = 1;
+    row.update(timed_metrics(m, cases, g, how));
+    rows.push_back(row);
+  };
+  add("direct", {});
+  const index T = m.settings.steps;
+  for (const auto& [name, kind] : {std::pair{"ancestral", model::way::ancestral}, {"ddim", model::way::ddim}}) {
+    for (const index steps : {index{2}, index{5}, T})
+      if (steps <= T && T > 1) add(name, {.kind = kind, .steps = steps});
+    if (T > 2) add(name, {.kind = kind, .stop = T / 2});
+    if (T > 2) add(name, {.kind = kind, .stop = T / 2, .draws = 8});
+  }
+  return rows;
+}
+
+/// Trains one variant with one seed, unless its record is there; false if training failed.
+inline bool compare_row(const compare_options& o, const variant& v, index seed, const data::interactions& log, const data::split& split,
+                        core::execution how) {
+  const std::string name = fs::path(o.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
+  const fs::path record = fs::path(o.output) / "records" / (name + ".json"), directory = fs::path(o.output) / "models" / name;
+  if (fs::exists(record)) {
+    std::cerr << name << ": recorded already\n";
+    return true;
+  }
+  std::vector<std::string> command{"cddrec", "train", "--data", o.data, "--output", directory.string(), "--model", v.kind};
+  const auto add = [&](const std::string& option, const std::string& value) { command.insert(command.end(), {option, value}); };
+  if (!v.preset.empty()) add("--preset", v.preset);
+  if (is_network(v.kind)) add("--seed", std::to_string(seed));
+  if (o.minutes > 0) add("--minutes", detail::text(o.minutes));
+  for (const std::string& a : v.assignments) add("--set", a);
+  if (is_network(v.kind))
+    for (const std::string& a : o.assignments) add("--set", a);
+  std::vector<std::string> shown = command;  // as anybody would write it
+  shown[3] = fs::path(o.data).filename().string(), shown[5] = "DIR";
+  std::cerr << "\n" << name << ": " << detail::joined(shown) << '\n';
+  add("--threads", std::to_string(how.threads));
+  if (is_network(v.kind)) command.push_back("--resume");
+  if (!is_network(v.kind)) fs::remove_all(directory);  // counted in a moment, and cannot be resumed
+  const auto started = std::chrono::steady_clock::now();
+  const int status = detail::run_child(command);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  if (status != 0) {
+    std::cerr << "cddrec: " << name << ": training ended with status " << status << "; no record is written\n";
+    return false;
+  }
+  const loaded_model m = load_model(directory);
+  json settings, row{{"log", fs::path(o.data).stem().string()},
+                     {"log_crc", fingerprint(o.data).at("crc32")},
+                     {"model", v.name},
+                     {"kind", v.kind},
+                     {"seed", seed},
+                     {"command", detail::joined(shown)}};
+  for (const auto& [key, access] : setting_keys())
+    if (concerns(v.kind, key)) settings[key] = access.get(m.settings);
+  row["settings"] = settings;
+  row["users"] = split.test().size(), row["items"] = log.items.size();
+  row["valid"] = timed_metrics(m, split.validation(), {}, how);
+  row["test"] = timed_metrics(m, split.test(), {}, how);
+  row["seconds"] = seconds;
+  if (const auto* net = std::get_if<network>(&m.model)) {
+    index parameters = 0;
+    net->visit([&](const std::string&, const auto& p) { parameters += p.value.size(); });
+    row["parameters"] = parameters;
+    const io::tensor_file trained = io::tensor_file::load(training_path(directory));
+    const auto state = training_progress(trained, training_path(directory).string());
+    row["epochs"] = state.epoch, row["best_epoch"] = state.stopping.best_epoch, row["curve"] = state.curve;
+    row["seconds"] = state.seconds,
+    row["memory_mb"] = detail::number<index>("peak_memory_mb", required(trained, "peak_memory_mb", name), 0, 1'000'000'000, "0 or more");
+  }
+  row["diagnostics"] = diagnostics(m, split.test(), how);
+  if (o.generations && v.kind == "cddrec") row["generation"] = generation_rows(m, split.test(), how);
+  io::write_atomically(record, row.dump(1) + "\n");
+  if (is_network(v.kind)) fs::remove(training_path(directory));  // three times the weights, and done with
+  return true;
+}
+
+/// Rows that are not recorded yet, one after the other; the table of all that are. Returns the number of rows that failed.
+inline index run_compare(const compare_options& o, core::execution how) {
+  const std::vector<variant> variants = choose_variants(o.variants, o.models);
+  const data::interactions log = io::read_interactions(o.data);
+  const data::split split = data::leave_one_out(log);
+  std::error_code problem;
+  for (const char* part : {"records", "models"}) {
+    fs::create_directories(fs::path(o.output) / part, problem);
+    if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
+  }
+  index failed = 0;
+  std::vector<std::pair<std::string, json>> table;
+  for (const variant& v : variants)
+    for (index seed = 1; seed <= (is_network(v.kind) ? o.seeds : 1); ++seed) {
+      if (!compare_row(o, v, seed, log, split, how)) {
+        ++failed;
+        continue;
+      }
+      const std::string name = fs::path(o.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
+      const json row = json::parse(io::read_file(fs::path(o.output) / "records" / (name + ".json")));
+      table.emplace_back(v.name + " " + std::to_string(seed), row.at("test"));
+    }
+  std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";
+  print_table(table);
+  return failed;
+}
+
+}  // namespace cddrec::cli
