@@ -71,7 +71,7 @@ int run(int argc, char** argv) {
   CLI::App* train = app.add_subcommand("train", "Train a model on a log: one line a user, `user item item …`, oldest first");
   train->add_option("--data", o.data, "The log")->required();
   train->add_option("--output", o.output, "Directory for the model")->required();
-  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember({"cddrec", "sasrec", "gru4rec", "svae", "vae", "item_knn", "markov", "popularity"}));
+  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember({"cddrec", "sasrec", "gru4rec", "svae", "vae", "gan", "item_knn", "markov", "popularity"}));
   train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own");
   train->add_option("--config", config, "File of settings, `key = value`");
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all");
