@@ -180,7 +180,8 @@ TEST_CASE("an adversarial model trains, resumes, evaluates and recommends; its k
   CHECK_THAT(once.out, ContainsSubstring("gan "));
   CHECK(shop().run("train --output gan --epochs 2" + small).status == 0);
   CHECK(shop().run("train --output gan --epochs 4" + small).status == 0);
-  const bool same = slurp(shop().root / "gan/training.safetensors").ends_with(slurp(shop().root / "gan_once/training.safetensors").substr(8192));
+  const std::string state = slurp(shop().root / "gan_once/training.safetensors");  // its head has the seconds
+  const bool same = slurp(shop().root / "gan/training.safetensors").ends_with(state.substr(state.size() / 2));
   CHECK(same);
   const std::string file = slurp(shop().root / "gan/model.safetensors");
   CHECK_THAT(file.substr(0, 8192), ContainsSubstring("discriminator.verdict.weight") && ContainsSubstring("settings.gan_pretraining"));
