@@ -174,7 +174,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   row["valid"] = timed_metrics(m, split.validation(), {}, how);
   row["test"] = timed_metrics(m, split.test(), {}, how);
   row["seconds"] = seconds;
-  if (const auto* net = std::get_if<network>(&m.model)) {
+  if (const network* net = network_of(m)) {
     index parameters = 0;
     net->visit([&](const std::string&, const auto& p) { parameters += p.value.size(); });
     row["parameters"] = parameters;

@@ -44,7 +44,7 @@ inline json diagnostics(const loaded_model& m, const data::cases& cases, core::e
   std::vector<std::span<const data::item>> users;
   for (index u = 0; u < cases.size(); ++u) users.push_back(cases.history(u));
   json all{{"lists", with_scorer(m, how, {}, [&](const auto& scorer) { return list_figures(scorer, users, how); })}};
-  if (const auto* net = std::get_if<network>(&m.model)) all.update(network_figures(*net, cases, users, how));
+  if (const network* net = network_of(m)) all.update(network_figures(*net, cases, users, how));
   return all;
 }
 

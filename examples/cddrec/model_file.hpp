@@ -18,8 +18,14 @@ struct loaded_model {
   std::string kind;
   run_settings settings;
   data::id_map ids;
-  std::variant<std::monostate, network, baseline::popularity, baseline::markov, baseline::item_knn> model;
+  std::variant<std::monostate, network, gan_network, baseline::popularity, baseline::markov, baseline::item_knn> model;
 };
+
+/// The network that a model serves with, of a gan its generator; null for the models that count.
+inline const network* network_of(const loaded_model& m) {
+  if (const auto* adversarial = std::get_if<gan_network>(&m.model)) return adversarial;
+  return std::get_if<network>(&m.model);
+}
 
 inline io::tensor_file describe(const std::string& kind, const run_settings& s, const data::id_map& ids) {
   io::tensor_file file;
@@ -50,7 +56,8 @@ inline run_settings read_settings(const io::tensor_file& file) {
   return s;
 }
 
-inline void save_network(const fs::path& directory, const std::string& kind, const network& net, const run_settings& s,
+template <class Network>
+inline void save_network(const fs::path& directory, const std::string& kind, const Network& net, const run_settings& s,
                          const data::id_map& ids) {
   io::tensor_file file = describe(kind, s, ids);
   io::put_weights(file, net);
@@ -103,8 +110,11 @@ inline loaded_model load_model(const fs::path& directory) {
   };
   if (is_network(m.kind)) {
     m.settings = read_settings(file);
-    m.model.emplace<network>(make_network(m.kind, m.settings, m.ids.size()));
-    io::get_weights(file, std::get<network>(m.model), where);
+    const auto read = [&](auto net) {
+      io::get_weights(file, net, where);
+      m.model = std::move(net);
+    };
+    m.kind == "gan" ? read(make_gan(m.kind, m.settings, m.ids.size())) : read(make_network(m.kind, m.settings, m.ids.size()));
   } else if (m.kind == "popularity" || m.kind == "markov" || m.kind == "item_knn") {
     baseline::popularity counts(indices("counts"));
     if (counts.items() != m.ids.size()) throw input_error(where + ": damaged model: counts and item ids differ in number");
@@ -135,7 +145,8 @@ inline loaded_model load_model(const fs::path& directory) {
 }
 
 /// Where training stands, with the weights of the last epoch and the moments of Adam.
-inline void save_training(const fs::path& directory, const std::string& kind, const network& net, const train::fit_state<float>& state,
+template <class Network>
+inline void save_training(const fs::path& directory, const std::string& kind, const Network& net, const train::fit_state<float>& state,
                           const run_settings& s, const data::id_map& ids) {
   io::tensor_file file = describe(kind, s, ids);
   file.metadata["epoch"] = std::to_string(state.epoch);
@@ -172,7 +183,8 @@ inline train::fit_state<float> training_progress(const io::tensor_file& file, co
 }
 
 /// Reads it back into a network of the same settings and items; input_error if they differ.
-inline train::fit_state<float> load_training(const fs::path& directory, const std::string& kind, network& net, const run_settings& s,
+template <class Network>
+inline train::fit_state<float> load_training(const fs::path& directory, const std::string& kind, Network& net, const run_settings& s,
                                              const data::id_map& ids) {
   const std::string where = training_path(directory).string();
   const io::tensor_file file = io::tensor_file::load(training_path(directory));
@@ -208,7 +220,7 @@ template <class F>
 auto with_scorer(const loaded_model& m, core::execution how, const model::generation& made, F&& f) {
   if (m.kind != "cddrec" && made.kind != model::way::direct)
     throw input_error("a model of kind " + m.kind + " has no diffusion: its predictions are direct");
-  if (const auto* net = std::get_if<network>(&m.model)) return f(model::ranker<network>(*net, how, std::size_t{64} << 20, made));
+  if (const network* net = network_of(m)) return f(model::ranker<network>(*net, how, std::size_t{64} << 20, made));
   if (const auto* popularity = std::get_if<baseline::popularity>(&m.model)) return f(*popularity);
   if (const auto* markov = std::get_if<baseline::markov>(&m.model)) return f(*markov);
   return f(std::get<baseline::item_knn>(m.model));

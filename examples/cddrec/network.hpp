@@ -4,6 +4,7 @@
 
 #include <variant>
 
+#include "cddrec/baseline/gan.hpp"
 #include "cddrec/baseline/item_knn.hpp"
 #include "cddrec/baseline/vae.hpp"
 #include "cddrec/loss/combine.hpp"
@@ -153,6 +154,9 @@ class any_denoiser {
 
 using network = model::recommender<any_encoder, any_denoiser>;
 
+/// The same with an adversary beside it.
+using gan_network = baseline::gan<network>;
+
 /// A divergence chosen at run time is a divergence policy like any other.
 struct any_divergence {
   std::variant<loss::kl, loss::kl_mean, loss::squared_distance, loss::dot_product> choice;
@@ -203,6 +207,15 @@ inline network make_network(const std::string& kind, const run_settings& s, inde
                   .score = s.score == "cosine" ? model::similarity::cosine : model::similarity::dot_product},
                  make_process(kind, s), core::seed{static_cast<std::uint64_t>(s.seed)}, {.recurrent = kind == "gru4rec" || kind == "svae"},
                  {.kind = denoiser_of(kind, s), .decoder_layers = s.decoder_layers});
+}
+
+inline gan_network make_gan(const std::string& kind, const run_settings& s, index items) {
+  return gan_network(make_network(kind, s, items),
+                     {.discriminator_layers = s.discriminator_layers,
+                      .reward_weight = s.gan_reward_weight,
+                      .sample_temperature = s.gan_temperature,
+                      .pretraining = s.gan_pretraining},
+                     core::seed{static_cast<std::uint64_t>(s.seed)});
 }
 
 inline auto make_objective(const std::string& kind, const run_settings& s) {

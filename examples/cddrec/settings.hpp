@@ -41,6 +41,9 @@ struct run_settings {
   index sampled_steps = 1, batch_users = 128, epochs = 200, patience = 20, seed = 42;
   double learning_rate = 1e-3;
   std::string optimizer = "adam";
+  // gan
+  index gan_pretraining = 1000, discriminator_layers = 1;
+  double gan_reward_weight = 1, gan_temperature = 0.1;
   // item_knn
   index neighbours = 1000;
   double shrinkage = 20, decay = 0.6;
@@ -144,6 +147,10 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"patience", whole("patience", &r::patience, 0, "0 (never stops early) to 1000000000")},
       {"learning_rate", real("learning_rate", &r::learning_rate, tiny, huge, "positive")},
       {"optimizer", choice("optimizer", &r::optimizer, {"adam", "adam_rows"})},
+      {"gan_pretraining", whole("gan_pretraining", &r::gan_pretraining, 0, "0 or more batches")},
+      {"gan_reward_weight", real("gan_reward_weight", &r::gan_reward_weight, 0, huge, "0 to 1e6")},
+      {"gan_temperature", real("gan_temperature", &r::gan_temperature, 0.01, huge, "0.01 or more")},
+      {"discriminator_layers", whole("discriminator_layers", &r::discriminator_layers, 1, "1 to 1000", 1000)},
       {"neighbours", whole("neighbours", &r::neighbours, 1, "1 to 1000000000")},
       {"shrinkage", real("shrinkage", &r::shrinkage, 0, huge, "0 to 1e6")},
       {"decay", real("decay", &r::decay, tiny, 1, "in (0, 1]")},
@@ -172,11 +179,11 @@ inline void check(const run_settings& s) {
 
 /// The models that are networks; the others count.
 inline bool is_network(const std::string& kind) {
-  return kind == "cddrec" || kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae";
+  return kind == "cddrec" || kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae" || kind == "gan";
 }
 
 inline const std::vector<std::string>& kinds() {
-  static const std::vector<std::string> all{"cddrec", "sasrec", "gru4rec", "svae", "vae", "item_knn", "markov", "popularity"};
+  static const std::vector<std::string> all{"cddrec", "sasrec", "gru4rec", "svae", "vae", "gan", "item_knn", "markov", "popularity"};
   return all;
 }
 inline void check_kind(const std::string& kind) {
@@ -188,16 +195,17 @@ inline void check_kind(const std::string& kind) {
   throw input_error("unknown model '" + kind + "'; the models are: " + list);
 }
 
-/// Whether a model of this kind looks at a key; those of item_knn concern it alone.
+/// Whether a model of this kind looks at a key; those of item_knn concern it alone, as do those of gan.
 inline bool concerns(const std::string& kind, const std::string& key) {
   const bool neighbours = key == "neighbours" || key == "shrinkage" || key == "decay";
-  return kind == "item_knn" ? neighbours : is_network(kind) && !neighbours;
+  const bool adversarial = key.starts_with("gan_") || key == "discriminator_layers";
+  return kind == "item_knn" ? neighbours : is_network(kind) && !neighbours && (kind == "gan" || !adversarial);
 }
 
 /// What a kind of model starts from.
 inline run_settings defaults(const std::string& kind) {
   run_settings s;
-  if (kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae") s.objective = "softmax";
+  if (kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae" || kind == "gan") s.objective = "softmax";
   return s;
 }
 

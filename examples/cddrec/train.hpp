@@ -105,8 +105,7 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   if (o.model == "popularity") save_popularity(o.output, popularity, log.items);
   if (o.model == "markov") save_markov(o.output, markov, log.items);
   if (o.model == "item_knn") save_item_knn(o.output, item_knn, s, log.items);
-  if (is_network(o.model)) {
-    network net = make_network(o.model, s, split.items());
+  const auto fit = [&](auto net) {
     train::fit_state<float> state;
     if (goes_on) state = load_training(o.output, o.model, net, s, log.items);
     training_display display(state, s.epochs, o.minutes);
@@ -123,7 +122,11 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
     std::cerr << "best epoch " << result.best_epoch << " of " << result.epochs << ", validation ndcg@10 " << std::fixed
               << std::setprecision(4) << result.best_ndcg << ", " << std::setprecision(1) << result.seconds << " s, peak memory "
               << peak_memory_mb() << " MB\n";
-  }
+  };
+  if (o.model == "gan")
+    fit(make_gan(o.model, s, split.items()));
+  else if (is_network(o.model))
+    fit(make_network(o.model, s, split.items()));
   if (const auto best = read_optimum(o.data, "test")) table.emplace_back("best possible", *best);
   std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";
   print_table(table);

@@ -170,6 +170,30 @@ TEST_CASE("baselines are models too") {
   }
 }
 
+TEST_CASE("an adversarial model trains, resumes, evaluates and recommends; its keys are its own") {
+  // Two batches an epoch: the game begins with the third.
+  const std::string small = " --data log.txt --model gan --set width=16 --set heads=2 --threads 1 --resume --set gan_pretraining=2";
+  const outcome once = shop().run("train --output gan_once --epochs 4" + small);
+  CHECK(once.status == 0);
+  CHECK_THAT(once.err, ContainsSubstring("epoch 1") && ContainsSubstring("gan_d 0  gan_accuracy 0  gan_reward 0  ") &&
+                           ContainsSubstring("gan_accuracy 0.5"));
+  CHECK_THAT(once.out, ContainsSubstring("gan "));
+  CHECK(shop().run("train --output gan --epochs 2" + small).status == 0);
+  CHECK(shop().run("train --output gan --epochs 4" + small).status == 0);
+  const std::string state = slurp(shop().root / "gan_once/training.safetensors");  // its head has the seconds
+  const bool same = slurp(shop().root / "gan/training.safetensors").ends_with(state.substr(state.size() / 2));
+  CHECK(same);
+  const std::string file = slurp(shop().root / "gan/model.safetensors");
+  CHECK_THAT(file.substr(0, 8192), ContainsSubstring("discriminator.verdict.weight") && ContainsSubstring("settings.gan_pretraining"));
+  const outcome e = shop().run("evaluate --model gan --data log.txt --json --diagnostics");
+  CHECK(e.status == 0);
+  CHECK_THAT(e.out, ContainsSubstring("\"model\":\"gan\"") && ContainsSubstring("\"predictions\":{"));
+  CHECK(shop().run("recommend --model gan --history i1").status == 0);
+  refused("train --output gan --epochs 5" + small + " --set gan_reward_weight=2", "resume with the same settings");
+  CHECK(slurp(shop().root / "model/model.safetensors").find("settings.gan_pretraining") == std::string::npos);
+  refused("train --data log.txt --output other --set gan_temperature=0", "gan_temperature must be 0.01 or more");
+}
+
 TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
   const std::string by_row = " --set optimizer=adam_rows --set objective=paper";
   for (const std::string& settings : {std::string(), by_row}) {

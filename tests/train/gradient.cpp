@@ -5,6 +5,7 @@
 #include <new>
 #include <set>
 
+#include "cddrec/baseline/gan.hpp"
 #include "cddrec/loss/combine.hpp"
 #include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/model/recommender.hpp"
@@ -197,16 +198,15 @@ TEST_CASE("an objective is given other random numbers at each step of each batch
 
 #ifndef CDDREC_TEST_SANITIZED
 namespace {
-template <class Objective>
-void check_steady(const Objective& goal, optim::adam_rows rows) {
-  network<float> net = fresh<float>(16);
+template <class Objective, class Network = network<float>>
+void check_steady(const Objective& goal, optim::adam_rows rows, Network net = fresh<float>(16)) {
   std::vector<autodiff::parameter<float>*> parameters;
   net.visit([&](const std::string&, auto& p) { parameters.push_back(&p); });
   optim::adam<float> adam(parameters, {.rows = rows});
   const loss::needs what = goal.needs();
   train::views batch;
   std::vector<train::weighted_step> steps;
-  std::vector<double> parts(goal.names().size());
+  std::vector<double> parts(goal.names().size() + train::own_parts<Network>);
   core::arena memory;
   const auto step = [&](std::uint64_t name) {
     build(batch, what, 1 + name % 3);
@@ -230,6 +230,10 @@ TEST_CASE("a steady training step with features allocates nothing") {
 
 TEST_CASE("a steady training step of touched rows allocates nothing") {
   check_steady(loss::combine(loss::cross_divergence<loss::dot_product>{}, loss::in_view{}, loss::cross_view{}), optim::adam_rows::touched);
+}
+
+TEST_CASE("a steady training step with an adversary allocates nothing") {
+  check_steady(objective(), optim::adam_rows::touched, baseline::gan(fresh<float>(16), {.pretraining = 0}, core::seed{6}));
 }
 #endif
 

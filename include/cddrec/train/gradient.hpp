@@ -91,8 +91,22 @@ struct views {
   std::vector<unsigned char> chosen_;  // [V], 0 between calls
 };
 
+/// A network with a loss of its own beside the objective, once a batch:
+///
+///     static constexpr std::array<const char*, n> own_names;   // of its parts
+///     variable<T> own_loss(predictions at step 0 [N or more, d], main view [N], batches before this one, draw, parts) const;
+///                                                              // [1, 1], or a default variable for none; adds to its n parts
+template <class Network>
+inline constexpr std::size_t own_parts = [] {
+  if constexpr (requires { Network::own_names; })
+    return Network::own_names.size();
+  else
+    return std::size_t{0};
+}();
+
 /// Accumulates the gradient of the objective over the chosen steps into the network's parameters and returns the loss;
-/// `parts` receives the parts' weighted sums over the steps. Throws numeric_error, naming the step, for a loss that is not finite.
+/// `parts` receives the parts' weighted sums over the steps, and behind them the parts of the network's own loss, if it has one.
+/// Throws numeric_error, naming the step, for a loss that is not finite.
 template <class Network, loss::objective Objective>
 double accumulate_gradient(const Network& net, const Objective& objective, const views& batch, std::span<const weighted_step> steps,
                            const core::random& draw, core::arena& memory, core::execution how, std::span<double> parts) {
@@ -130,6 +144,9 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
 
   double total = 0;
   std::array<double, 16> value{};
+  CDDREC_ASSERT(parts.size() >= own_parts<Network>);
+  const std::span<double> own = parts.last(own_parts<Network>);
+  parts = parts.first(parts.size() - own.size());
   CDDREC_ASSERT(parts.size() <= value.size());
   for (const weighted_step& chosen : steps) {
     typename autodiff::tape<T>::scope sub(t);
@@ -178,6 +195,14 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
     total += chosen.weight * static_cast<double>(loss.scalar());
     for (std::size_t k = 0; k < parts.size(); ++k) parts[k] += chosen.weight * value[k];
     sub.backward(loss, static_cast<T>(chosen.weight));
+  }
+  if constexpr (own_parts < Network >> 0) {
+    const variable<T> loss = net.own_loss(net.predict(context, 0, draw.child(3)), batch.main, batch.trained, draw.child(4), own);
+    if (loss.rows() > 0) {
+      if (!std::isfinite(loss.scalar())) throw numeric_error("train: the network's own loss is not finite; lower the learning rate");
+      total += static_cast<double>(loss.scalar());
+      loss.grad()(0, 0) += T(1);
+    }
   }
   t.backward();
   return total;
