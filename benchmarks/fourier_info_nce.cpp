@@ -88,6 +88,57 @@ void exact_step(benchmark::State& state) {
   });
 }
 
+// How far the estimate is off: means over 20 draws of 900 pairs of width 128, whose cosine is 0 or about .7. Gradients count along the
+// sphere, since rows are normalised.
+void error(benchmark::State& state) {
+  using matrix = core::matrix<float>;
+  const index N = 900, d = 128, m = state.range(0) * d / 2, draws = 20;
+  const double temperature = static_cast<double>(state.range(1)) / 100;
+  const float tau = static_cast<float>(temperature), cosine = static_cast<float>(state.range(2)) / 10;
+  core::arena memory;
+  const matrix a = unit_rows(memory, N, d, 1).matrix_map(), other = unit_rows(memory, N, d, 2).matrix_map();
+  const matrix b = (cosine * a + std::sqrt(1 - cosine * cosine) * other).rowwise().normalized();
+  const auto along_sphere = [](const matrix& g, const matrix& z) {
+    return matrix(g - (g.cwiseProduct(z).rowwise().sum().asDiagonal() * z).eval());
+  };
+  const auto dot = [](const std::pair<matrix, matrix>& x, const std::pair<matrix, matrix>& y) {
+    return static_cast<double>(x.first.cwiseProduct(y.first).sum() + x.second.cwiseProduct(y.second).sum());
+  };
+  const auto gradient = [&](auto&& backward) {
+    matrix da = matrix::Zero(N, d), db = da;
+    backward(core::view<float>(da), core::view<float>(db));
+    return std::pair{along_sphere(da, a), along_sphere(db, b)};
+  };
+  matrix sums(2 * N, 1), w(m, d);
+  const auto kept = memory.array<float>(kernel::info_nce_kept<float>(N, d)),
+             space = memory.array<float>(kernel::info_nce_workspace<float>(N, d));
+  const double exact = static_cast<double>(kernel::info_nce_forward<float, std::int32_t>(a, b, {}, tau, sums, kept, {1}));
+  const auto truth =
+      gradient([&](auto da, auto db) { kernel::info_nce_backward<float, std::int32_t>(1.0f, d, {}, tau, sums, kept, da, db, space, {1}); });
+  const auto kept2 = memory.array<float>(kernel::fourier_info_nce_kept<float>(N, d, m));
+  const auto space2 = memory.array<float>(kernel::fourier_info_nce_workspace<float>(N, d, m, {1}));
+  double off = 0, alike = 0, clamped = 0;
+  for (auto unused : state)
+    for (index k = 0; k < draws; ++k) {
+      kernel::draw_frequencies<float>(core::random(core::seed{50}).child(static_cast<std::uint64_t>(k)), tau, w, {1});
+      const auto got = kernel::fourier_info_nce_forward<float>(a, b, w, tau, kept2, space2, {1});
+      const auto g =
+          gradient([&](auto da, auto db) { kernel::fourier_info_nce_backward<float>(1.0f, a, b, w, tau, kept2, da, db, space2, {1}); });
+      off += std::abs(static_cast<double>(got.value) - exact) / exact / draws;
+      alike += dot(g, truth) / std::sqrt(dot(g, g) * dot(truth, truth)) / draws;
+      clamped += static_cast<double>(got.clamped) / static_cast<double>(2 * N * draws);
+    }
+  state.counters["relative_error"] = off;
+  state.counters["gradient_cosine"] = alike;
+  state.counters["clamped"] = clamped;
+}
+BENCHMARK(error)
+    ->Name("fourier_info_nce/error")
+    ->ArgNames({"features_over_d", "temperature_x100", "cosine_x10"})
+    ->ArgsProduct({{8, 64}, {50, 20, 10, 7}, {0, 7}})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+
 [[maybe_unused]] const bool added =
     add({{"fourier_info_nce/forward", forward}, {"fourier_info_nce/backward", backward}}, {"N", "d"},
         {{900, 128}, {1800, 128}, {20000, 128}}, {.unit = benchmark::kMillisecond}) &&

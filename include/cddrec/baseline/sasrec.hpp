@@ -8,6 +8,8 @@
 
 namespace cddrec::baseline {
 
+using core::index;
+
 /// Self-attention (Kang and McAuley, 2018). Its own objective is loss::binary_cross_entropy on dot products.
 template <class T>
 using sasrec = model::recommender<nn::transformer<T, nn::causal>, model::no_denoiser<T>>;
