@@ -106,4 +106,51 @@ TEST_CASE("an empty history is refused") {
   CHECK_THROWS_WITH(make().recommend({}, 5), ContainsSubstring("an empty history says nothing to predict from"));
 }
 
+namespace {
+/// The running sum of a sequence: its order is in it.
+struct running_sum {
+  using scalar = float;
+  struct settings {
+    index width = 0;
+  };
+  static constexpr bool ordered = true;
+  running_sum(const settings&, const core::random&) {}
+  autodiff::variable<float> operator()(const autodiff::variable<float>& x, core::ragged, const core::random&) const {
+    return autodiff::affine(x, 2, 0);
+  }
+  template <class Self, class F>
+  static void visit(Self&, const std::string&, F&&) {}
+};
+}  // namespace
+
+TEST_CASE("an encoder that knows the order gets no positions, and a part only the settings it has") {
+  using plain = model::recommender<running_sum, model::no_denoiser<float>>;
+  const plain net({.items = 9, .width = 4, .heads = 2}, diffusion::process<float>(diffusion::linear_schedule{}, 1), core::seed{1});
+  std::vector<std::string> names;
+  net.visit([&](const std::string& name, const auto&) { names.push_back(name); });
+  CHECK(names == std::vector<std::string>{"item_embedding.weight", "input_norm.weight", "input_norm.bias"});
+}
+
+TEST_CASE("a score is a dot product where the settings say so") {
+  model::recommender_settings s{.items = catalogue, .width = 12, .heads = 3};
+  const network cosine = make(s);
+  s.score = model::similarity::dot_product;
+  const network dot = make(s);
+  const lists users = histories(3);
+  const auto views = spans(users);
+  core::arena memory;
+  autodiff::tape<float> t(memory, {1}, autodiff::mode::inference);
+  const core::matrix<float> items = dot.item_table(t).value().matrix_map();
+  const model::ranker<network> by_cosine(cosine), by_dot(dot);
+  const auto q = by_dot.encode(views, {1}), unit = by_cosine.encode(views, {1});
+  for (index u = 0; u < 3; ++u) {
+    const core::matrix<float> x = core::view<const float>(q.unit.data() + u * 12, 1, 12).matrix_map();
+    for (item i : {0, 7, 149}) {
+      const float expected = items.row(i).dot(x.row(0));
+      CHECK(by_dot.score_item(q, u, i) == Approx(expected).epsilon(1e-4).margin(1e-7));
+      CHECK(by_cosine.score_item(unit, u, i) == Approx(expected / items.row(i).norm() / x.norm()).epsilon(1e-4).margin(1e-6));
+    }
+  }
+}
+
 }  // namespace cddrec::test

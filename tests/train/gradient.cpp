@@ -69,11 +69,11 @@ std::vector<std::vector<data::item>> sequences() {
   return all;
 }
 
-void build(train::views& batch, loss::needs what, std::uint64_t name) {
+void build(train::views& batch, loss::needs what, std::uint64_t name, const train::negatives& against = {}) {
   static const auto users = sequences();
   batch.build(
       static_cast<index>(users.size()), [&](index u) { return std::span<const data::item>(users[static_cast<std::size_t>(u)]); }, 6, items,
-      what, {}, core::random(core::seed{name}));
+      what, {}, core::random(core::seed{name}), against);
 }
 
 auto objective() {
@@ -104,6 +104,76 @@ TEST_CASE("a batch holds both views back to back, and negatives that are not the
   build(batch, {}, 1);
   CHECK(static_cast<index>(batch.targets.size()) == n);
   CHECK(batch.negatives.empty());
+}
+
+namespace {
+data::split split_of_sequences() {
+  data::interactions log;
+  for (index i = 0; i < items; ++i) log.items.add(std::to_string(i));
+  for (const auto& s : sequences()) log.users.add(std::to_string(log.histories.size())), log.histories.push_back(s);
+  return data::leave_one_out(log);
+}
+auto candidate_objective() {
+  return loss::combine(loss::sampled_softmax{.temperature = 0.5f}, loss::binary_cross_entropy{.weight = 0.5f, .temperature = 0.5f});
+}
+}  // namespace
+
+TEST_CASE("candidates are drawn once each, and targets among them are known") {
+  const data::split split = split_of_sequences();
+  for (const auto law : {data::negative_law::uniform, data::negative_law::popularity, data::negative_law::in_batch}) {
+    const train::negatives against{data::negative_sampler(split, law), 3, 20};
+    train::views batch;
+    build(batch, {.augmented = true, .negatives = true, .candidates = true}, 1, against);
+    CHECK(batch.negatives.size() == 3);
+    CHECK(batch.negatives[0] != batch.negatives[1]);
+    const std::set<data::item> candidates(batch.candidates.begin(), batch.candidates.end());
+    CHECK(candidates.size() == batch.candidates.size());
+    const std::set<data::item> targets(batch.targets.begin(), batch.targets.end());
+    if (law == data::negative_law::in_batch)
+      CHECK(candidates == targets);
+    else
+      CHECK((candidates.size() > 5 && candidates.size() <= 20));
+    REQUIRE(batch.not_candidates.size() == batch.targets.size());
+    for (std::size_t i = 0; i < batch.targets.size(); ++i) {
+      CHECK(batch.not_candidates[i] == !candidates.contains(batch.targets[i]));
+      CHECK(batch.target_log_share[i] == against.sampler.log_share(batch.targets[i]));
+    }
+    for (std::size_t i = 0; i < batch.candidates.size(); ++i)
+      CHECK(batch.candidate_log_share[i] == against.sampler.log_share(batch.candidates[i]));
+    build(batch, {}, 1, against);
+    CHECK((batch.candidates.empty() && batch.negatives.empty()));
+  }
+}
+
+TEST_CASE("the gradient of a batch with candidates and several negatives, by central differences") {
+  const data::split split = split_of_sequences();
+  const train::negatives against{data::negative_sampler(split, data::negative_law::popularity), 2, 20};
+  network<double> net = fresh<double>(4);
+  train::views batch;
+  const auto goal = candidate_objective();
+  build(batch, goal.needs(), 2, against);
+  core::arena memory;
+  std::vector<double> parts(goal.names().size());
+  const auto value = [&] {
+    return train::accumulate_gradient(net, goal, batch, std::vector<train::weighted_step>{{1, 1.0}}, core::random(core::seed{3}), memory,
+                                      {2}, parts);
+  };
+  net.visit([](const std::string&, auto& p) { p.grad().matrix_map().setZero(); });
+  value();
+  net.visit([&](const std::string& name, auto& p) {
+    if (name != "item_embedding.weight") return;
+    const core::matrix<double> gradient = p.grad().matrix_map();
+    for (index i = 0; i < gradient.size(); i += 7) {
+      double& entry = p.value.data()[i];
+      const double kept = entry, h = 1e-5;
+      entry = kept + h;
+      const double above = value();
+      entry = kept - h;
+      const double below = value();
+      entry = kept;
+      CHECK(gradient.data()[i] == Approx((above - below) / (2 * h)).epsilon(1e-6).margin(1e-7));
+    }
+  });
 }
 
 TEST_CASE("the gradient of a whole batch, all losses, both views and sampled steps, by central differences") {
@@ -199,7 +269,7 @@ TEST_CASE("an objective is given other random numbers at each step of each batch
 #ifndef CDDREC_TEST_SANITIZED
 namespace {
 template <class Objective, class Network = network<float>>
-void check_steady(const Objective& goal, optim::adam_rows rows, Network net = fresh<float>(16)) {
+void check_steady(const Objective& goal, optim::adam_rows rows, Network net = fresh<float>(16), const train::negatives& against = {}) {
   std::vector<autodiff::parameter<float>*> parameters;
   net.visit([&](const std::string&, auto& p) { parameters.push_back(&p); });
   optim::adam<float> adam(parameters, {.rows = rows});
@@ -209,7 +279,7 @@ void check_steady(const Objective& goal, optim::adam_rows rows, Network net = fr
   std::vector<double> parts(goal.names().size() + train::own_parts<Network>);
   core::arena memory;
   const auto step = [&](std::uint64_t name) {
-    build(batch, what, 1 + name % 3);
+    build(batch, what, 1 + name % 3, against);
     train::choose_steps(4, 2, core::random(core::seed{name % 3}), steps);
     train::accumulate_gradient(net, goal, batch, steps, core::random(core::seed{name}), memory, {2}, parts);
     adam.step({2});
@@ -226,6 +296,12 @@ TEST_CASE("a steady training step allocates nothing") { check_steady(objective()
 
 TEST_CASE("a steady training step with features allocates nothing") {
   check_steady(loss::combine(loss::in_view{.features = 64}, loss::cross_view{.features = 64}), optim::adam_rows::touched);
+}
+
+TEST_CASE("a steady training step with candidates and several negatives allocates nothing") {
+  const data::split split = split_of_sequences();
+  check_steady(candidate_objective(), optim::adam_rows::touched, fresh<float>(16),
+               {data::negative_sampler(split, data::negative_law::popularity), 2, 20});
 }
 
 TEST_CASE("a steady training step of touched rows allocates nothing") {
