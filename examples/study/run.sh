@@ -8,6 +8,8 @@ logs=$(realpath "${1:?the directory of the logs}") seeds=${2:-3}
 shift $(($# > 2 ? 2 : $#))
 [ $# -gt 0 ] || set -- Office_Products Beauty Tools_and_Home_Improvement Toys_and_Games
 study=examples/study work=build/study
+. cmake/install_packages.sh
+install_packages "" || exit $?
 cmake --preset release >/dev/null
 cmake --build --preset release --target cddrec_command --parallel "$(nproc)" >/dev/null
 mkdir -p "$work/records" "$study/records"
