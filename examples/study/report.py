@@ -205,20 +205,20 @@ def collapse(models):
 
 
 def generations(models):
-    """{(model, kind, draws, steps): what its seeds have}."""
+    """{(model, kind, stop, draws, steps): what its seeds have}."""
     found = {}
     for model, runs in models.items():
         for entry in (e for r in runs if isinstance(r.get("generation"), list) for e in r["generation"] if isinstance(e, dict)):
-            way = (str(entry.get("kind", "")), number(entry, "draws") or 1, number(entry, "steps") or 1)
+            way = (str(entry.get("kind", "")), number(entry, "stop") or 0, number(entry, "draws") or 1, number(entry, "steps") or 1)
             found.setdefault((model, *way), []).append(entry)
     return found
 
 
 def generation(models):
     of = lambda entries, key: average(numbers(entries, key))
-    rows = [[model, kind, whole(steps), whole(draws), figure(of(entries, "recall@1")), figure(of(entries, "ndcg@10")),
-             seconds(of(entries, "seconds"))] for (model, kind, draws, steps), entries in generations(models).items()]
-    return ["### Generation", "", *table(["model", "kind", "steps", "draws", "R@1", "N@10", "seconds"], rows)] if rows else []
+    rows = [[model, kind, whole(steps), f"{stop:g}", whole(draws), figure(of(entries, "recall@1")), figure(of(entries, "ndcg@10")),
+             seconds(of(entries, "seconds"))] for (model, kind, stop, draws, steps), entries in generations(models).items()]
+    return ["### Generation", "", *table(["model", "kind", "steps", "stop", "draws", "R@1", "N@10", "seconds"], rows)] if rows else []
 
 
 def family_of(model, models):
@@ -277,18 +277,18 @@ def draw_spectra(log, models):
 def draw_generation(log, models):
     """Panels of its own for every model: what steps change is small beside what models differ in."""
     found = generations(models)
-    steps, kinds = sorted({key[3] for key in found}), list(dict.fromkeys(key[1] for key in found))
+    steps, kinds = sorted({key[4] for key in found}), list(dict.fromkeys(key[1] for key in found))
     shape = lambda kind: list(pictures.MARKERS)[kinds.index(kind) % len(pictures.MARKERS)]
-    named = lambda kind, draws: kind + (f", {draws:g} draws" if draws > 1 else "")
+    named = lambda kind, stop, draws: kind + (f", stop {stop:g}" if stop else "") + (f", {draws:g} draws" if draws > 1 else "")
     panels = []
     for model in models:
         for head, metric in (("Recall@1", "recall@1"), ("NDCG@10", "ndcg@10")):
             lines = {}
-            for (whose, kind, draws, step), entries in sorted(found.items(), key=lambda e: (kinds.index(e[0][1]), e[0][2:])):
+            for (whose, kind, stop, draws, step), entries in sorted(found.items(), key=lambda e: (kinds.index(e[0][1]), e[0][2:])):
                 if whose == model and (mean := average(numbers(entries, metric))) is not None:
-                    lines.setdefault((kind, draws), []).append((steps.index(step), mean))
-            series = [{"name": named(kind, draws), "group": family_of(model, models), "points": points, "shape": shape(kind)}
-                      for (kind, draws), points in lines.items()]
+                    lines.setdefault((kind, stop, draws), []).append((steps.index(step), mean))
+            series = [{"name": named(kind, stop, draws), "group": family_of(model, models), "points": points, "shape": shape(kind)}
+                      for (kind, stop, draws), points in lines.items()]
             if series:
                 panels.append((f"{model}: {head}", with_dashes(series)))
     if not panels or len(steps) < 2:

@@ -24,7 +24,7 @@ def trained(model, seed, recall, ndcg, curve, spectrum):
                                "noise": {"mean_cosine": 0.0, "effective_rank": 120.5, "spectrum": [3, 2.5, 2]},
                                "lists": {"gap_to_second": 0.02, "gap_to_tenth": 0.08, "distinct_first": 4021, "lists": 22363}},
                   generation=[{"kind": "direct", "steps": 1, "draws": 1, "recall@1": recall, "ndcg@10": ndcg, "seconds": 2},
-                              {"kind": "ddim", "steps": 5, "recall@1": recall / 2, "ndcg@10": ndcg / 2, "seconds": 11.4}])
+                              {"kind": "ddim", "steps": 5, "stop": 3, "recall@1": recall / 2, "ndcg@10": ndcg / 2, "seconds": 11.4}])
 
 
 class report(unittest.TestCase):
@@ -76,7 +76,7 @@ class report(unittest.TestCase):
                     "| cddrec | predictions | .500 | 12.2 | .200 | -3.50 | 1.250 | .020 | .080 | 4,021 of 22,363 |",
                     "| cddrec | items | .500 | 12.2 | .200 | -3.50 |  |  |  |  |",
                     "| Gaussian noise | 3 dimensions | .000 | 120.5 |  |  |  |  |  |  |",
-                    "| cddrec | direct | 1 | 1 | .0310 | .0620 | 2.0 |", "| cddrec | ddim | 5 | 1 | .0155 | .0310 | 11 |",
+                    "| cddrec | direct | 1 | 0 | 1 | .0310 | .0620 | 2.0 |", "| cddrec | ddim | 5 | 3 | 1 | .0155 | .0310 | 11 |",
                     "4 records of 1 log, 1.5 hours in all; written by `examples/study/report.py`.",
                     "22,363 users, 12,101 items, CRC-32 `a1b2c3d4`.",
                     "# cddrec: seeds 1, 2; 1,700,000 parameters; best epoch 2 of 3, 2 of 2",
