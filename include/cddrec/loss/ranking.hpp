@@ -6,8 +6,8 @@
 
 namespace cddrec::loss {
 
-/// mean -log softmax(score(mu, E[v]) / temperature)[target] over all items v, of
-/// the sequence itself, and of its augmented view if asked.
+/// mean -log softmax(score(mu, E[v]) / temperature)[target] over all items v, of the sequence itself and, if
+/// asked, of its augmented view.
 struct item_softmax {
   float weight = 1;
   float temperature = 0.07f;

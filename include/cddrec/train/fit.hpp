@@ -115,7 +115,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   std::vector<weighted_step> steps;
   std::vector<index> order(static_cast<std::size_t>(split.training_users()));
   std::vector<std::string> names = objective.names();
-  if constexpr (own_parts < Network >> 0) names.insert(names.end(), Network::own_names.begin(), Network::own_names.end());
+  if constexpr (own_parts<Network> != 0) names.insert(names.end(), Network::own_names.begin(), Network::own_names.end());
   const loss::needs what = objective.needs();
   const index batches = core::block_count(split.training_users(), settings.batch_users);
   fit_result result{.best_epoch = state.stopping.best_epoch, .best_ndcg = state.stopping.best};

@@ -196,7 +196,7 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
     for (std::size_t k = 0; k < parts.size(); ++k) parts[k] += chosen.weight * value[k];
     sub.backward(loss, static_cast<T>(chosen.weight));
   }
-  if constexpr (own_parts < Network >> 0) {
+  if constexpr (own_parts<Network> != 0) {
     const variable<T> loss = net.own_loss(net.predict(context, 0, draw.child(3)), batch.main, batch.trained, draw.child(4), own);
     if (loss.rows() > 0) {
       if (!std::isfinite(loss.scalar())) throw numeric_error("train: the network's own loss is not finite; lower the learning rate");
