@@ -100,6 +100,7 @@ struct compare_options {
   index seeds = 1;
   double minutes = 0;
   bool generations = false;
+  bool validation_only = false;  // a search of settings has no business with test
 };
 
 /// Metrics of a model on a split, with the seconds they took.
@@ -172,7 +173,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   row["settings"] = settings;
   row["users"] = split.test().size(), row["items"] = log.items.size();
   row["valid"] = timed_metrics(m, split.validation(), {}, how);
-  row["test"] = timed_metrics(m, split.test(), {}, how);
+  if (!o.validation_only) row["test"] = timed_metrics(m, split.test(), {}, how);
   row["seconds"] = seconds;
   if (const network* net = network_of(m)) {
     index parameters = 0;
@@ -181,10 +182,11 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
     const io::tensor_file trained = io::tensor_file::load(training_path(directory));
     const auto state = training_progress(trained, training_path(directory).string());
     row["epochs"] = state.epoch, row["best_epoch"] = state.stopping.best_epoch, row["curve"] = state.curve;
+    for (std::size_t k = 0; k < state.own_curves.size(); ++k) row["game"][gan_network::own_names[k]] = state.own_curves[k];
     row["seconds"] = state.seconds,
     row["memory_mb"] = detail::number<index>("peak_memory_mb", required(trained, "peak_memory_mb", name), 0, 1'000'000'000, "0 or more");
   }
-  row["diagnostics"] = diagnostics(m, split.test(), how);
+  if (!o.validation_only) row["diagnostics"] = diagnostics(m, split.test(), how);
   if (o.generations && v.kind == "cddrec") row["generation"] = generation_rows(m, split.test(), how);
   io::write_atomically(record, row.dump(1) + "\n");
   if (is_network(v.kind)) fs::remove(training_path(directory));  // three times the weights, and done with
@@ -197,11 +199,12 @@ inline index run_compare(const compare_options& o, core::execution how) {
   const data::interactions log = io::read_interactions(o.data);
   const data::split split = data::leave_one_out(log);
   std::error_code problem;
-  for (const char* part : {"records", "models"}) {
-    fs::create_directories(fs::path(o.output) / part, problem);
+  for (const char* folder : {"records", "models"}) {
+    fs::create_directories(fs::path(o.output) / folder, problem);
     if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
   }
   index failed = 0;
+  const char* part = o.validation_only ? "valid" : "test";
   std::vector<std::pair<std::string, json>> table;
   for (const variant& v : variants)
     for (index seed = 1; seed <= (is_network(v.kind) ? o.seeds : 1); ++seed) {
@@ -211,9 +214,11 @@ inline index run_compare(const compare_options& o, core::execution how) {
       }
       const std::string name = fs::path(o.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
       const json row = json::parse(io::read_file(fs::path(o.output) / "records" / (name + ".json")));
-      table.emplace_back(v.name + " " + std::to_string(seed), row.at("test"));
+      if (!row.contains(part)) throw input_error(o.output + ": record " + name + " has no " + part + " metrics; name another directory");
+      table.emplace_back(v.name + " " + std::to_string(seed), row.at(part));
     }
-  std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";
+  const data::cases& cases = o.validation_only ? split.validation() : split.test();
+  std::cout << part << ", full ranking of " << split.items() << " items, " << cases.size() << " users\n";
   print_table(table);
   return failed;
 }

@@ -12,7 +12,33 @@ inline json vector_figures(core::view<const float> x) {
   return {{"mean_cosine", eval::mean_cosine<float>(x)},
           {"effective_rank", s.effective_rank},
           {"top_singular_share", s.top_share},
-          {"uniformity", eval::uniformity<float>(x.middle_rows(0, std::min<index>(x.rows(), 4000)))}};
+          {"uniformity", eval::uniformity<float>(x.middle_rows(0, std::min<index>(x.rows(), 4000)))},
+          {"spectrum", s.singular_values}};
+}
+
+/// Encodings and predictions at all positions of a thousand histories: how alike those of one user are, and what a variational network
+/// does with its latent dimensions.
+inline json position_figures(const network& net, eval::histories users, core::execution how) {
+  std::vector<data::item> inputs;
+  std::vector<index> offsets{0};
+  for (const auto& history : users.first(std::min<std::size_t>(users.size(), 1000))) {
+    const auto newest = history.last(std::min(history.size(), static_cast<std::size_t>(net.settings().max_length)));
+    inputs.insert(inputs.end(), newest.begin(), newest.end());
+    offsets.push_back(std::ssize(inputs));
+  }
+  core::arena memory;
+  autodiff::tape<float> t(memory, how, autodiff::mode::inference);
+  const core::ragged layout(offsets);
+  const auto encoded = net.encode(t, inputs, layout, {});
+  const auto context = net.prepare(encoded, layout, {});
+  json all{{"positions",
+            {{"encoding_cosine", eval::mean_cosine_within<float>(encoded.value(), layout)},
+             {"prediction_cosine", eval::mean_cosine_within<float>(net.predict(context, 0, {}).value(), layout)}}}};
+  if (const auto latent = net.latent_of(context); latent.mean.rows() > 0) {
+    const auto use = eval::latent_dimensions<float>(latent.mean.value(), latent.log_variance.value());
+    all["latent"] = {{"kl", use.total_kl}, {"active", use.active}, {"dimensions", std::ssize(use.kl)}, {"kl_by_dimension", use.kl}};
+  }
+  return all;
 }
 
 /// The predictions of a network for the histories of `cases`, and its items.
@@ -23,13 +49,14 @@ inline json network_figures(const network& net, const data::cases& cases, eval::
   const core::view<const float> predicted(query.unit.data(), cases.size(), d);
   core::arena memory;
   autodiff::tape<float> t(memory, how, autodiff::mode::inference);
-  const core::view<const float> items = autodiff::normalize(net.item_table(t)).value();
+  const core::view<const float> items = net.scored(net.item_table(t)).value();
   core::matrix<float> targets(cases.size(), d), noise(cases.size(), d);
   for (index u = 0; u < cases.size(); ++u) targets.row(u) = items.middle_rows(static_cast<index>(cases.target(u)), 1).matrix_map();
   core::random(core::seed{0}).normal<float>(0, std::span<float>(noise.data(), static_cast<std::size_t>(noise.size())));
   json all{{"predictions", vector_figures(predicted)}, {"items", vector_figures(items)}, {"noise", vector_figures(noise)}};
   all["predictions"]["alignment"] = eval::alignment<float>(predicted, targets);
   all["noise"]["alignment"] = eval::alignment<float>(noise, targets);
+  all.update(position_figures(net, users, how));
   return all;
 }
 
@@ -53,6 +80,7 @@ inline void print_diagnostics(const json& all) {
   for (const auto& [of, figures] : all.items()) {
     std::cout << std::left << std::setw(12) << of << std::right;
     for (const auto& [name, value] : figures.items()) {
+      if (value.is_array()) continue;  // for programs
       std::cout << "  " << name << ' ';
       value.is_number_float() ? std::cout << value.get<double>() : std::cout << value.get<index>();
     }

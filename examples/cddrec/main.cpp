@@ -62,7 +62,8 @@ int run(int argc, char** argv) {
   compare->add_option("--output", c.output, "Directory for records and models; what is recorded there is not done again")->required();
   compare->add_option("--minutes", c.minutes, "Stop a model's training after the epoch that passes this")->check(positive);
   compare->add_option("--set", c.assignments, "key=value for all networks, may be repeated");
-  compare->add_flag("--generations", c.generations, "Test cddrec models by all ways of generation");
+  auto* generations = compare->add_flag("--generations", c.generations, "Test cddrec models by all ways of generation");
+  compare->add_flag("--validation-only", c.validation_only, "Measure on validation alone: for a search of settings")->excludes(generations);
   add_threads(compare);
 
   CLI::App* evaluate = app.add_subcommand("evaluate", "Metrics of a model on a log's held-out items, full ranking");

@@ -144,7 +144,7 @@ inline loaded_model load_model(const fs::path& directory) {
   return m;
 }
 
-/// Where training stands, with the weights of the last epoch and the moments of Adam.
+/// Where training stands: the weights of the last epoch, those that go on where they are not the same, and the moments of Adam.
 template <class Network>
 inline void save_training(const fs::path& directory, const std::string& kind, const Network& net, const train::fit_state<float>& state,
                           const run_settings& s, const data::id_map& ids) {
@@ -155,12 +155,17 @@ inline void save_training(const fs::path& directory, const std::string& kind, co
   file.metadata["seconds"] = detail::text(state.seconds);
   file.metadata["adam_steps"] = std::to_string(state.adam_steps);
   file.metadata["peak_memory_mb"] = std::to_string(peak_memory_mb());
-  for (const double v : state.curve) file.metadata["curve"] += detail::text(v) + ' ';
+  const auto put_curve = [&](const std::string& name, const std::vector<double>& values) {
+    for (const double v : values) file.metadata[name] += detail::text(v) + ' ';
+  };
+  put_curve("curve", state.curve);
+  for (std::size_t k = 0; k < state.own_curves.size(); ++k) put_curve(gan_network::own_names[k], state.own_curves[k]);
   io::put_weights(file, net);
   std::size_t k = 0;
   net.visit([&](const std::string& name, const auto&) {
     io::put_matrix(file, "first_moment." + name, state.first_moments[k]);
     io::put_matrix(file, "second_moment." + name, state.second_moments[k]);
+    if (!state.trained.empty()) io::put_matrix(file, "trained." + name, state.trained[k]);
     io::put_matrix(file, "best." + name, state.best[k++]);
   });
   file.save(training_path(directory));
@@ -175,10 +180,16 @@ inline train::fit_state<float> training_progress(const io::tensor_file& file, co
   const auto real = [&](const char* name) { return detail::number<double>(name, required(file, name, where), -1, 1e12, "a number"); };
   state.epoch = whole("epoch"), state.stopping.best_epoch = whole("best_epoch"), state.adam_steps = whole("adam_steps");
   state.stopping.best = real("best_ndcg"), state.seconds = real("seconds");
-  if (const auto written = file.metadata.find("curve"); written != file.metadata.end()) {
-    std::istringstream values(written->second);
-    for (std::string v; values >> v;) state.curve.push_back(detail::number<double>("curve", v, 0, 1, "0 to 1"));
-  }
+  const auto curve = [&](const char* name) {
+    std::vector<double> values;
+    const auto written = file.metadata.find(name);
+    std::istringstream words(written == file.metadata.end() ? "" : written->second);
+    for (std::string v; words >> v;) values.push_back(detail::number<double>(name, v, 0, 1e12, "0 or more"));
+    return values;
+  };
+  state.curve = curve("curve");
+  if (file.metadata.contains(gan_network::own_names[0]))
+    for (const char* name : gan_network::own_names) state.own_curves.push_back(curve(name));
   return state;
 }
 
@@ -211,6 +222,7 @@ inline train::fit_state<float> load_training(const fs::path& directory, const st
     state.first_moments.push_back(like("first_moment." + name, p));
     state.second_moments.push_back(like("second_moment." + name, p));
     state.best.push_back(like("best." + name, p));
+    if (s.ema_decay > 0) state.trained.push_back(like("trained." + name, p));
   });
   return state;
 }

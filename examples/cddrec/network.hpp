@@ -213,6 +213,7 @@ inline gan_network make_gan(const std::string& kind, const run_settings& s, inde
   return gan_network(make_network(kind, s, items),
                      {.discriminator_layers = s.discriminator_layers,
                       .reward_weight = s.gan_reward_weight,
+                      .objective_weight = s.gan_objective_weight,
                       .sample_temperature = s.gan_temperature,
                       .pretraining = s.gan_pretraining},
                      core::seed{static_cast<std::uint64_t>(s.seed)});
@@ -241,11 +242,16 @@ inline auto make_objective(const std::string& kind, const run_settings& s) {
                        .temperature = temperature,
                        .samples = !variational,
                        .features = features},
-      loss::item_softmax{.weight = weight(ranked && s.ranking == "softmax", s.softmax_weight), .temperature = ranking_temperature},
+      loss::item_softmax{.weight = weight(ranked && s.ranking == "softmax", s.softmax_weight),
+                         .temperature = ranking_temperature,
+                         .augmented = s.ranking_augmented},
       loss::sampled_softmax{.weight = weight(ranked && s.ranking == "sampled_softmax", s.softmax_weight),
                             .temperature = ranking_temperature,
-                            .correction = s.frequency_correction},
-      loss::binary_cross_entropy{.weight = weight(ranked && s.ranking == "bce", s.softmax_weight), .temperature = ranking_temperature},
+                            .correction = s.frequency_correction,
+                            .augmented = s.ranking_augmented},
+      loss::binary_cross_entropy{.weight = weight(ranked && s.ranking == "bce", s.softmax_weight),
+                                 .temperature = ranking_temperature,
+                                 .augmented = s.ranking_augmented},
       loss::latent_kl{.weight = weight(variational, s.kl_weight), .annealed_over = s.kl_annealing});
 }
 
@@ -263,6 +269,7 @@ inline train::fit_settings make_fit_settings(const run_settings& s, double minut
           .candidates = s.candidates,
           .learning_rate = s.learning_rate,
           .adam_rows = s.optimizer == "adam_rows" ? optim::adam_rows::touched : optim::adam_rows::all,
+          .ema_decay = s.ema_decay,
           .patience = s.patience,
           .minutes = minutes,
           .augmentation = {},

@@ -28,6 +28,7 @@ struct run_settings {
   // Objective
   std::string objective = "combined", divergence = "dot_product", contrastive = "exact", ranking = "softmax";
   double divergence_weight = 1, lambda = 0, temperature = 0.5, softmax_weight = 1, softmax_temperature = 0.1;
+  bool ranking_augmented = false;
   index views = 2, features = 1024;
   double kl_weight = 0.1;
   index kl_annealing = 2000;  // batches
@@ -39,11 +40,11 @@ struct run_settings {
   // Training
   std::string step_choice = "weighted", step_weight = "reciprocal";
   index sampled_steps = 1, batch_users = 128, epochs = 200, patience = 20, seed = 42;
-  double learning_rate = 1e-3;
+  double learning_rate = 1e-3, ema_decay = 0;
   std::string optimizer = "adam";
   // gan
   index gan_pretraining = 1000, discriminator_layers = 1;
-  double gan_reward_weight = 1, gan_temperature = 0.1;
+  double gan_reward_weight = 1, gan_objective_weight = 1, gan_temperature = 0.1;
   // item_knn
   index neighbours = 1000;
   double shrinkage = 20, decay = 0.6;
@@ -139,6 +140,7 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"temperature", real("temperature", &r::temperature, 0.01, huge, "0.01 or more")},
       {"softmax_weight", real("softmax_weight", &r::softmax_weight, 0, huge, "0 to 1e6")},
       {"softmax_temperature", real("softmax_temperature", &r::softmax_temperature, 0.01, huge, "0.01 or more")},
+      {"ranking_augmented", flag("ranking_augmented", &r::ranking_augmented)},
       {"sampled_steps", whole("sampled_steps", &r::sampled_steps, 0, "0 (all) to 1000000000")},
       {"step_choice", choice("step_choice", &r::step_choice, {"weighted", "uniform"})},
       {"step_weight", choice("step_weight", &r::step_weight, {"reciprocal", "equal"})},
@@ -146,9 +148,11 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"epochs", whole("epochs", &r::epochs, 1, "1 to 1000000000")},
       {"patience", whole("patience", &r::patience, 0, "0 (never stops early) to 1000000000")},
       {"learning_rate", real("learning_rate", &r::learning_rate, tiny, huge, "positive")},
+      {"ema_decay", real("ema_decay", &r::ema_decay, 0, below_one, "in [0, 1)")},
       {"optimizer", choice("optimizer", &r::optimizer, {"adam", "adam_rows"})},
       {"gan_pretraining", whole("gan_pretraining", &r::gan_pretraining, 0, "0 or more batches")},
       {"gan_reward_weight", real("gan_reward_weight", &r::gan_reward_weight, 0, huge, "0 to 1e6")},
+      {"gan_objective_weight", real("gan_objective_weight", &r::gan_objective_weight, 0, huge, "0 to 1e6")},
       {"gan_temperature", real("gan_temperature", &r::gan_temperature, 0.01, huge, "0.01 or more")},
       {"discriminator_layers", whole("discriminator_layers", &r::discriminator_layers, 1, "1 to 1000", 1000)},
       {"neighbours", whole("neighbours", &r::neighbours, 1, "1 to 1000000000")},

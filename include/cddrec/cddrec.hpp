@@ -80,6 +80,7 @@
 #include "cddrec/nn/linear.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "cddrec/optim/adam.hpp"
+#include "cddrec/optim/weight_average.hpp"
 #include "cddrec/train/early_stopping.hpp"
 #include "cddrec/train/fit.hpp"
 #include "cddrec/train/gradient.hpp"

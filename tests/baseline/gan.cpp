@@ -151,8 +151,8 @@ TEST_CASE("the gradient of a whole batch with the network's own loss, by central
 }
 
 TEST_CASE("the reward moves the generator alone, and both sides play only after pretraining") {
-  const auto gradients = [](double weight, index trained) {
-    network<double> net = fresh<double>(300, 4, {.reward_weight = weight, .pretraining = 10});
+  const auto gradients = [](double weight, index trained, double objective_weight = 1) {
+    network<double> net = fresh<double>(300, 4, {.reward_weight = weight, .objective_weight = objective_weight, .pretraining = 10});
     train::views batch;
     build(batch);
     batch.trained = trained;
@@ -179,6 +179,14 @@ TEST_CASE("the reward moves the generator alone, and both sides play only after 
   CHECK((parts[2] >= 0 && parts[2] <= 1));
   CHECK(parts[3] == Approx(0.5).epsilon(0.1));
   for (std::size_t k = 1; k < 4; ++k) CHECK(early_parts[k] == 0);
+
+  // The reward without the objective: the difference of the two, and nothing at all before the game.
+  const auto [alone, alone_judge, alone_parts] = gradients(1, 10, 0);
+  CHECK(alone_judge == judge);
+  CHECK(alone_parts[0] == 0);
+  CHECK(alone_parts[3] == parts[3]);
+  for (std::size_t k = 0; k < alone.size(); ++k) CHECK((alone[k] - (rewarded[k] - without[k])).norm() <= 1e-12 * rewarded[k].norm());
+  CHECK(std::get<0>(gradients(1, 9, 0)) == early);
 }
 
 TEST_CASE("pretraining leaves the discriminator as it was and trains the generator as the objective alone does") {
@@ -242,6 +250,7 @@ TEST_CASE("a step down the policy loss makes what was rewarded likelier, and wha
 TEST_CASE("settings of the game out of range are refused") {
   CHECK_THROWS_WITH(fresh<float>(9, 4, {.discriminator_layers = 0}), ContainsSubstring("discriminator_layers must be 1 or more"));
   CHECK_THROWS_WITH(fresh<float>(9, 4, {.reward_weight = -1}), ContainsSubstring("reward_weight"));
+  CHECK_THROWS_WITH(fresh<float>(9, 4, {.objective_weight = -1}), ContainsSubstring("objective_weight must be 0 or more"));
   CHECK_THROWS_WITH(fresh<float>(9, 4, {.sample_temperature = 0}), ContainsSubstring("sample_temperature must be positive"));
   CHECK_THROWS_WITH(fresh<float>(9, 4, {.pretraining = -1}), ContainsSubstring("pretraining"));
 }

@@ -145,7 +145,11 @@ TEST_CASE("diagnostics stand beside the metrics") {
   for (const char* name : {"\"predictions\":{\"mean_cosine\":", "\"items\":{", "\"noise\":{", "\"alignment\":", "\"lists\":200}"})
     CHECK_THAT(e.out, ContainsSubstring(name));
   CHECK(std::count(e.out.begin(), e.out.end(), '\n') == 1);
-  CHECK_THAT(shop().run("evaluate --model model --data log.txt --diagnostics").out, ContainsSubstring("effective_rank "));
+  CHECK_THAT(e.out, ContainsSubstring("\"positions\":{\"encoding_cosine\":") && ContainsSubstring("\"spectrum\":["));
+  CHECK(e.out.find("\"latent\"") == std::string::npos);
+  const std::string page = shop().run("evaluate --model model --data log.txt --diagnostics").out;
+  CHECK_THAT(page, ContainsSubstring("effective_rank ") && ContainsSubstring("prediction_cosine "));
+  CHECK(page.find("spectrum") == std::string::npos);
   CHECK(shop().run("evaluate --model model --data log.txt --json").out.find("diagnostics") == std::string::npos);
 }
 
@@ -196,9 +200,10 @@ TEST_CASE("an adversarial model trains, resumes, evaluates and recommends; its k
 
 TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
   const std::string by_row = " --set optimizer=adam_rows --set objective=paper";
-  for (const std::string& settings : {std::string(), by_row}) {
+  for (const auto& [name, settings] :
+       {std::pair<std::string, std::string>{"", ""}, {"_by_row", by_row}, {"_averaged", " --set ema_decay=0.9"}}) {
     const std::string small = " --data log.txt --set width=16 --set heads=2 --threads 2 --resume" + settings;
-    const std::string once = settings.empty() ? "once" : "once_by_row", twice = settings.empty() ? "twice" : "twice_by_row";
+    const std::string once = "once" + name, twice = "twice" + name;
     CHECK(shop().run("train --output " + once + " --epochs 4" + small).status == 0);
     CHECK(shop().run("train --output " + twice + " --epochs 2" + small).status == 0);
     CHECK(shop().run("train --output " + twice + " --epochs 4" + small).status == 0);
@@ -291,21 +296,28 @@ TEST_CASE("compare records each model and seed once, and goes on where it stoppe
   shop().write(
       "variants.txt",
       "# name kind settings\nneighbours item_knn decay=0.5\nown cddrec width=8 heads=2 epochs=1\n\nbce sasrec ranking=bce # and so on\n");
-  const std::string compare =
-      "compare --data log.txt --variants variants.txt --output study --seeds 2 --set epochs=1 --set width=8 --set heads=2";
-  const outcome first = shop().run(compare + " --models neighbours,own --generations");
+  const std::string compare = "compare --data log.txt --variants variants.txt --set epochs=1 --set width=8 --set heads=2";
+  const std::string study = compare + " --output study --seeds 2";
+  const outcome first = shop().run(study + " --models neighbours,own --generations");
   CHECK(first.status == 0);
   CHECK_THAT(first.out, ContainsSubstring("neighbours 1") && ContainsSubstring("own 1") && ContainsSubstring("own 2"));
   const std::string record = slurp(shop().root / "study/records/log-own-2.json");
   for (const char* part : {"\"model\": \"own\"", "\"seed\": 2", "--model cddrec --seed 2 --set width=8", "\"curve\": [",
                            "\"memory_mb\":", "\"ndcg@10\":", "\"effective_rank\":", "\"kind\": \"ddim\""})
     CHECK_THAT(record, ContainsSubstring(part));
-  const outcome again = shop().run(compare);
+  const outcome again = shop().run(study);
   CHECK(again.status == 0);
   CHECK_THAT(again.err, ContainsSubstring("log-own-2: recorded already") && ContainsSubstring("log-bce-1: cddrec train"));
   CHECK(slurp(shop().root / "study/records/log-own-2.json") == record);
   CHECK_FALSE(fs::exists(shop().root / "study/models/log-own-1/training.safetensors"));
   CHECK(shop().run("evaluate --model study/models/log-own-1 --data log.txt").status == 0);
+  const std::string search = compare + " --models bce --seeds 1 --validation-only --output ";
+  CHECK_THAT(shop().run(search + "searched").out, ContainsSubstring("valid, full ranking"));
+  const std::string trial = slurp(shop().root / "searched/records/log-bce-1.json");
+  CHECK_THAT(trial, ContainsSubstring("\"valid\": {") && !ContainsSubstring("\"test\"") && !ContainsSubstring("diagnostics"));
+  const outcome no_test = shop().run(compare + " --models bce --seeds 1 --output searched");
+  CHECK(no_test.status == 2);
+  CHECK_THAT(no_test.err, ContainsSubstring("cddrec: searched: record log-bce-1 has no test metrics; name another directory"));
   shop().write("wrong.txt", "a cddrec\nb sasrec ranking=none\n");
   refused("compare --data log.txt --variants wrong.txt --output s2", "wrong.txt:2:");
   shop().write("wrong.txt", "a moon\n");

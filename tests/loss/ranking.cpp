@@ -102,4 +102,45 @@ TEST_CASE("a softmax over shared candidates is PyTorch's, with a target among th
   }
 }
 
+TEST_CASE("the augmented view counts as much as the first, by its clean rows") {
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 2);
+  const std::vector<data::item> targets{0, 3, 1, 2};
+  const std::vector<unsigned char> outside{0, 1, 1, 0};
+  const std::vector<double> clean{1, 0, 1, 1}, shares{-1, -2, -3, -4};
+  const std::vector<core::matrix<double>> x{normal_matrix<double>(4, 3, 1), normal_matrix<double>(4, 3, 2), normal_matrix<double>(5, 3, 3),
+                                            normal_matrix<double>(4, 3, 4), normal_matrix<double>(4, 3, 5)};
+  // First view: predictions 0, its targets 3; second: predictions 1, its targets 4. Items and candidates are 2, the negative is 3.
+  const auto check = [&](auto objective) {
+    std::array<double, 1> parts{};
+    const auto run = [&](auto& v, bool first, bool second) {
+      const auto view = [&](std::size_t mean, std::size_t x0, std::span<const double> weights) {
+        return loss::side<double>{.mean = v[mean],
+                                  .x0 = v[x0],
+                                  .negatives = {&v[3], 1},
+                                  .targets = targets,
+                                  .target_log_share = shares,
+                                  .not_candidates = outside,
+                                  .weights = weights};
+      };
+      loss::step<double> s{.process = process,
+                           .t = 0,
+                           .main = first ? view(0, 3, {}) : view(1, 4, clean),
+                           .items = v[2],
+                           .candidates = {v[2], std::span<const double>(x[2].data(), 5)},
+                           .cosine = false};
+      if (second) s.augmented = view(1, 4, clean);
+      return objective(s, parts);
+    };
+    const auto value = [&](bool first, bool second) {
+      return value_and_gradients(x, [&](auto& v) { return run(v, first, second); }).first;
+    };
+    CHECK(objective.needs().augmented);
+    CHECK(value(true, true) == Approx(value(true, false) + value(false, false)).epsilon(1e-12));
+    CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) { return run(v, true, true); }) < 1e-6);
+  };
+  check(loss::item_softmax{.temperature = 0.5f, .augmented = true});
+  check(loss::sampled_softmax{.temperature = 0.5f, .augmented = true});
+  check(loss::binary_cross_entropy{.augmented = true});
+}
+
 }  // namespace cddrec::test

@@ -27,6 +27,11 @@ def trained(model, seed, recall, ndcg, curve, spectrum):
                               {"kind": "ddim", "steps": 5, "stop": 3, "recall@1": recall / 2, "ndcg@10": ndcg / 2, "seconds": 11.4}])
 
 
+def trial(log, model, ndcg, words, epochs=30):
+    return {"log": log, "model": model, "seed": 1, "command": f"cddrec train --data {log}.txt --output DIR{words} --seed 1",
+            "valid": {"ndcg@10": ndcg}, "seconds": 1800, "epochs": epochs, "best_epoch": 20, "settings": {"width": "64"}}
+
+
 class report(unittest.TestCase):
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()
@@ -35,8 +40,8 @@ class report(unittest.TestCase):
         self.page = self.folder / "docs/study.md"
         (self.folder / "records").mkdir()
 
-    def write(self, name, content):
-        path = self.folder / "records" / name
+    def write(self, name, content, folder="records"):
+        path = self.folder / folder / name
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         return path
 
@@ -47,7 +52,8 @@ class report(unittest.TestCase):
         self.write("d.json", record("popularity", 1, 0.0, 0.0055, valid=None, curve=None, diagnostics={}, generation=None))
 
     def run_report(self, *more):
-        command = [sys.executable, "-B", SCRIPT, "--records", self.folder / "records", "--output", self.page, *more]
+        command = [sys.executable, "-B", SCRIPT, "--records", self.folder / "records", "--search", self.folder / "search",
+                   "--output", self.page, *more]
         return subprocess.run(command, capture_output=True, text=True)
 
     def made(self):
@@ -82,6 +88,98 @@ class report(unittest.TestCase):
                     "# cddrec: seeds 1, 2; 1,700,000 parameters; best epoch 2 of 3, 2 of 2",
                     "cddrec train --data Beauty.txt --output DIR --seed 1 --set width=128"):
             self.assertIn(row, lines)
+
+    def test_positions_and_latent_variables(self):
+        self.study()
+        page = self.made()
+        self.assertIn("| alignment | gap to second | gap to tenth | distinct firsts |\n", page)
+        self.assertNotIn("Latent", page)
+        figures = lambda kl, active, kls: {"kl": kl, "active": active, "dimensions": 64, "kl_by_dimension": kls}
+        positions = lambda encodings, predictions: {"encoding_cosine": encodings, "prediction_cosine": predictions}
+        for seed, at, latent in ((1, positions(0.9, 0.95), figures(3, 10, [0.5, 2, 0.5])),
+                                 (2, positions(0.8, 0.97), figures(2, 12, [1, 0.6, 0.4]))):
+            diagnostics = {"predictions": {"mean_cosine": 0.5}, "positions": at, "latent": latent}
+            self.write(f"svae-{seed}.json", record("svae", seed, 0.01, 0.02, diagnostics=diagnostics))
+        page = self.made()
+        lines = page.splitlines()
+        # KL (3 + 2) / 2; the largest of a dimension (2 + 1) / 2, the median (.5 + .6) / 2.
+        for row in ("| model | vectors | mean cosine | effective rank | top singular share | uniformity | alignment "
+                    "| gap to second | gap to tenth | distinct firsts | cosine of a user's positions (encodings) "
+                    "| cosine of a user's positions (predictions) |",
+                    "| svae | predictions | .500 |  |  |  |  |  |  |  | .850 | .960 |",
+                    "| cddrec | predictions | .500 | 12.2 | .200 | -3.50 | 1.250 | .020 | .080 | 4,021 of 22,363 |  |  |",
+                    "| cddrec | items | .500 | 12.2 | .200 | -3.50 |  |  |  |  |  |  |",
+                    "| Gaussian noise | 3 dimensions | .000 | 120.5 |  |  |  |  |  |  |  |  |",
+                    "| svae | 2.5000 | 11 of 64 | 1.5000 | .5500 |"):
+            self.assertIn(row, lines)
+        self.assertTrue(page.index("### Collapse") < page.index("#### Latent variables") < page.index("### Generation"))
+        self.assertEqual(page.count("11 of 64"), 1)
+
+    def test_game(self):
+        self.study()
+        self.assertNotIn("### The game", self.made())
+        for seed, best, *game in ((1, 3, [0, 0, 0.7, 0.6], [0, 0, 0.5, 0.6], [0, 0, 0.48, 0.4]), (2, 1, [0, 0], [0, 0], [0, 0]),
+                                  (3, 1, [0, 0.7], [0, 0.5], [0, 0]), (4, None, [0.7], [0.5], [0.25])):
+            curves = dict(zip(("gan_d", "gan_accuracy", "gan_reward"), game))
+            self.write(f"gan-{seed}.json", record("gan", seed, 0.01, 0.02, best_epoch=best, game=curves))
+        lines = self.made().splitlines()
+        start = lines.index("### The game")
+        self.assertEqual(lines[start + 2:start + 9], [
+            "| model | seed | epochs of pretraining | epochs of the game | selected epoch | discriminator accuracy, mean "
+            "| accuracy, last | reward, first | reward, last |", "|" + "---|" * 9,
+            "| gan | 1 | 2 | 2 | 3, in the game | .550 | .600 | .480 | .400 |",
+            "| gan | 2 | 2 | 0 | 1, in pretraining |  |  |  |  |",
+            "| gan | 3 | 1 | 1 | 1, in pretraining | .500 | .500 | .000 | .000 |",
+            "| gan | 4 | 0 | 1 |  | .500 | .500 | .250 | .250 |", ""])
+
+    def test_single_changes(self):
+        self.study()
+        self.assertNotIn("### Single changes", self.made())  # no change of the base
+        put = lambda model, seed, recall, ndcg, valid, **more: self.write(f"{model}-{seed}.json", {
+            **record(model, seed, recall, ndcg, valid={"ndcg@10": valid}), "log": "Toys", **more})
+        put("cddrec-wide", 1, 0.035, 0.061, 0.0725,
+            command="train --seed 1 --preset office --set width=128 --set=lambda=0.1 --set heads=2 decay=-1 --minutes 30")
+        put("cddrec-untold", 1, 0.03, 0.05, 0.0713)
+        put("cddrec-bare", 1, 0.031, 0.062, None, command="train --seed 1")
+        put("cddrecs", 1, 0.031, 0.062, 0.08, command="train --seed 1")
+        self.assertNotIn("### Single changes", self.made())  # no base
+        for seed, recall, ndcg, valid in ((1, 0.03, 0.06, 0.07), (2, 0.032, 0.064, 0.074)):
+            put("cddrec", seed, recall, ndcg, valid, command=f"train --seed {seed} --preset office --set width=64 --set lambda=0.1")
+        page = self.made()
+        lines = page.splitlines()
+        start = lines.index("### Single changes")
+        # The base has .0310, .0620 and, on validation, .0720.
+        self.assertEqual(lines[start + 4:start + 10], [
+            "| model | set differently | validation N@10 | difference | test N@10 | difference | test R@1 | difference |", "|" + "---|" * 8,
+            "| cddrec-wide | width=128, heads=2, decay=-1, without width=64 | .0725 | +.0005 | .0610 | -.0010 | .0350 | +.0040 |",
+            "| cddrec-untold |  | .0713 | -.0007 | .0500 | -.0120 | .0300 | -.0010 |",
+            "| cddrec-bare | without preset=office, without width=64, without lambda=0.1 |  |  | .0620 | +.0000 | .0310 | +.0000 |", ""])
+        self.assertIn("| cddrec-wide | **.0350** |  |  |  |  | .0610 |", page)
+
+    def test_search(self):
+        self.study()
+        self.assertNotIn("Search", self.made())
+        (self.folder / "search").mkdir()
+        trials = (trial("Beauty", "gan.a", 0.0649, " --set width=64 --set heads=2"), trial("Beauty", "gan.b", 0.065, " --preset office"),
+                  trial("Beauty", "cddrec-x.1", 0.05, ""), trial("Beauty", "cddrec-x.2", None, " --set width=8"),
+                  trial("Beauty", "cddrec.1", 0.07, "", epochs=None),
+                  trial("Beauty", "cddrec.2.5", 0.0812, " --preset office --set width=32"),
+                  trial("Toys", "gan.a", 0.03, ""), trial("Toys", "gan.b", 0.03, " --set width=64"), trial("Toys", "cddrec.1", 0.02, ""))
+        for k, content in enumerate(trials):
+            self.write(f"{k}.json", content, "search")
+        page = self.made()
+        self.assertIn("\n4 records of 1 log, 6.0 hours in all with the search's 4.5; written by `examples/study/report.py`.\n", page)
+        expected = ["## Search", "", "9 trials, 4.5 hours: on Beauty one budget for every family, 2 trials each; "
+                    "on Toys 1 of cddrec, 2 of gan; only validation was looked at.", "", "<details><summary>Beauty: 6 trials</summary>", "",
+                    "| family | what is set | validation N@10 | best epoch | seconds |", "|---|---|---|---|---|",
+                    "| cddrec | preset=office, width=32 | **.0812** | 20 of 30 | 1,800 |", "| cddrec | as it comes | .0700 |  | 1,800 |",
+                    "| cddrec-x | as it comes | **.0500** | 20 of 30 | 1,800 |", "| cddrec-x | width=8 |  | 20 of 30 | 1,800 |",
+                    "| gan | preset=office | **.0650** | 20 of 30 | 1,800 |", "| gan | width=64, heads=2 | .0649 | 20 of 30 | 1,800 |", "",
+                    "</details>", "", "<details><summary>Toys: 3 trials</summary>", "",
+                    "| family | what is set | validation N@10 | best epoch | seconds |", "|---|---|---|---|---|",
+                    "| cddrec | as it comes | **.0200** | 20 of 30 | 1,800 |", "| gan | as it comes | **.0300** | 20 of 30 | 1,800 |",
+                    "| gan | width=64 | **.0300** | 20 of 30 | 1,800 |", "", "</details>", "", "## Beauty", ""]
+        self.assertIn("\n" + "\n".join(expected) + "\n", page)
 
     def test_equal_figures_are_all_bold(self):
         self.write("a.json", record("gan", 1, 0.01, 0.05001))
@@ -176,6 +274,17 @@ class report(unittest.TestCase):
         self.write("good.json", {**good, "log_crc": "00000001"})
         self.write("other.json", {**good, "seed": 2, "log_crc": "00000002"})
         self.assert_refused(bad, "`log_crc` differs")
+
+    def test_errors_of_the_search(self):
+        self.study()
+        (self.folder / "search").mkdir()
+        self.assert_refused(self.folder / "search", "holds no records")
+        good = trial("Beauty", "cddrec.1", 0.07, "")
+        self.write("good.json", good, "search")
+        for content, why in (*(({k: v for k, v in good.items() if k != key}, f"has no `{key}`") for key in ("valid", "model", "command")),
+                             (good, "the same log, model and seed"), ({**good, "valid": 1}, "`valid` is not an object"),
+                             ({**good, "test": {}}, "has `test`")):
+            self.assert_refused(self.write("other.json", content, "search"), why)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,39 @@ train::fit_settings touched_rows(index epochs, int threads = 1) {
 
 TEST_CASE("interrupted and resumed equals uninterrupted") { check_resumed(objective(), settings(4)); }
 
+TEST_CASE("interrupted and resumed equals uninterrupted when the average of the weights is kept") {
+  auto s = settings(4);
+  s.ema_decay = 0.9;
+  check_resumed(objective(), s);
+}
+
+TEST_CASE("with an average, what is validated and kept is the average of the weights that training would have had without") {
+  const data::split split = data::leave_one_out(log().log());
+  network plain = fresh(), averaged = fresh();
+  std::vector<std::vector<core::matrix<float>>> weights_of, validated;
+  std::vector<double> scores;
+  const auto watch = [&](network& net, auto& into) {
+    train::fit_hooks<float> hooks;
+    hooks.epoch_done = [&](const train::epoch_report& r, const train::fit_state<float>& now) {
+      into.push_back(now.trained.empty() ? weights(net) : now.trained);
+      if (!now.trained.empty()) {
+        validated.push_back(weights(net));
+        scores.push_back(eval::measure(eval::rank(model::ranker<network>(net), split.validation())).ndcg_at_10);
+        CHECK(scores.back() == r.validation.ndcg_at_10);
+      }
+    };
+    return hooks;
+  };
+  auto s = settings(3);
+  train::fit(plain, objective(), split, s, watch(plain, weights_of));
+  s.ema_decay = 0.99;
+  std::vector<std::vector<core::matrix<float>>> beside;
+  const auto result = train::fit(averaged, objective(), split, s, watch(averaged, beside));
+  for (std::size_t e = 0; e < 3; ++e) CHECK(beside[e][0] == weights_of[e][0]);
+  CHECK(validated[2][0] != weights_of[2][0]);
+  CHECK(weights(averaged)[0] == validated[static_cast<std::size_t>(result.best_epoch - 1)][0]);
+}
+
 TEST_CASE("interrupted and resumed equals uninterrupted when Adam updates touched rows") {
   check_resumed(sampled_objective(), touched_rows(4));
 }
@@ -155,6 +188,9 @@ TEST_CASE("settings out of range and a log of other items are refused") {
   CHECK_THROWS_WITH(train::fit(net, objective(), split, s), ContainsSubstring("learning_rate must be positive"));
   s = settings(0);
   CHECK_THROWS_WITH(train::fit(net, objective(), split, s), ContainsSubstring("epochs"));
+  s = settings(1);
+  s.ema_decay = 1;
+  CHECK_THROWS_WITH(train::fit(net, objective(), split, s), ContainsSubstring("ema_decay must be in [0, 1)"));
   network other({.items = 7, .width = 8, .heads = 1}, net.process(), core::seed{1});
   CHECK_THROWS_AS(train::fit(other, objective(), split, settings(1)), input_error);
 }

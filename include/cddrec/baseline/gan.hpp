@@ -87,13 +87,14 @@ variable<T> policy_loss(const variable<T>& x, const variable<T>& items, std::spa
 
 struct gan_settings {
   index discriminator_layers = 1;
-  double reward_weight = 1;         // of the policy loss beside the objective
+  double reward_weight = 1;         // of the policy loss
+  double objective_weight = 1;      // of the objective beside it, once the game has begun; 0 leaves the reward alone (MFGAN)
   double sample_temperature = 0.1;  // of the softmax that is drawn from; that of the objective makes it what was trained
   index pretraining = 1000;         // batches of the objective alone
 };
 
-/// A generator, which is a recommender in everything, with a discriminator beside it. train::fit adds own_loss() to the objective, which
-/// stays on: pretraining is the objective alone, then comes the objective and the reward.
+/// A generator, which is a recommender in everything, with a discriminator beside it. train::fit adds own_loss() to the objective:
+/// pretraining is the objective alone, then comes the reward, with as much of the objective as is asked for.
 template <class Generator>
 class gan : public Generator {
  public:
@@ -117,6 +118,8 @@ class gan : public Generator {
     Generator::visit(f);
     discriminator<T>::visit(discriminator_, "discriminator", f);
   }
+
+  double objective_weight(index trained) const { return trained < settings_.pretraining ? 1 : settings_.objective_weight; }
 
   /// What own_loss() adds to parts: the discriminator's loss, the share of its verdicts that are right, the mean reward.
   static constexpr std::array<const char*, 3> own_names{"gan_d", "gan_accuracy", "gan_reward"};
@@ -190,6 +193,7 @@ class gan : public Generator {
     };
     require(s.discriminator_layers >= 1, "discriminator_layers", s.discriminator_layers, "1 or more");
     require(s.reward_weight >= 0 && std::isfinite(s.reward_weight), "reward_weight", s.reward_weight, "0 or more");
+    require(s.objective_weight >= 0 && std::isfinite(s.objective_weight), "objective_weight", s.objective_weight, "0 or more");
     require(s.sample_temperature > 0 && std::isfinite(s.sample_temperature), "sample_temperature", s.sample_temperature, "positive");
     require(s.pretraining >= 0, "pretraining", s.pretraining, "0 or more");
     return s;

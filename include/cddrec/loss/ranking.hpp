@@ -6,34 +6,41 @@
 
 namespace cddrec::loss {
 
-/// mean -log softmax(score(mu, E[v]) / temperature)[target] over all items v, of the sequence itself and, if
-/// asked, of its augmented view.
+namespace detail {
+/// What all of them are: a mean over the tokens of the sequences and, if asked, over the clean ones of their augmented views, which sees
+/// items in other orders and with gaps. `each(view)` is the loss of every token of a view, [N, 1].
+template <class Policy, class T, class F>
+variable<T> ranked(const Policy& policy, const step<T>& s, std::span<double> parts, F&& each) {
+  if (policy.weight == 0) return {};
+  const auto main = autodiff::mean(each(s.main), s.main.weights);
+  parts[0] += static_cast<double>(main.scalar());
+  const T weight = static_cast<T>(policy.weight);
+  if (!policy.augmented || s.augmented.mean.rows() == 0) return autodiff::affine(main, weight, T(0));
+  return autodiff::linear_combination(weight, main, weight, autodiff::mean(each(s.augmented), s.augmented.weights));
+}
+
+template <class Policy>
+std::vector<std::string> ranked_names(const Policy& policy, const char* name) {
+  if (policy.weight == 0) return {};
+  return {name};
+}
+}  // namespace detail
+
+/// mean -log softmax(score(mu, E[v]) / temperature)[target] over all items v.
 struct item_softmax {
   float weight = 1;
   float temperature = 0.07f;
   bool augmented = false;
 
   loss::needs needs() const { return {.augmented = weight != 0 && augmented, .items = weight != 0}; }
-  std::vector<std::string> names() const {
-    if (weight == 0) return {};
-    return {"softmax"};
-  }
+  std::vector<std::string> names() const { return detail::ranked_names(*this, "softmax"); }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {
-    if (weight == 0) return {};
-    const auto main = of(s, s.main);
-    parts[0] += static_cast<double>(main.scalar());
-    if (!augmented) return autodiff::affine(main, static_cast<T>(weight), T(0));
-    return autodiff::linear_combination(static_cast<T>(weight), main, static_cast<T>(weight), of(s, s.augmented));
-  }
-
- private:
-  template <class T>
-  variable<T> of(const step<T>& s, const side<T>& view) const {
-    return autodiff::mean(autodiff::softmax_over_items<T, data::item>(s.scored(view.mean), s.items, view.targets,
-                                                                      static_cast<T>(1 / static_cast<double>(temperature))),
-                          view.weights);
+    return detail::ranked(*this, s, parts, [&](const side<T>& view) {
+      return autodiff::softmax_over_items<T, data::item>(s.scored(view.mean), s.items, view.targets,
+                                                         static_cast<T>(1 / static_cast<double>(temperature)));
+    });
   }
 };
 
@@ -43,29 +50,26 @@ struct sampled_softmax {
   float weight = 1;
   float temperature = 0.07f;
   bool correction = true;
+  bool augmented = false;
 
-  loss::needs needs() const { return {.candidates = weight != 0}; }
-  std::vector<std::string> names() const {
-    if (weight == 0) return {};
-    return {"sampled_softmax"};
-  }
+  loss::needs needs() const { return {.augmented = weight != 0 && augmented, .candidates = weight != 0}; }
+  std::vector<std::string> names() const { return detail::ranked_names(*this, "sampled_softmax"); }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {
-    if (weight == 0) return {};
     using namespace autodiff;
     const T scale = static_cast<T>(1 / static_cast<double>(temperature));
-    variable<T> x = s.scored(s.main.mean), targets = s.scored(s.main.x0), items = s.candidates.items;
-    if (correction) {  // a share is one more coordinate, which every prediction has as 1
-      x = append_column(x, filled(x, T(1), {}));
-      targets = append_column(targets, filled(targets, T(-1) / scale, s.main.target_log_share));
-      items = append_column(items, filled(items, T(-1) / scale, s.candidates.log_share));
-    }
-    // log sum exp of the candidates less the target's: among them it is counted already, otherwise softplus adds it.
-    const auto against = softmax_over_items<T, data::item>(x, items, {}, scale);
-    const auto loss = mean(softplus_where(linear_combination(T(1), against, -scale, row_dot(x, targets)), s.main.not_candidates));
-    parts[0] += static_cast<double>(loss.scalar());
-    return affine(loss, static_cast<T>(weight), T(0));
+    return detail::ranked(*this, s, parts, [&](const side<T>& view) {
+      variable<T> x = s.scored(view.mean), targets = s.scored(view.x0), items = s.candidates.items;
+      if (correction) {  // a share is one more coordinate, which every prediction has as 1
+        x = append_column(x, filled(x, T(1), {}));
+        targets = append_column(targets, filled(targets, T(-1) / scale, view.target_log_share));
+        items = append_column(items, filled(items, T(-1) / scale, s.candidates.log_share));
+      }
+      // log sum exp of the candidates less the target's: among them it is counted already, otherwise softplus adds it.
+      const auto against = softmax_over_items<T, data::item>(x, items, {}, scale);
+      return softplus_where(linear_combination(T(1), against, -scale, row_dot(x, targets)), view.not_candidates);
+    });
   }
 
  private:
@@ -83,26 +87,23 @@ struct sampled_softmax {
 struct binary_cross_entropy {
   float weight = 1;
   float temperature = 1;
+  bool augmented = false;
 
-  loss::needs needs() const { return {.negatives = weight != 0}; }
-  std::vector<std::string> names() const {
-    if (weight == 0) return {};
-    return {"bce"};
-  }
+  loss::needs needs() const { return {.augmented = weight != 0 && augmented, .negatives = weight != 0}; }
+  std::vector<std::string> names() const { return detail::ranked_names(*this, "bce"); }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {
-    if (weight == 0) return {};
     using namespace autodiff;
     const T scale = static_cast<T>(1 / static_cast<double>(temperature));
-    const variable<T> x = s.scored(s.main.mean);
-    variable<T> each = softplus(affine(row_dot(x, s.scored(s.main.x0)), -scale, T(0)));
-    const T share = T(1) / static_cast<T>(s.main.negatives.size());
-    for (const variable<T>& n : s.main.negatives)
-      each = linear_combination(T(1), each, share, softplus(affine(row_dot(x, s.scored(n)), scale, T(0))));
-    const auto loss = mean(each);
-    parts[0] += static_cast<double>(loss.scalar());
-    return affine(loss, static_cast<T>(weight), T(0));
+    return detail::ranked(*this, s, parts, [&](const side<T>& view) {
+      const variable<T> x = s.scored(view.mean);
+      variable<T> each = softplus(affine(row_dot(x, s.scored(view.x0)), -scale, T(0)));
+      const T share = T(1) / static_cast<T>(view.negatives.size());
+      for (const variable<T>& n : view.negatives)
+        each = linear_combination(T(1), each, share, softplus(affine(row_dot(x, s.scored(n)), scale, T(0))));
+      return each;
+    });
   }
 };
 

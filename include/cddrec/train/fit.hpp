@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 
 #include "cddrec/eval/rank.hpp"
 #include "cddrec/model/recommender.hpp"
 #include "cddrec/optim/adam.hpp"
+#include "cddrec/optim/weight_average.hpp"
 #include "cddrec/train/early_stopping.hpp"
 #include "cddrec/train/gradient.hpp"
 
@@ -26,6 +28,8 @@ struct fit_settings {
   double learning_rate = 1e-3;
   /// `touched`: with sampled negatives alone a step costs the same for any catalogue, but it is another Adam, see optim::adam_rows.
   optim::adam_rows adam_rows = optim::adam_rows::all;
+  /// Above 0, the exponential moving average of the weights is what is validated and kept, see optim::weight_average; 0.999, say.
+  double ema_decay = 0;
   index patience = 10;  // epochs without a better validation NDCG@10 before stopping; 0 never stops early
   double minutes = 0;   // stop at the end of the epoch that passes this; 0 is no limit
   data::augmentation augmentation = {};
@@ -48,18 +52,20 @@ template <class T>
 struct fit_state {
   index epoch = 0;  // epochs done
   early_stopping stopping;
-  std::vector<double> curve;  // validation NDCG@10 of every epoch
+  std::vector<double> curve;                    // validation NDCG@10 of every epoch
+  std::vector<std::vector<double>> own_curves;  // likewise, of every part of the network's own loss
   double seconds = 0;
   index adam_steps = 0;
   std::vector<core::matrix<T>> first_moments, second_moments;  // in the order of visit(); empty at the start
   std::vector<core::matrix<T>> best;                           // the weights of the best epoch, likewise
+  std::vector<core::matrix<T>> trained;                        // the weights that training moves, if the network holds their average
 };
 
 /// Called during training; each may be empty.
 template <class T>
 struct fit_hooks {
   std::function<bool(index epoch, index batch, index batches)> progress;     // false stops at once
-  std::function<void(const epoch_report&, const fit_state<T>&)> epoch_done;  // the network holds that epoch's weights
+  std::function<void(const epoch_report&, const fit_state<T>&)> epoch_done;  // the network holds what was validated
 };
 
 struct fit_result {
@@ -87,6 +93,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   require(settings.negatives_per_target >= 1, "negatives_per_target", settings.negatives_per_target, "1 or more");
   require(settings.candidates >= 1, "candidates", settings.candidates, "1 or more");
   require(settings.learning_rate > 0 && std::isfinite(settings.learning_rate), "learning_rate", settings.learning_rate, "positive");
+  require(settings.ema_decay >= 0 && settings.ema_decay < 1, "ema_decay", settings.ema_decay, "in [0, 1)");
   require(split.items() == net.items(), "the network's number of items", net.items(), "that of the log");
   const auto started = clock::now();
   const double earlier = state.seconds;
@@ -101,12 +108,15 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
     adam.steps = state.adam_steps;
   }
   state.stopping.patience = settings.patience;
+  std::optional<optim::weight_average<T>> average;
+  if (settings.ema_decay > 0) average.emplace(parameters, settings.ema_decay);
 
   const auto keep_best = [&] {
     state.best.clear();
     for (const auto* p : parameters) state.best.push_back(p->value);
   };
   if (state.best.empty()) keep_best();
+  for (std::size_t k = 0; k < state.trained.size(); ++k) parameters[k]->value = state.trained[k];
 
   core::arena memory(std::size_t{16} << 20);
   views batch;
@@ -151,11 +161,16 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
         throw numeric_error("epoch " + std::to_string(epoch) + ", batch " + std::to_string(b + 1) + ": " + e.what());
       }
       adam.step(settings.how);
+      if (average) average->update(adam.steps, settings.how);
     }
     if (result.stopped) break;
 
     report.loss /= static_cast<double>(batches);
     for (std::size_t k = 0; k < names.size(); ++k) report.parts.emplace_back(names[k], parts[k] / static_cast<double>(batches));
+    state.own_curves.resize(own_parts<Network>);
+    for (std::size_t k = 0; k < own_parts<Network>; ++k)
+      state.own_curves[k].push_back(report.parts[names.size() - own_parts<Network> + k].second);
+    if (average) average->swap();
     report.validation = eval::measure(eval::rank(model::ranker<Network>(net, settings.how), split.validation(), settings.how));
     state.epoch = epoch;
     state.curve.push_back(report.validation.ndcg_at_10);
@@ -166,8 +181,10 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
       state.adam_steps = adam.steps;
       state.first_moments = adam.first_moments();
       state.second_moments = adam.second_moments();
+      if (average) state.trained = average->held();
       hooks.epoch_done(report, state);
     }
+    if (average) average->swap();
   }
   for (std::size_t k = 0; k < parameters.size(); ++k) parameters[k]->value = state.best[k];
   result.epochs = state.epoch;

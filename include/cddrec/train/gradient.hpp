@@ -96,6 +96,7 @@ struct views {
 ///     static constexpr std::array<const char*, n> own_names;   // of its parts
 ///     variable<T> own_loss(predictions at step 0 [N or more, d], main view [N], batches before this one, draw, parts) const;
 ///                                                              // [1, 1], or a default variable for none; adds to its n parts
+///     double objective_weight(batches before this one) const;      // of the objective beside it
 template <class Network>
 inline constexpr std::size_t own_parts = [] {
   if constexpr (requires { Network::own_names; })
@@ -148,7 +149,11 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
   const std::span<double> own = parts.last(own_parts<Network>);
   parts = parts.first(parts.size() - own.size());
   CDDREC_ASSERT(parts.size() <= value.size());
+  double share = 1;
+  if constexpr (own_parts<Network> != 0) share = net.objective_weight(batch.trained);
+  if (share == 0) steps = {};
   for (const weighted_step& chosen : steps) {
+    const double weight = share * chosen.weight;
     typename autodiff::tape<T>::scope sub(t);
     const core::random r = draw.child(1).child(static_cast<std::uint64_t>(chosen.t));
     const variable<T> mean = net.predict(context, chosen.t, r.child(0));
@@ -192,9 +197,9 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
     if (!std::isfinite(loss.scalar()))
       throw numeric_error("train: the loss of diffusion step " + std::to_string(chosen.t) +
                           " is not finite; lower the learning rate or the weights of the objective");
-    total += chosen.weight * static_cast<double>(loss.scalar());
-    for (std::size_t k = 0; k < parts.size(); ++k) parts[k] += chosen.weight * value[k];
-    sub.backward(loss, static_cast<T>(chosen.weight));
+    total += weight * static_cast<double>(loss.scalar());
+    for (std::size_t k = 0; k < parts.size(); ++k) parts[k] += weight * value[k];
+    sub.backward(loss, static_cast<T>(weight));
   }
   if constexpr (own_parts<Network> != 0) {
     const variable<T> loss = net.own_loss(net.predict(context, 0, draw.child(3)), batch.main, batch.trained, draw.child(4), own);

@@ -1,0 +1,199 @@
+"""The tables of a log as lines of Markdown, for report.py."""
+import html
+import re
+import statistics
+
+from records import ACCURACY, average, best_first, deviation, generations, listed, look, mean, number, numbers, set_words
+
+COLLAPSE = {"mean cosine": ("mean_cosine", 3), "effective rank": ("effective_rank", 1), "top singular share": ("top_singular_share", 3),
+            "uniformity": ("uniformity", 2), "alignment": ("alignment", 3)}
+POSITIONS = {"cosine of a user's positions (encodings)": "encoding_cosine",
+             "cosine of a user's positions (predictions)": "prediction_cosine"}
+
+
+def figure(value, decimals=4, sign=""):
+    """.0614, or nothing; with the sign "+", +.0614."""
+    return "" if value is None else re.sub(r"^([-+]?)0\.", r"\1.", f"{round(value, decimals) + 0.0:{sign}.{decimals}f}")
+
+
+def whole(value):
+    return "" if value is None else f"{value:,.0f}"
+
+
+def seconds(value):
+    """Whole seconds, or a decimal where that would say nothing."""
+    return "" if value is None else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def many(count, name):
+    return f"{count} {name}{'s' if count > 1 else ''}"
+
+
+def hours(runs):
+    return f"{sum(numbers(runs, 'seconds')) / 3600:.1f}"
+
+
+def bold(cell, best):
+    """The best figure, and all that look the same."""
+    return f"**{cell}**" if cell and cell == best else cell
+
+
+def row(cells):
+    return "| " + " | ".join(re.sub(r"([|<])", r"\\\1", str(cell)) for cell in cells) + " |"
+
+
+def table(heads, rows):
+    return [row(heads), "|" + "---|" * len(heads), *(row(cells) for cells in rows), ""]
+
+
+def accuracy(models):
+    """One row a model, means over its seeds; the best figure of a column is bold."""
+    means = {model: {head: figure(mean(runs, *keys)) for head, keys in ACCURACY.items()} for model, runs in models.items()}
+    best = {head: max((means[m][head] for m in models if means[m][head]), key=float, default=None) for head in ACCURACY}
+    rows = []
+    for model, runs in models.items():
+        cells = [model]
+        for head, keys in ACCURACY.items():
+            cell, spread = bold(means[model][head], best[head]), deviation(numbers(runs, *keys))
+            cells.append(cell if spread is None else f"{cell} ± {figure(spread)}")
+        rows.append(cells + [len(runs), seconds(mean(runs, "seconds")), whole(max(numbers(runs, "memory_mb"), default=None))])
+    return table(["model", *ACCURACY, "seeds", "seconds", "peak MB"], rows)
+
+
+def folded(summary, lines):
+    return [f"<details><summary>{html.escape(summary)}</summary>", "", *lines, "</details>", ""]
+
+
+def best_epochs(runs):
+    """Of every run that counts epochs: `37 of 57`."""
+    pairs = [(number(r, "best_epoch"), number(r, "epochs")) for r in runs]
+    return ", ".join(f"{whole(best)} of {whole(last)}" for best, last in pairs if best is not None and last is not None)
+
+
+def commands(models):
+    """The command of each row, folded; another seed is the same command, unless it says more than another seed."""
+    lines = []
+    for model, runs in models.items():
+        groups = {}
+        for run in runs:
+            if isinstance(run.get("command"), str):
+                groups.setdefault(re.sub(r"--seed[ =]\d+", "--seed", run["command"]), []).append(run)
+        for same in groups.values():
+            several = len(same) > 1
+            says = [f"seed{'s' if several else ''} {', '.join(str(r['seed']) for r in same)}"]
+            says += [f"{whole(v)} parameters" for v in numbers(same[:1], "parameters")]
+            if epochs := best_epochs(same):
+                says.append(f"best epoch {epochs}")
+            lines += [f"# {model}: {'; '.join(says)}", same[0]["command"]]
+    return folded("Commands", ["```", *lines, "```", ""]) if lines else []
+
+
+def seeds(models):
+    """What another seed changes: the figures of every seed, in the order of the seeds."""
+    every = lambda runs, *keys: ", ".join(figure(number(r, *keys)) or "–" for r in runs) if numbers(runs, *keys) else ""
+    rows = []
+    for model, runs in models.items():
+        if len(runs) > 1:
+            values = numbers(runs, "test", "ndcg@10")
+            epochs = ", ".join(whole(number(r, "best_epoch")) or "–" for r in runs) if numbers(runs, "best_epoch") else ""
+            rows.append([model, ", ".join(str(r["seed"]) for r in runs), every(runs, "valid", "ndcg@10"), epochs,
+                         every(runs, "test", "recall@1"), every(runs, "test", "ndcg@10"),
+                         figure(max(values) - min(values)) if values else ""])
+    heads = ["model", "seeds", "validation N@10", "best epochs", "test R@1", "test N@10", "range of N@10"]
+    return ["### Spread over seeds", "", *table(heads, rows)] if rows else []
+
+
+def set_differently(model, base):
+    """The words that a model's command sets beside those of the base's, and those of the base that it lacks."""
+    mine, theirs = (next((set_words(r["command"]) for r in runs if isinstance(r.get("command"), str)), None) for runs in (model, base))
+    if mine is None or theirs is None:
+        return ""
+    return ", ".join([word for word in mine if word not in theirs] + [f"without {word}" for word in theirs if word not in mine])
+
+
+def single_changes(models):
+    """What each change of the base brings: the base is `cddrec`, and a change is named by what follows it."""
+    base, changes = models.get("cddrec"), {m: runs for m, runs in models.items() if m.startswith("cddrec-")}
+    if not base or not changes:
+        return []
+    heads, rows = ("validation N@10", "N@10", "R@1"), []
+    for model, runs in best_first(changes, heads[0]):
+        cells = [model, set_differently(runs, base)]
+        for head in heads:
+            own, other = (mean(r, *ACCURACY[head]) for r in (runs, base))
+            cells += [figure(own), "" if own is None or other is None else figure(own - other, sign="+")]
+        rows.append(cells)
+    return ["### Single changes", "", "Differences are to `cddrec`; means over the seeds that each has.", "",
+            *table(["model", "set differently", heads[0], "difference", "test N@10", "difference", "test R@1", "difference"], rows)]
+
+
+def game(models):
+    """How the discriminator and the reward went once pretraining, whose epochs are all zeros, was over."""
+    rows = []
+    for model, run in ((model, run) for model, runs in models.items() for run in runs):
+        curves = [dict(listed(run, "game", name)) for name in ("gan_d", "gan_accuracy", "gan_reward")]
+        epochs = range(1, max((epoch for curve in curves for epoch in curve), default=0) + 1)
+        played = [epoch for epoch in epochs if any(curve.get(epoch) != 0 for curve in curves)]
+        right, reward = ([curve[epoch] for epoch in played if epoch in curve] for curve in curves[1:])
+        best = number(run, "best_epoch")
+        selected = f"{whole(best)}, in {'the game' if best in played else 'pretraining'}" if best in epochs else whole(best)
+        if epochs:
+            rows.append([model, run["seed"], len(epochs) - len(played), len(played), selected, figure(average(right), 3),
+                         *(figure(values[k] if values else None, 3) for values, k in ((right, -1), (reward, 0), (reward, -1)))])
+    heads = ["model", "seed", "epochs of pretraining", "epochs of the game", "selected epoch", "discriminator accuracy, mean",
+             "accuracy, last", "reward, first", "reward, last"]
+    return ["### The game", "", *table(heads, rows)] if rows else []
+
+
+def dimensions(run):
+    """Of a run's vectors, for the control of the same shape."""
+    return len(listed(run, "diagnostics", "noise", "spectrum")) or look(run, "settings", "width") or ""
+
+
+def collapse(models):
+    """Vectors and lists of every model, and Gaussian noise of the same shape."""
+    figures = lambda runs, vectors: [figure(mean(runs, "diagnostics", vectors, key), n) for key, n in COLLAPSE.values()]
+    positions = {head: key for head, key in POSITIONS.items()
+                 if any(numbers(runs, "diagnostics", "positions", key) for runs in models.values())}
+    rows, noise, none = [], {}, [""] * (3 + len(positions))
+    for model, runs in models.items():
+        runs = [r for r in runs if isinstance(r.get("diagnostics"), dict)]
+        of = lambda key: mean(runs, "diagnostics", "lists", key)
+        firsts, lists = whole(of("distinct_first")), whole(of("lists"))
+        tops = [figure(of("gap_to_second"), 3), figure(of("gap_to_tenth"), 3), f"{firsts} of {lists}" if firsts and lists else firsts,
+                *(figure(mean(runs, "diagnostics", "positions", key), 3) for key in positions.values())]
+        predictions, items = figures(runs, "predictions"), figures(runs, "items")
+        if any(predictions + tops):
+            rows.append([model, "predictions" if any(predictions) else "", *predictions, *tops])
+        if any(items):
+            rows.append([model, "items", *items, *none])
+        for run in (r for r in runs if any(figures([r], "noise"))):
+            noise.setdefault(str(dimensions(run)), []).append(run)
+    for size, runs in sorted(noise.items(), key=lambda entry: (len(entry[0]), entry[0])):
+        rows.append(["Gaussian noise", f"{size} dimensions" if size else "", *figures(runs, "noise"), *none])
+    if not rows:
+        return []
+    return ["### Collapse", "",
+            "Means over seeds. Gaps are of mean scores, first to second and first to tenth, each in its model's own unit.", "",
+            *table(["model", "vectors", *COLLAPSE, "gap to second", "gap to tenth", "distinct firsts", *positions], rows)]
+
+
+def latent(models):
+    """Whether a variational model uses its latent dimensions: where all have a divergence near 0, it does not."""
+    rows = []
+    for model, runs in models.items():
+        of = lambda key: mean(runs, "diagnostics", "latent", key)
+        kept = [[kl for _, kl in pairs] for r in runs if (pairs := listed(r, "diagnostics", "latent", "kl_by_dimension"))]
+        active, size = whole(of("active")), whole(of("dimensions"))
+        cells = [figure(of("kl")), f"{active} of {size}" if active and size else active,
+                 *(figure(average([take(kls) for kls in kept])) for take in (max, statistics.median))]
+        if any(cells):
+            rows.append([model, *cells])
+    heads = ["model", "KL (nats)", "active units", "largest KL of a dimension", "median KL of a dimension"]
+    return ["#### Latent variables", "", *table(heads, rows)] if rows else []
+
+
+def generation(models):
+    rows = [[model, kind, whole(steps), f"{stop:g}", whole(draws), figure(mean(entries, "recall@1")), figure(mean(entries, "ndcg@10")),
+             seconds(mean(entries, "seconds"))] for (model, kind, stop, draws, steps), entries in generations(models).items()]
+    return ["### Generation", "", *table(["model", "kind", "steps", "stop", "draws", "R@1", "N@10", "seconds"], rows)] if rows else []
