@@ -40,7 +40,7 @@ struct run_settings {
   // Training
   std::string step_choice = "weighted", step_weight = "reciprocal";
   index sampled_steps = 1, batch_users = 128, epochs = 200, patience = 20, seed = 42;
-  double learning_rate = 1e-3, ema_decay = 0;
+  double learning_rate = 1e-3, ema_decay = 0;  // see defaults()
   std::string optimizer = "adam";
   // gan
   index gan_pretraining = 1000, discriminator_layers = 1;
@@ -209,6 +209,7 @@ inline bool concerns(const std::string& kind, const std::string& key) {
 /// What a kind of model starts from.
 inline run_settings defaults(const std::string& kind) {
   run_settings s;
+  s.ema_decay = 0.999;
   if (kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae" || kind == "gan") s.objective = "softmax";
   return s;
 }

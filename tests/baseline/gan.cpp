@@ -6,6 +6,7 @@
 #include "cddrec/loss/combine.hpp"
 #include "cddrec/train/fit.hpp"
 #include "layers.hpp"
+#include "network_gradients.hpp"
 
 namespace cddrec::test {
 
@@ -125,28 +126,7 @@ TEST_CASE("the gradient of a whole batch with the network's own loss, by central
     const auto value = [&] {
       return train::accumulate_gradient(net, objective(), batch, steps, core::random(core::seed{3}), memory, {1}, parts);
     };
-    net.visit([](const std::string&, auto& p) { p.grad().matrix_map().setZero(); });
-    value();
-    std::vector<core::matrix<double>> gradients;
-    net.visit([&](const std::string&, auto& p) { gradients.push_back(p.grad().matrix_map()); });
-    std::size_t k = 0;
-    const core::random which(core::seed{4});
-    net.visit([&](const std::string& name, auto& p) {
-      INFO(name);
-      const core::matrix<double>& gradient = gradients[k];
-      for (index sample = 0; sample < 6 && name.starts_with("discriminator.") == discriminator; ++sample) {
-        index i = which.below(static_cast<index>(16 * k) + sample, p.value.size());
-        if (sample == 0) gradient.cwiseAbs().reshaped<Eigen::RowMajor>().maxCoeff(&i);  // one that is not zero
-        const double kept = p.value.data()[i], h = 1e-5;
-        p.value.data()[i] = kept + h;
-        const double above = value();
-        p.value.data()[i] = kept - h;
-        const double below = value();
-        p.value.data()[i] = kept;
-        CHECK(gradient.data()[i] == Approx((above - below) / (2 * h)).epsilon(1e-6).margin(1e-7));
-      }
-      ++k;
-    });
+    check_gradients(net, value, [&](const std::string& name) { return name.starts_with("discriminator.") == discriminator; });
   }
 }
 

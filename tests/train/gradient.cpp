@@ -11,7 +11,7 @@
 #include "cddrec/model/recommender.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "cddrec/optim/adam.hpp"
-#include "test.hpp"
+#include "network_gradients.hpp"
 
 // Every C++ allocation of this binary is counted, unless a sanitizer wants to see them itself.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -158,22 +158,8 @@ TEST_CASE("the gradient of a batch with candidates and several negatives, by cen
     return train::accumulate_gradient(net, goal, batch, std::vector<train::weighted_step>{{1, 1.0}}, core::random(core::seed{3}), memory,
                                       {2}, parts);
   };
-  net.visit([](const std::string&, auto& p) { p.grad().matrix_map().setZero(); });
-  value();
-  net.visit([&](const std::string& name, auto& p) {
-    if (name != "item_embedding.weight") return;
-    const core::matrix<double> gradient = p.grad().matrix_map();
-    for (index i = 0; i < gradient.size(); i += 7) {
-      double& entry = p.value.data()[i];
-      const double kept = entry, h = 1e-5;
-      entry = kept + h;
-      const double above = value();
-      entry = kept - h;
-      const double below = value();
-      entry = kept;
-      CHECK(gradient.data()[i] == Approx((above - below) / (2 * h)).epsilon(1e-6).margin(1e-7));
-    }
-  });
+  check_gradients(
+      net, value, [](const std::string& name) { return name == "item_embedding.weight"; }, 18);
 }
 
 TEST_CASE("the gradient of a whole batch, all losses, both views and sampled steps, by central differences") {
@@ -185,28 +171,7 @@ TEST_CASE("the gradient of a whole batch, all losses, both views and sampled ste
   core::arena memory;
   std::vector<double> parts(goal.names().size());
   const auto value = [&] { return train::accumulate_gradient(net, goal, batch, steps, core::random(core::seed{3}), memory, {2}, parts); };
-  const auto clear = [&] { net.visit([](const std::string&, auto& p) { p.grad().matrix_map().setZero(); }); };
-  clear();
-  value();
-  std::vector<core::matrix<double>> gradients;
-  net.visit([&](const std::string&, auto& p) { gradients.push_back(p.grad().matrix_map()); });
-  std::size_t k = 0;
-  const core::random which(core::seed{4});
-  net.visit([&](const std::string& name, auto& p) {
-    INFO(name);
-    const core::matrix<double>& gradient = gradients[k];
-    for (index sample = 0; sample < 6; ++sample) {
-      const index i = which.below(static_cast<index>(16 * k) + sample, p.value.size());
-      const double kept = p.value.data()[i], h = 1e-5;
-      p.value.data()[i] = kept + h;
-      const double above = value();
-      p.value.data()[i] = kept - h;
-      const double below = value();
-      p.value.data()[i] = kept;
-      CHECK(gradient.data()[i] == Approx((above - below) / (2 * h)).epsilon(1e-6).margin(1e-7));
-    }
-    ++k;
-  });
+  check_gradients(net, value, [](const std::string&) { return true; });
 }
 
 TEST_CASE("only the items of a batch are touched, unless the objective looks at all of them") {
