@@ -15,7 +15,7 @@ namespace cddrec::cli {
 using core::index;
 
 struct run_settings {
-  // Network. What the defaults give on a real log stands in docs/results.md.
+  // Network. Defaults here are those of the paper's presets and of older model files; see defaults() below.
   index width = 128, layers = 1, heads = 4, max_length = 20;
   double dropout = 0.4, attention_dropout = 0.2;
   std::string denoiser = "cross_decoder", score = "cosine";
@@ -40,7 +40,7 @@ struct run_settings {
   // Training
   std::string step_choice = "weighted", step_weight = "reciprocal";
   index sampled_steps = 1, batch_users = 128, epochs = 200, patience = 20, seed = 42;
-  double learning_rate = 1e-3, ema_decay = 0;  // see defaults()
+  double learning_rate = 1e-3, ema_decay = 0;
   std::string optimizer = "adam";
   // gan
   index gan_pretraining = 1000, discriminator_layers = 1;
@@ -206,10 +206,12 @@ inline bool concerns(const std::string& kind, const std::string& key) {
   return kind == "item_knn" ? neighbours : is_network(kind) && !neighbours && (kind == "gan" || !adversarial);
 }
 
-/// What a kind of model starts from.
+/// What a kind of model starts from: for every network the recipe of training that served best on real logs, see docs/results.md.
 inline run_settings defaults(const std::string& kind) {
   run_settings s;
-  s.ema_decay = 0.999;
+  s.width = 256, s.dropout = 0.5;
+  s.ranking = "sampled_softmax", s.candidates = 1024, s.ranking_augmented = true, s.divergence_weight = 0.1;
+  s.learning_rate = 0.002, s.ema_decay = 0.999;
   if (kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae" || kind == "gan") s.objective = "softmax";
   return s;
 }

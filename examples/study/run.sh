@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Compares every model of models.txt on every log of a directory, and writes the page and its pictures.
 #   examples/study/run.sh LOGS [SEEDS] [LOG…]      LOG: names without .txt; without one, the four of the paper
-# Stopped, it goes on where it was; a record that is there is not made again.
+# As many models at a time as there are processors, one thread each. Stopped, it goes on where it was; a record that is there is not made
+# again.
 set -e -u
 cd "$(dirname "$0")/../.."
 logs=$(realpath "${1:?the directory of the logs}") seeds=${2:-3}
@@ -23,9 +24,10 @@ for log in "$@"; do
     *) own=none ;;
   esac
   # Of the presets, the one that the paper has for this log.
-  models=$(sed 's/#.*//' "$study/models.txt" | awk -v own="paper-$own" 'NF && ($1 !~ /^paper-(office|beauty|tools|toys)$/ || $1 == own) { print $1 }' | paste -sd,)
-  build/release/bin/cddrec compare --data "$logs/$log.txt" --variants "$study/models.txt" --models "$models" --seeds "$seeds" \
-    --minutes 30 --generations --output "$work" || echo "some models of $log failed; their messages are above" >&2
+  sed 's/#.*//' "$study/models.txt" | awk -v own="paper-$own" 'NF && ($1 !~ /^paper-(office|beauty|tools|toys)$/ || $1 == own) { print $1 }' |
+    OMP_NUM_THREADS=1 xargs -P "$(nproc)" -I {} build/release/bin/cddrec compare --data "$logs/$log.txt" --variants "$study/models.txt" \
+      --models {} --seeds "$seeds" --minutes 30 --threads 1 --generations --output "$work" ||
+    echo "some models of $log failed; their messages are above" >&2
   cp "$work/records/$log"-*.json "$study/records/"
 done
 python3 "$study/report.py" --records "$study/records" --output docs/study.md
