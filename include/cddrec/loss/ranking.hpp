@@ -15,7 +15,7 @@ variable<T> ranked(const Policy& policy, const step<T>& s, std::span<double> par
   const auto main = autodiff::mean(each(s.main), s.main.weights);
   parts[0] += static_cast<double>(main.scalar());
   const T weight = static_cast<T>(policy.weight);
-  if (!policy.augmented || s.augmented.mean.rows() == 0) return autodiff::affine(main, weight, T(0));
+  if (!policy.augmented) return autodiff::affine(main, weight, T(0));
   return autodiff::linear_combination(weight, main, weight, autodiff::mean(each(s.augmented), s.augmented.weights));
 }
 
