@@ -128,8 +128,10 @@ TEST_CASE("the augmented view counts as much as the first, by its clean rows") {
                            .items = v[2],
                            .candidates = {v[2], std::span<const double>(x[2].data(), 5)},
                            .cosine = false};
-      if (second) s.augmented = view(1, 4, clean);
-      return objective(s, parts);
+      s.augmented = view(1, 4, clean);
+      auto asked = objective;
+      asked.augmented = second;
+      return asked(s, parts);
     };
     const auto value = [&](bool first, bool second) {
       return value_and_gradients(x, [&](auto& v) { return run(v, first, second); }).first;
