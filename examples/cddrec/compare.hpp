@@ -95,7 +95,8 @@ inline std::string joined(const std::vector<std::string>& words) {
 }  // namespace detail
 
 struct compare_options {
-  std::string data, output, variants;
+  log_options log;
+  std::string output, variants;
   std::vector<std::string> models, assignments;
   index seeds = 1;
   double minutes = 0;
@@ -132,24 +133,24 @@ inline json generation_rows(const loaded_model& m, const data::cases& cases, cor
 }
 
 /// Trains one variant with one seed, unless its record is there; false if training failed.
-inline bool compare_row(const compare_options& o, const variant& v, index seed, const data::interactions& log, const data::split& split,
-                        core::execution how) {
-  const std::string name = fs::path(o.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
+inline bool compare_row(const compare_options& o, const variant& v, index seed, const data::interactions& log, core::execution how) {
+  const std::string name = fs::path(o.log.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
   const fs::path record = fs::path(o.output) / "records" / (name + ".json"), directory = fs::path(o.output) / "models" / name;
   if (fs::exists(record)) {
     std::cerr << name << ": recorded already\n";
     return true;
   }
-  std::vector<std::string> command{"cddrec", "train", "--data", o.data, "--output", directory.string(), "--model", v.kind};
+  std::vector<std::string> command{"cddrec", "train", "--data", o.log.data, "--output", directory.string(), "--model", v.kind};
   const auto add = [&](const std::string& option, const std::string& value) { command.insert(command.end(), {option, value}); };
+  for (const std::string& word : o.log.words()) command.push_back(word);
   if (!v.preset.empty()) add("--preset", v.preset);
   if (is_network(v.kind)) add("--seed", std::to_string(seed));
   if (o.minutes > 0) add("--minutes", detail::text(o.minutes));
   for (const std::string& a : v.assignments) add("--set", a);
-  if (is_network(v.kind))
-    for (const std::string& a : o.assignments) add("--set", a);
+  for (const std::string& a : o.assignments)
+    if (concerns(v.kind, a.substr(0, a.find('=')))) add("--set", a);
   std::vector<std::string> shown = command;  // as anybody would write it
-  shown[3] = fs::path(o.data).filename().string(), shown[5] = "DIR";
+  shown[3] = fs::path(o.log.data).filename().string(), shown[5] = "DIR";
   std::cerr << "\n" << name << ": " << detail::joined(shown) << '\n';
   add("--threads", std::to_string(how.threads));
   if (is_network(v.kind)) command.push_back("--resume");
@@ -162,8 +163,9 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
     return false;
   }
   const loaded_model m = load_model(directory);
-  json settings, row{{"log", fs::path(o.data).stem().string()},
-                     {"log_crc", fingerprint(o.data).at("crc32")},
+  const data::split split = divide(log, m.settings);
+  json settings, row{{"log", fs::path(o.log.data).stem().string()},
+                     {"log_crc", fingerprint(o.log.data).at("crc32")},
                      {"model", v.name},
                      {"kind", v.kind},
                      {"seed", seed},
@@ -200,8 +202,8 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
 /// Rows that are not recorded yet, one after the other; the table of all that are. Returns the number of rows that failed.
 inline index run_compare(const compare_options& o, core::execution how) {
   const std::vector<variant> variants = choose_variants(o.variants, o.models);
-  const data::interactions log = io::read_interactions(o.data);
-  const data::split split = data::leave_one_out(log);
+  if (o.log.data == "-") throw input_error("compare: every model reads the log for itself; name a file");
+  const data::interactions log = o.log.read();
   std::error_code problem;
   for (const char* folder : {"records", "models"}) {
     fs::create_directories(fs::path(o.output) / folder, problem);
@@ -212,17 +214,16 @@ inline index run_compare(const compare_options& o, core::execution how) {
   std::vector<std::pair<std::string, json>> table;
   for (const variant& v : variants)
     for (index seed = 1; seed <= (is_network(v.kind) ? o.seeds : 1); ++seed) {
-      if (!compare_row(o, v, seed, log, split, how)) {
+      if (!compare_row(o, v, seed, log, how)) {
         ++failed;
         continue;
       }
-      const std::string name = fs::path(o.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
+      const std::string name = fs::path(o.log.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
       const json row = json::parse(io::read_file(fs::path(o.output) / "records" / (name + ".json")));
       if (!row.contains(part)) throw input_error(o.output + ": record " + name + " has no " + part + " metrics; name another directory");
       table.emplace_back(v.name + " " + std::to_string(seed), row.at(part));
     }
-  const data::cases& cases = o.validation_only ? split.validation() : split.test();
-  std::cout << part << ", full ranking of " << split.items() << " items, " << cases.size() << " users\n";
+  std::cout << part << ", full ranking of " << log.items.size() << " items, " << log.histories.size() << " users\n";
   print_table(table);
   return failed;
 }

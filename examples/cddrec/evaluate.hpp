@@ -2,6 +2,7 @@
 #pragma once
 
 #include "diagnose.hpp"
+#include "log.hpp"
 
 namespace cddrec::cli {
 
@@ -12,11 +13,14 @@ inline data::interactions in_model_numbers(const data::interactions& log, const 
   std::vector<data::item> history;
   for (index u = 0; u < log.histories.size(); ++u) {
     history.clear();
-    for (const data::item i : log.histories[u]) {
-      if (const auto known = ids.find(log.name(i)))
-        history.push_back(*known);
-      else
+    for (std::size_t i = 0; i < log.histories[u].size(); ++i) {
+      const auto known = ids.find(log.name(log.histories[u][i]));
+      if (!known) {
         ++dropped;
+        continue;
+      }
+      history.push_back(*known);
+      if (!log.times.empty()) mapped.times.push_back(log.times_of(u)[i]);
     }
     mapped.users.add(log.users.name(static_cast<data::item>(u)));
     mapped.histories.push_back(history);
@@ -24,21 +28,21 @@ inline data::interactions in_model_numbers(const data::interactions& log, const 
   return mapped;
 }
 
-inline void run_evaluate(const std::string& directory, const std::string& data, const std::string& which, bool diagnose,
+inline void run_evaluate(const std::string& directory, const log_options& data, const std::string& which, bool diagnose,
                          const model::generation& made, bool as_json, core::execution how) {
   const auto started = std::chrono::steady_clock::now();
   const loaded_model m = load_model(directory);
   index dropped = 0;
-  const data::interactions log = in_model_numbers(io::read_interactions(data), m.ids, dropped);
+  const data::interactions log = in_model_numbers(data.read(), m.ids, dropped);
   if (dropped > 0) std::cerr << "cddrec: " << dropped << " interactions dropped: the model does not know their items\n";
-  const data::split split = data::leave_one_out(log);
-  if (split.not_evaluated() > 0) std::cerr << "cddrec: " << split.not_evaluated() << " users have fewer than 4 items: not evaluated\n";
+  const data::split split = divide(log, m.settings);
+  tell_left_out(split, m.settings);
   const auto metrics = with_scorer(m, how, made, [&](const auto& scorer) {
     return eval::measure(eval::rank(scorer, which == "valid" ? split.validation() : split.test(), how));
   });
   if (metrics.target_in_history > 0)
     std::cerr << "cddrec: " << metrics.target_in_history << " targets stand in their own history: counted as misses\n";
-  const auto best = read_optimum(data, which);
+  const auto best = read_optimum(data.data, which);
   const json figures = diagnose ? diagnostics(m, which == "valid" ? split.validation() : split.test(), how) : json();
   if (!as_json) {
     std::vector<std::pair<std::string, json>> table{{m.kind, to_json(metrics)}};

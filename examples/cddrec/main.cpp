@@ -1,10 +1,11 @@
-// The cddrec command: generate, train, evaluate, recommend.
+// The cddrec command: generate, prepare, train, compare, evaluate, recommend.
 // Results go to standard output, progress and remarks to standard error; 0 done, 1 runtime error, 2 wrong usage or bad input.
 #include <CLI/CLI.hpp>
 
 #include "cddrec/cddrec.hpp"
 #include "compare.hpp"
 #include "generate.hpp"
+#include "prepare.hpp"
 #include "recommend.hpp"
 #include "train.hpp"
 
@@ -27,7 +28,8 @@ int run(int argc, char** argv) {
 
   CLI::App* generate = app.add_subcommand("generate", "Write a synthetic log whose best possible metrics are known");
   data::synthetic_settings synthetic;
-  std::string output, data_file, model_directory, preset_name, config, which = "test", history, input;
+  log_options evaluated;
+  std::string output, model_directory, preset_name, config, which = "test", history, input;
   std::uint64_t generate_seed = 42;
   std::vector<std::string> assignments;
   std::optional<std::string> seed, epochs;
@@ -40,8 +42,30 @@ int run(int argc, char** argv) {
   generate->add_option("--seed", generate_seed, "Seed");
   add_threads(generate);
 
-  CLI::App* train = app.add_subcommand("train", "Train a model on a log: one line a user, `user item item …`, oldest first");
-  train->add_option("--data", o.data, "The log")->required();
+  const auto add_log = [&](CLI::App* to, log_options& log) {
+    to->add_option("--data", log.data, "The log, gzip'd or not; - for standard input")->required();
+    to->add_option("--format", log.how.format,
+                   "sequences: a line a user, `user item item …`, oldest first; csv, tsv or inter: a table with a header. "
+                   "Without it, what the file's name says")
+        ->check(CLI::IsMember(std::vector<std::string>(std::begin(io::log_formats), std::end(io::log_formats))));
+    to->add_option("--user-column", log.how.columns.user, "Column of a table; without it, one with a usual name");
+    to->add_option("--item-column", log.how.columns.item, "The same for the items");
+    to->add_option("--time-column", log.how.columns.time, "The same for the times; a table without one is in the order of its rows");
+  };
+
+  CLI::App* prepare = app.add_subcommand("prepare", "Say what is in a log; filter it, and write it in another format");
+  prepare_options p;
+  bool drop_repeats = false;
+  index core_size = 1;
+  add_log(prepare, p.log);
+  prepare->add_option("--output", p.output, "File to write; its name says the format: .csv, .tsv, .inter, else sequences");
+  prepare->add_flag("--drop-repeats", drop_repeats, "Of a user's interactions with one item, keep the first");
+  prepare->add_option("--core", core_size, "Keep users and items with so many interactions or more among what is kept (k-core)")
+      ->check(positive);
+  prepare->add_flag("--json", p.as_json, "One JSON object");
+
+  CLI::App* train = app.add_subcommand("train", "Train a model on a log");
+  add_log(train, o.log);
   train->add_option("--output", o.output, "Directory for the model")->required();
   train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember(kinds()));
   train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own");
@@ -55,20 +79,20 @@ int run(int argc, char** argv) {
 
   CLI::App* compare = app.add_subcommand("compare", "Train several models on a log and record what each reaches");
   compare_options c;
-  compare->add_option("--data", c.data, "The log")->required();
+  add_log(compare, c.log);
   compare->add_option("--models", c.models, "Kinds of model, or names from --variants; without it, all of those")->delimiter(',');
   compare->add_option("--variants", c.variants, "File of models, a line each: `name kind [preset=NAME] key=value …`");
   compare->add_option("--seeds", c.seeds, "Seeds 1 … N of every network")->check(positive);
   compare->add_option("--output", c.output, "Directory for records and models; what is recorded there is not done again")->required();
   compare->add_option("--minutes", c.minutes, "Stop a model's training after the epoch that passes this")->check(positive);
-  compare->add_option("--set", c.assignments, "key=value for all networks, may be repeated");
+  compare->add_option("--set", c.assignments, "key=value for all models that it concerns, may be repeated");
   auto* generations = compare->add_flag("--generations", c.generations, "Test cddrec models by all ways of generation");
   compare->add_flag("--validation-only", c.validation_only, "Measure on validation alone: for a search of settings")->excludes(generations);
   add_threads(compare);
 
   CLI::App* evaluate = app.add_subcommand("evaluate", "Metrics of a model on a log's held-out items, full ranking");
   evaluate->add_option("--model", model_directory, "Directory of the model")->required();
-  evaluate->add_option("--data", data_file, "The log")->required();
+  add_log(evaluate, evaluated);
   evaluate->add_option("--split", which, "valid or test")->check(CLI::IsMember({"valid", "test"}));
   generation_options made;
   const auto add_generation = [&](CLI::App* to) {
@@ -103,6 +127,10 @@ int run(int argc, char** argv) {
   }
   const core::execution how{threads};
   if (*generate) run_generate(synthetic, output, generate_seed, how);
+  if (*prepare) {
+    p.kept = {.repeats = !drop_repeats, .user_items = core_size, .item_users = core_size};
+    run_prepare(p);
+  }
   if (*train) {
     run_settings s = gather_settings(o.model, preset_name, config, assignments);
     if (seed) set(s, "seed", *seed);
@@ -111,7 +139,7 @@ int run(int argc, char** argv) {
     run_train(o, s, how);
   }
   if (*compare && run_compare(c, how) > 0) return 1;
-  if (*evaluate) run_evaluate(model_directory, data_file, which, diagnose, made, as_json, how);
+  if (*evaluate) run_evaluate(model_directory, evaluated, which, diagnose, made, as_json, how);
   if (*recommend) {
     if (!*by_history && !*by_input) throw input_error("recommend: give a history with --history, or a file of them with --input");
     run_recommend(model_directory, history, input, top, made, diverse, as_json, how);

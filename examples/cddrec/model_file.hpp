@@ -69,14 +69,14 @@ inline void put_indices(io::tensor_file& file, const std::string& name, const au
   file.add<std::int64_t>(name, {static_cast<index>(wide.size())}, wide);
 }
 
-inline void save_popularity(const fs::path& directory, const baseline::popularity& model, const data::id_map& ids) {
-  io::tensor_file file = describe("popularity", {}, ids);
+inline void save_popularity(const fs::path& directory, const baseline::popularity& model, const run_settings& s, const data::id_map& ids) {
+  io::tensor_file file = describe("popularity", s, ids);
   put_indices(file, "counts", model.counts());
   file.save(model_path(directory));
 }
 
-inline void save_markov(const fs::path& directory, const baseline::markov& model, const data::id_map& ids) {
-  io::tensor_file file = describe("markov", {}, ids);
+inline void save_markov(const fs::path& directory, const baseline::markov& model, const run_settings& s, const data::id_map& ids) {
+  io::tensor_file file = describe("markov", s, ids);
   put_indices(file, "counts", model.item_counts().counts());
   put_indices(file, "transitions.offsets", model.transition_counts().offsets);
   put_indices(file, "transitions.successors", model.transition_counts().items);
@@ -108,8 +108,8 @@ inline loaded_model load_model(const fs::path& directory) {
     const auto values = file.values<std::int64_t>(name);
     return std::vector<index>(values.begin(), values.end());
   };
+  m.settings = read_settings(file);
   if (is_network(m.kind)) {
-    m.settings = read_settings(file);
     const auto read = [&](auto net) {
       io::get_weights(file, net, where);
       m.model = std::move(net);
@@ -131,7 +131,6 @@ inline loaded_model load_model(const fs::path& directory) {
       table.values = indices("transitions.counts");
       m.model.emplace<baseline::markov>(std::move(counts), std::move(table));
     } else {
-      m.settings = read_settings(file);
       baseline::sparse_rows<double> table;
       rows(table, "neighbours", ".items");
       const auto similarities = file.values<double>("neighbours.similarities");

@@ -42,6 +42,9 @@ struct run_settings {
   index sampled_steps = 1, batch_users = 128, epochs = 200, patience = 20, seed = 42;
   double learning_rate = 1e-3, ema_decay = 0;
   std::string optimizer = "adam";
+  // Division of the log into what is trained on, what validates and what tests
+  std::string division = "leave_one_out";
+  double validation_share = 0.1, test_share = 0.1;
   // gan
   index gan_pretraining = 1000, discriminator_layers = 1;
   double gan_reward_weight = 1, gan_objective_weight = 1, gan_temperature = 0.1;
@@ -155,6 +158,9 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"gan_objective_weight", real("gan_objective_weight", &r::gan_objective_weight, 0, huge, "0 to 1e6")},
       {"gan_temperature", real("gan_temperature", &r::gan_temperature, 0.01, huge, "0.01 or more")},
       {"discriminator_layers", whole("discriminator_layers", &r::discriminator_layers, 1, "1 to 1000", 1000)},
+      {"division", choice("division", &r::division, {"leave_one_out", "time"})},
+      {"validation_share", real("validation_share", &r::validation_share, tiny, below_one, "in (0, 1)")},
+      {"test_share", real("test_share", &r::test_share, tiny, below_one, "in (0, 1)")},
       {"neighbours", whole("neighbours", &r::neighbours, 1, "1 to 1000000000")},
       {"shrinkage", real("shrinkage", &r::shrinkage, 0, huge, "0 to 1e6")},
       {"decay", real("decay", &r::decay, tiny, 1, "in (0, 1]")},
@@ -199,8 +205,9 @@ inline void check_kind(const std::string& kind) {
   throw input_error("unknown model '" + kind + "'; the models are: " + list);
 }
 
-/// Whether a model of this kind looks at a key; those of item_knn concern it alone, as do those of gan.
+/// Whether a model of this kind looks at a key; those of item_knn concern it alone, as do those of gan. The division concerns all.
 inline bool concerns(const std::string& kind, const std::string& key) {
+  if (key == "division" || key == "validation_share" || key == "test_share") return true;
   const bool neighbours = key == "neighbours" || key == "shrinkage" || key == "decay";
   const bool adversarial = key.starts_with("gan_") || key == "discriminator_layers";
   return kind == "item_knn" ? neighbours : is_network(kind) && !neighbours && (kind == "gan" || !adversarial);

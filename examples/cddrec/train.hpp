@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "log.hpp"
 #include "model_file.hpp"
 #include "report.hpp"
 
@@ -71,7 +72,8 @@ class training_display {
 };
 
 struct train_options {
-  std::string data, output, model = "cddrec";
+  log_options log;
+  std::string output, model = "cddrec";
   double minutes = 0;
   bool resume = false;
 };
@@ -82,11 +84,9 @@ inline json test_metrics(const Scorer& s, const data::split& split, core::execut
 }
 
 inline void run_train(const train_options& o, const run_settings& s, core::execution how) {
-  const data::interactions log = io::read_interactions(o.data);
-  const data::split split = data::leave_one_out(log);
-  if (split.not_evaluated() > 0)
-    std::cerr << "cddrec: " << split.not_evaluated() << " users have fewer than 4 items: not evaluated, "
-              << split.not_evaluated() - split.unusable() << " of them trained on\n";
+  const data::interactions log = o.log.read();
+  const data::split split = divide(log, s);
+  tell_left_out(split, s);
   const bool goes_on = o.resume && is_network(o.model) && fs::exists(training_path(o.output));
   if (fs::exists(model_path(o.output)) && !goes_on)
     throw input_error(o.output + ": already holds a model; name another directory" +
@@ -102,8 +102,8 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   table.emplace_back("markov", test_metrics(markov, split, how));
   const baseline::item_knn item_knn(split, knn_settings(s), how);
   table.emplace_back("item_knn", test_metrics(item_knn, split, how));
-  if (o.model == "popularity") save_popularity(o.output, popularity, log.items);
-  if (o.model == "markov") save_markov(o.output, markov, log.items);
+  if (o.model == "popularity") save_popularity(o.output, popularity, s, log.items);
+  if (o.model == "markov") save_markov(o.output, markov, s, log.items);
   if (o.model == "item_knn") save_item_knn(o.output, item_knn, s, log.items);
   const auto fit = [&](auto net) {
     train::fit_state<float> state;
@@ -127,7 +127,7 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
     fit(make_gan(o.model, s, split.items()));
   else if (is_network(o.model))
     fit(make_network(o.model, s, split.items()));
-  if (const auto best = read_optimum(o.data, "test")) table.emplace_back("best possible", *best);
+  if (const auto best = read_optimum(o.log.data, "test")) table.emplace_back("best possible", *best);
   std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";
   print_table(table);
 }

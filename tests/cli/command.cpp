@@ -33,7 +33,7 @@ struct workshop {
   }
   ~workshop() { fs::remove_all(root); }
   outcome run(const std::string& arguments) const {
-    const std::string command = "cd " + root.string() + " && " CDDREC_BINARY_DIR "/bin/cddrec " + arguments + " >out 2>err </dev/null";
+    const std::string command = "cd " + root.string() + " && </dev/null " CDDREC_BINARY_DIR "/bin/cddrec " + arguments + " >out 2>err";
     const int status = std::system(command.c_str());
     return {WEXITSTATUS(status), slurp(root / "out"), slurp(root / "err")};
   }
@@ -324,6 +324,49 @@ TEST_CASE("compare records each model and seed once, and goes on where it stoppe
   refused("compare --data log.txt --variants wrong.txt --output s2", "unknown model 'moon'");
   refused("compare --data log.txt --models moon --output s2", "unknown model 'moon'");
   refused("compare --data log.txt --output s2", "--models");
+}
+
+TEST_CASE("a log is prepared: read in any format, summarised, filtered, written") {
+  shop().write("raw.csv",
+               "userId,movieId,rating,timestamp\n1,b,5,30\n1,a,4,20\n2,a,3,5\n2,b,3,7\n2,a,3,9\n3,c,1,1\n1,\"The Hobbit\",5,40\n");
+  const outcome told = shop().run("prepare --data raw.csv --drop-repeats --core 2 --output core.inter");
+  CHECK(told.status == 0);
+  CHECK_THAT(told.out, ContainsSubstring("users                    2   1 dropped\n"));
+  CHECK_THAT(told.out, ContainsSubstring("interactions             4   3 dropped: 1 repeats, 2 of rare users or items\n"));
+  CHECK(slurp(shop().root / "core.inter") == "user_id:token\titem_id:token\ttimestamp:float\n1\ta\t20\n1\tb\t30\n2\ta\t5\n2\tb\t7\n");
+  const outcome json = shop().run("prepare --json --format csv --data - <raw.csv");
+  CHECK(json.status == 0);
+  CHECK(json.out ==
+        "{\"users\":3,\"items\":4,\"interactions\":7,\"density\":0.5833333333333334,\"shortest\":1,\"median\":3.0,\"mean\":"
+        "2.3333333333333335,\"longest\":3,\"times\":true,\"dropped\":{\"repeats\":0,\"rare\":0,\"users\":0,\"items\":0}}\n");
+  refused("prepare --data raw.csv --output core.inter", "core.inter: is there already");
+  refused("prepare --data raw.csv --output blanks.txt", "has blanks or control characters");
+  refused("prepare --data raw.csv --core 9", "nothing is left of 7 interactions");
+  refused("prepare --data raw.csv --item-column title", "there is no column 'title'");
+  refused("prepare --data raw.csv --format xml", "--format");
+}
+
+TEST_CASE("a log can be divided by time; the model keeps to it") {
+  std::string table = "user,item,time\n";
+  for (int u = 0; u < 30; ++u)
+    for (int k = 0; k < 6; ++k)
+      table += "u" + std::to_string(u) + ",i" + std::to_string((u + 3 * k) % 11) + "," + std::to_string(u + 10 * k) + "\n";
+  shop().write("timed.csv", table);
+  for (const std::string kind : {"cddrec", "markov"}) {
+    const std::string size = kind == "cddrec" ? " --epochs 1 --set width=8 --set heads=2" : "";
+    const outcome trained =
+        shop().run("train --data timed.csv --output timed_" + kind + " --model " + kind + " --set division=time" + size);
+    CHECK(trained.status == 0);
+    CHECK_THAT(trained.err, ContainsSubstring("users have no item before or none in the test's time: not tested"));
+    const outcome e = shop().run("evaluate --data timed.csv --model timed_" + kind);
+    CHECK(e.status == 0);
+    // The same table: train's last line is the model's.
+    CHECK(trained.out.find(kind) != trained.out.npos);
+    CHECK(trained.out.find(e.out.substr(e.out.find(kind))) != trained.out.npos);
+  }
+  refused("train --data log.txt --output untimed --set division=time", "the log has no times");
+  const outcome compared = shop().run("compare --data timed.csv --output timed_all --models markov,item_knn --set division=time");
+  CHECK(compared.status == 0);
 }
 
 }  // namespace cddrec::test

@@ -13,15 +13,6 @@ history named(const data::interactions& log, index user) {
   for (const data::item i : log.histories[user]) names.push_back(log.name(i));
   return names;
 }
-
-bool valid_utf8(const std::string& text) {
-  try {
-    io::split_tokens(text, "here");
-    return true;
-  } catch (const input_error&) {
-    return false;
-  }
-}
 }  // namespace
 
 TEST_CASE("a log is read as opaque tokens in the order of the file") {
@@ -98,38 +89,6 @@ TEST_CASE("a log that is not there is refused by name") {
   CHECK_THROWS_WITH(io::read_interactions(directory / ""), ContainsSubstring(": is a directory; name a file"));
 }
 
-TEST_CASE("UTF-8 is exactly what RFC 3629 says") {
-  // Every code point in its one right form.
-  const auto encode = [](unsigned c) {
-    const auto byte = [](unsigned b) { return static_cast<char>(static_cast<unsigned char>(b)); };
-    if (c < 0x80) return std::string{byte(c)};
-    if (c < 0x800) return std::string{byte(0xC0 | c >> 6), byte(0x80 | (c & 63))};
-    if (c < 0x10000) return std::string{byte(0xE0 | c >> 12), byte(0x80 | (c >> 6 & 63)), byte(0x80 | (c & 63))};
-    return std::string{byte(0xF0 | c >> 18), byte(0x80 | (c >> 12 & 63)), byte(0x80 | (c >> 6 & 63)), byte(0x80 | (c & 63))};
-  };
-  unsigned wrong = 0;
-  for (unsigned c = 0; c < 0x140000; ++c) {
-    const bool control = c < 0x20 ? c != '\t' : c >= 0x7F && c < 0xA0;
-    const bool surrogate = c >= 0xD800 && c < 0xE000;
-    wrong += valid_utf8(encode(c)) != (!control && !surrogate && c <= 0x10FFFF);
-  }
-  CHECK(wrong == 0);
-  for (const char* bytes :
-       {"\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC3", "\xC3(", "\xE0\x9F\xBF", "\xE2\x82", "\xE2\x28\xA1", "\xE2\x82(", "\xED\xA0\x80",
-        "\xF0\x8F\xBF\xBF", "\xF0\x9F\x98", "\xF0\x9F\x98(", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFE"})
-    CHECK_FALSE(valid_utf8(bytes));
-}
-
-TEST_CASE("a line of history is cut into tokens") {
-  using tokens = std::vector<std::string_view>;
-  CHECK(io::split_tokens(" 3\t-3  café ", "x") == tokens{"3", "-3", "café"});
-  CHECK(io::split_tokens("a", "x") == tokens{"a"});
-  CHECK(io::split_tokens(" \t", "x").empty());
-  CHECK(io::split_tokens("", "x").empty());
-  CHECK(message_of<input_error>([] { io::split_tokens("1 \xE9", "--history"); }) ==
-        "--history: byte 3 of the line (0xE9) is not UTF-8; save the text as UTF-8");
-}
-
 TEST_CASE("a log is written as it is read") {
   const scratch directory;
   for (const std::string text : {"0 café -3 0 café\n-3 0 日本\n",
@@ -155,6 +114,59 @@ TEST_CASE("a log that could not be read back is not written") {
     CHECK_THROWS_WITH(io::write_interactions(directory / "log", other), ContainsSubstring("log: the name of item 0 (from 0) is"));
   }
   CHECK(directory.names().empty());
+}
+
+TEST_CASE("the name of a file says its format, unless another is given") {
+  for (const auto& [name, format] : {std::pair{"a", "sequences"},
+                                     {"a.txt", "sequences"},
+                                     {"a.txt.gz", "sequences"},
+                                     {"a.inter", "inter"},
+                                     {"a.inter.gz", "inter"},
+                                     {"a.b.csv", "csv"},
+                                     {"d.csv/a", "sequences"},
+                                     {"a.tsv", "tsv"},
+                                     {"-", "sequences"}})
+    CHECK(io::format_of(name) == format);
+  const scratch directory;
+  const auto path = directory.write("log.csv", "user item\nitem time\n");
+  CHECK_THROWS_WITH(io::read_interactions(path), ContainsSubstring("no column has a usual name for the user"));
+  CHECK(io::read_interactions(path, {.format = "sequences"}).histories.size() == 2);
+  CHECK_THROWS_WITH(io::read_interactions(path, {.format = "sequences", .columns = {.user = "u"}}), ContainsSubstring("have no columns"));
+  CHECK_THROWS_WITH(io::read_interactions(path, {.format = "xml"}), ContainsSubstring("unknown format 'xml'"));
+}
+
+TEST_CASE("a log goes through every format; tables keep its times, and names that lines cannot hold") {
+  const scratch directory;
+  const auto log = io::read_interactions(directory.write("log.csv", "user_id,item_id,timestamp\nb,x,2\nb,y,1.5\na,y,-3e300\n"));
+  REQUIRE(named(log, 0) == history{"y", "x"});
+  for (const std::string name : {"copy.csv", "copy.tsv", "copy.inter"}) {
+    io::write_interactions(directory / name, log);
+    const auto copy = io::read_interactions(directory / name);
+    CHECK(copy.users.name(0) == "b");
+    CHECK(named(copy, 0) == named(log, 0));
+    CHECK(named(copy, 1) == named(log, 1));
+    CHECK(copy.times == log.times);
+  }
+  CHECK(directory.read("copy.inter") == "user_id:token\titem_id:token\ttimestamp:float\nb\ty\t1.5\nb\tx\t2\na\ty\t-3e+300\n");
+  io::write_interactions(directory / "copy.txt", log);
+  CHECK(directory.read("copy.txt") == "b y x\na y\n");
+
+  data::interactions odd;
+  odd.users.add("a \"b\", c;d");
+  odd.histories.push_back(std::vector<data::item>{odd.items.add("The Hobbit"), odd.items.add("\"")});
+  io::write_interactions(directory / "odd.csv", odd);
+  CHECK(directory.read("odd.csv") == "user_id,item_id\n\"a \"\"b\"\", c;d\",The Hobbit\n\"a \"\"b\"\", c;d\",\"\"\"\"\n");
+  CHECK(named(io::read_interactions(directory / "odd.csv"), 0) == history{"The Hobbit", "\""});
+  io::write_interactions(directory / "odd.tsv", odd);
+  CHECK(io::read_interactions(directory / "odd.tsv").users.name(0) == odd.users.name(0));
+  CHECK_THROWS_WITH(io::write_interactions(directory / "odd.txt", odd), ContainsSubstring("has blanks"));
+  CHECK_THROWS_WITH(io::write_interactions(directory / "a.csv.gz", odd), ContainsSubstring("leave .gz away"));
+}
+
+TEST_CASE("a CSV whose header has no comma is parted by semicolons") {
+  const scratch directory;
+  const auto log = io::read_interactions(directory.write("log.csv", "user;item\r\na;\"x;y\"\r\n"));
+  CHECK(named(log, 0) == history{"x;y"});
 }
 
 }  // namespace cddrec::test

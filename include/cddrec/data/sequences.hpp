@@ -37,7 +37,15 @@ struct sequences {
 struct interactions {
   sequences histories;
   id_map items;
-  id_map users;  // users.name(u) is the user of histories[u]
+  id_map users;               // users.name(u) is the user of histories[u]
+  std::vector<double> times;  // of histories.items, never falling within a user; empty if the log has none
+
+  /// The times of one user's items; nothing if the log has none.
+  std::span<const double> times_of(index user) const {
+    if (times.empty()) return {};
+    const std::size_t begin = static_cast<std::size_t>(histories.offsets[static_cast<std::size_t>(user)]);
+    return std::span<const double>(times).subspan(begin, histories[user].size());
+  }
 
   const std::string& name(item i) const { return items.name(i); }
 };

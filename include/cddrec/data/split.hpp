@@ -1,104 +1,168 @@
-// Leave-one-out: a user's last item is for the test, the one before it for validation, the rest for training.
+// What is trained on, what validates and what tests: of every user the last items, or of the whole log the last days.
 // The sequences are kept once; training sequences, histories and targets are views that end at different places.
 #pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "cddrec/data/sequences.hpp"
 
 namespace cddrec::data {
 
+namespace detail {
+
+/// The first items of a user, and so the item behind them.
+struct prefix {
+  std::int32_t user, length;
+};
+
+}  // namespace detail
+
 /// The users to be ranked, each with a history and the item that followed it. A light view into a split.
 class cases {
  public:
-  cases(const sequences& log, std::span<const index> users, std::size_t held_out) : log_(&log), users_(users), held_out_(held_out) {}
+  cases(const sequences& log, std::span<const detail::prefix> histories) : log_(&log), histories_(histories) {}
 
-  index size() const { return static_cast<index>(users_.size()); }
+  index size() const { return static_cast<index>(histories_.size()); }
 
   /// Everything before the target, oldest first.
-  std::span<const item> history(index i) const {
-    const auto all = sequence(i);
-    return all.first(all.size() - held_out_);
-  }
+  std::span<const item> history(index i) const { return (*log_)[at(i).user].first(static_cast<std::size_t>(at(i).length)); }
 
   /// The item to be predicted.
-  item target(index i) const {
-    const auto all = sequence(i);
-    return all[all.size() - held_out_];
-  }
+  item target(index i) const { return (*log_)[at(i).user][static_cast<std::size_t>(at(i).length)]; }
 
  private:
-  std::span<const item> sequence(index i) const {
+  const detail::prefix& at(index i) const {
     CDDREC_ASSERT(i >= 0 && i < size());
-    return (*log_)[users_[static_cast<std::size_t>(i)]];
+    return histories_[static_cast<std::size_t>(i)];
   }
 
   const sequences* log_;
-  std::span<const index> users_;
-  std::size_t held_out_;  // items at the end that the history must not show: 2 in validation, 1 in the test
+  std::span<const detail::prefix> histories_;
 };
 
-/// A log divided by leave-one-out. Of a user's items v_1 … v_n
-///   training    v_1 … v_{n-2}, a sequence whose every item but the first is a target in turn,
-///   validation  v_1 … v_{n-2} → v_{n-1},
-///   test        v_1 … v_{n-1} → v_n.
-/// A user of 2 or 3 items is trained on whole and not evaluated; one of fewer is of no use. All are counted.
+/// A log divided by leave_one_out or by_time.
 class split {
  public:
   /// Items of the whole log, whether or not anyone is trained on them.
   index items() const { return items_; }
   /// Users of the whole log.
-  index users() const { return users_; }
+  index users() const { return log_.size(); }
 
   /// Users with something to train on.
-  index training_users() const { return log_.size(); }
-  /// Training sequence i < training_users(): two items or more, oldest first.
+  index training_users() const { return static_cast<index>(training_.size()); }
+  /// Training sequence i < training_users(): two items or more, oldest first; every item but the first is a target in turn.
   std::span<const item> training(index i) const {
-    const auto all = log_[i];
-    return all.size() < evaluated_length ? all : all.first(all.size() - 2);
+    CDDREC_ASSERT(i >= 0 && i < training_users());
+    const detail::prefix& p = training_[static_cast<std::size_t>(i)];
+    return log_[p.user].first(static_cast<std::size_t>(p.length));
   }
 
-  /// The same users in the same order in both; valid as long as the split stays where it is.
-  cases validation() const& { return {log_, evaluated_, 2}; }
-  cases test() const& { return {log_, evaluated_, 1}; }
+  /// Valid as long as the split stays where it is.
+  cases validation() const& { return {log_, validation_}; }
+  cases test() const& { return {log_, test_}; }
   cases validation() const&& = delete;
   cases test() const&& = delete;
 
-  /// Users with fewer than 4 items.
-  index not_evaluated() const { return users_ - static_cast<index>(evaluated_.size()); }
-  /// Users with fewer than 2 items.
-  index unusable() const { return users_ - log_.size(); }
+  /// Users that are not tested.
+  index not_tested() const { return users() - static_cast<index>(test_.size()); }
+  /// Those of them that are not trained on either.
+  index unusable() const { return unusable_; }
 
  private:
   friend split leave_one_out(const interactions& log);
-  split() = default;
+  friend split by_time(const interactions& log, double validation_share, double test_share);
+  split(const interactions& log, const char* who) : log_(log.histories), items_(log.items.size()) {
+    for (const item i : log_.items)
+      if (i < 0 || i >= items_)
+        throw input_error(std::string(who) + ": item number " + std::to_string(i) + " is not one of the log's " + std::to_string(items_) +
+                          " items; number the histories with interactions::items");
+  }
 
-  // Below this length nothing would be left to train on: a pair for training, one target each for validation and test.
-  static constexpr std::size_t evaluated_length = 4;
+  void add(index user, std::size_t training, std::size_t validation, std::size_t test) {
+    const auto prefix = [&](std::size_t length) {
+      return detail::prefix{static_cast<std::int32_t>(user), static_cast<std::int32_t>(length)};
+    };
+    if (training > 1) training_.push_back(prefix(training));
+    if (validation > 0) validation_.push_back(prefix(validation));
+    if (test > 0) test_.push_back(prefix(test));
+    if (training < 2 && test == 0) ++unusable_;
+  }
 
-  sequences log_;                 // of the users with two items or more
-  std::vector<index> evaluated_;  // those with four or more: indices into log_
-  index items_ = 0;
-  index users_ = 0;
+  sequences log_;
+  std::vector<detail::prefix> training_, validation_, test_;
+  index items_ = 0, unusable_ = 0;
 };
 
-/// Divides a log. Throws input_error when nobody has 4 items, or an item's number is not one of the log's items.
+/// Divides a log by its users' last items. Of a user's v_1 … v_n
+///   training    v_1 … v_{n-2},
+///   validation  v_1 … v_{n-2} → v_{n-1},
+///   test        v_1 … v_{n-1} → v_n.
+/// A user of 2 or 3 items is trained on whole and not evaluated; one of fewer is of no use. Validation and test have the same users in the
+/// same order. It leaks: what others did after a user's last item is trained on.
+/// Throws input_error when nobody has 4 items, or an item's number is not one of the log's items.
 inline split leave_one_out(const interactions& log) {
-  split result;
-  result.items_ = log.items.size();
-  result.users_ = log.histories.size();
-  for (const item i : log.histories.items)
-    if (i < 0 || i >= result.items_)
-      throw input_error("data::leave_one_out: item number " + std::to_string(i) + " is not one of the log's " +
-                        std::to_string(result.items_) + " items; number the histories with interactions::items");
-  for (index u = 0; u < log.histories.size(); ++u) {
-    const auto history = log.histories[u];
-    if (history.size() < 2) continue;
-    if (history.size() >= split::evaluated_length) result.evaluated_.push_back(result.log_.size());
-    result.log_.push_back(history);
+  // Below 4 nothing would be left to train on: a pair for training, a target each for validation and test.
+  constexpr std::size_t evaluated_length = 4;
+  split result(log, "data::leave_one_out");
+  for (index u = 0; u < result.log_.size(); ++u) {
+    const std::size_t n = result.log_[u].size();
+    if (n < evaluated_length)
+      result.add(u, n, 0, 0);
+    else
+      result.add(u, n - 2, n - 2, n - 1);
   }
-  if (result.evaluated_.empty())
-    throw input_error("data::leave_one_out: none of the " + std::to_string(result.users_) +
+  if (result.test_.empty())
+    throw input_error("data::leave_one_out: none of the " + std::to_string(result.users()) +
                       " users has 4 items, the fewest that can be trained on, validated and tested; use a longer log");
   return result;
+}
+
+/// Divides a log at two times, so that the last `test_share` of all interactions are for the test and the `validation_share` before them
+/// for validation; interactions of one time stay together, in the later part. Of a user
+///   training    what was done before the first time,
+///   validation  that → the next item, if it came before the second time,
+///   test        what was done before the second time → the next item.
+/// Nothing that is trained on is later than what is predicted. Targets that nobody had in training cannot be predicted: see cold_targets.
+/// Throws input_error for a log without times, shares that are not above 0 and together below 1, and when a part would be empty.
+inline split by_time(const interactions& log, double validation_share = 0.1, double test_share = 0.1) {
+  if (log.times.empty()) throw input_error("data::by_time: the log has no times; read one that has, or divide it by leave_one_out");
+  if (!(validation_share > 0 && test_share > 0 && validation_share + test_share < 1))
+    throw input_error("data::by_time: the shares are " + std::to_string(validation_share) + " and " + std::to_string(test_share) +
+                      "; give two above 0 that are together below 1");
+  split result(log, "data::by_time");
+  std::vector<double> sorted = log.times;
+  std::sort(sorted.begin(), sorted.end());
+  const auto last = [&](double share) {  // the time of the first of the last interactions
+    const auto n = static_cast<double>(sorted.size());
+    return sorted[static_cast<std::size_t>(n - std::max(1.0, std::round(n * share)))];
+  };
+  const double first = last(validation_share + test_share), second = last(test_share);
+  for (index u = 0; u < result.log_.size(); ++u) {
+    const auto times = log.times_of(u);
+    const auto before = [&](double time) {
+      return static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), time) - times.begin());
+    };
+    const std::size_t early = before(first), late = before(second);
+    result.add(u, early, early < late ? early : 0, late < times.size() ? late : 0);
+  }
+  for (const auto& [part, name] :
+       {std::pair{&result.training_, "train on"}, {&result.validation_, "validate by"}, {&result.test_, "test by"}})
+    if (part->empty())
+      throw input_error(std::string("data::by_time: there are no users to ") + name + " when the log is divided at times " +
+                        std::to_string(first) + " and " + std::to_string(second) + "; change the shares");
+  return result;
+}
+
+/// How many targets of these cases no training sequence has: nothing can be known of them.
+inline index cold_targets(const split& s, const cases& these) {
+  std::vector<bool> trained(static_cast<std::size_t>(s.items()));
+  for (index i = 0; i < s.training_users(); ++i)
+    for (const item v : s.training(i)) trained[static_cast<std::size_t>(v)] = true;
+  index count = 0;
+  for (index i = 0; i < these.size(); ++i) count += !trained[static_cast<std::size_t>(these.target(i))];
+  return count;
 }
 
 }  // namespace cddrec::data

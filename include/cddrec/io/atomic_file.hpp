@@ -49,31 +49,36 @@ inline bool write_all(int file, std::string_view bytes) {
   return true;
 }
 
-}  // namespace detail
-
-/// Everything in a file, or in whatever else can be read. Throws input_error `FILE: cannot be opened: reason`.
-inline std::string read_file(const std::filesystem::path& path) {
-  const auto refuse = [&](const char* what) { throw input_error(path.string() + ": " + what + ": " + detail::reason()); };
-  const detail::descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open()) refuse("cannot be opened");
+// Everything that can be read from an open file; `name` is for errors.
+inline std::string read_all(int file, const std::string& name) {
+  const auto refuse = [&] { throw input_error(name + ": cannot be read: " + reason()); };
   struct stat status;
-  if (::fstat(file.number(), &status) != 0) refuse("cannot be read");
-  if (S_ISDIR(status.st_mode)) throw input_error(path.string() + ": is a directory; name a file");
+  if (::fstat(file, &status) != 0) refuse();
+  if (S_ISDIR(status.st_mode)) throw input_error(name + ": is a directory; name a file");
 
   // The size is a hint only: a pipe has none. The byte more finds the end of a plain file without growing.
   std::string bytes(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : 0, '\0');
   std::size_t used = 0;
   for (;;) {
     if (used == bytes.size()) bytes.resize(2 * used + 65536);
-    const ssize_t count = ::read(file.number(), bytes.data() + used, bytes.size() - used);
+    const ssize_t count = ::read(file, bytes.data() + used, bytes.size() - used);
     if (count == 0) break;
     if (count > 0)
       used += static_cast<std::size_t>(count);
     else if (errno != EINTR)
-      refuse("cannot be read");
+      refuse();
   }
   bytes.resize(used);
   return bytes;
+}
+
+}  // namespace detail
+
+/// Everything in a file, or in whatever else can be read. Throws input_error `FILE: cannot be opened: reason`.
+inline std::string read_file(const std::filesystem::path& path) {
+  const detail::descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) throw input_error(path.string() + ": cannot be opened: " + detail::reason());
+  return detail::read_all(file.number(), path.string());
 }
 
 /// Makes `parts`, one after the other, the content of a file, all or nothing; a symbolic link is followed.

@@ -1,93 +1,36 @@
-// Interaction logs as text: a line a user, `user item item …` in time order, tokens parted by blanks or tabs.
-// A token is any UTF-8 without control characters, never a number; one pass checks the bytes and cuts the tokens.
+// Interaction logs as text: lines of `user item item …` in time order, or tables with a header; read from any, written as either.
+// Names are opaque UTF-8, never numbers.
 #pragma once
 
-#include <algorithm>
-#include <filesystem>
-#include <limits>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "cddrec/data/sequences.hpp"
-#include "cddrec/io/atomic_file.hpp"
+#include "cddrec/io/table.hpp"
 
 namespace cddrec::io {
 
-using core::index;
+/// How a log is written down: `sequences`, a line a user, `user item item …` in time order, parted by blanks or tabs; `csv`, a table
+/// with a header, parted by commas, or by semicolons where the header has no comma; `tsv` and `inter`, one parted by tabs.
+inline constexpr std::string_view log_formats[] = {"sequences", "csv", "tsv", "inter"};
 
-namespace detail {
-
-inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-
-// Length of the UTF-8 character that `text` begins with, 0 if it is none (RFC 3629: no overlong form, no surrogate,
-// nothing above U+10FFFF).
-inline std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return continues(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const unsigned first = lead == 0xE0 ? 0xA0 : 0x80, last = lead == 0xED ? 0x9F : 0xBF;
-    return byte(1) >= first && byte(1) <= last && continues(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const unsigned first = lead == 0xF0 ? 0x90 : 0x80, last = lead == 0xF4 ? 0x8F : 0xBF;
-    return byte(1) >= first && byte(1) <= last && continues(2) && continues(3) ? 4 : 0;
-  }
-  return 0;
+/// The format that a file's name says, with or without a `.gz` behind it: that of its extension, else sequences.
+inline std::string format_of(std::filesystem::path path) {
+  if (path.extension() == ".gz") path.replace_extension();
+  const std::string name = path.extension().string();
+  for (const std::string_view format : log_formats)
+    if (name == "." + std::string(format)) return std::string(format);
+  return "sequences";
 }
 
-// Replaces `tokens` by those of a line; returns what is wrong with it, nothing if it is fine.
-inline std::string split_line(std::string_view line, std::vector<std::string_view>& tokens) {
-  tokens.clear();
-  const auto refuse = [&](std::size_t i, const char* what) {
-    constexpr char digits[] = "0123456789ABCDEF";
-    const auto byte = static_cast<unsigned char>(line[i]);
-    return "byte " + std::to_string(i + 1) + " of the line (0x" + digits[byte >> 4] + digits[byte & 15] + ") is " + what;
-  };
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i < line.size();) {
-    const auto byte = static_cast<unsigned char>(line[i]);
-    if (byte == ' ' || byte == '\t') {
-      if (i > begin) tokens.push_back(line.substr(begin, i - begin));
-      begin = ++i;
-    } else if (byte > ' ' && byte < 0x7F) {
-      ++i;
-    } else {
-      const std::size_t length = utf8_length(line.substr(i));
-      if (length == 0) return refuse(i, "not UTF-8; save the text as UTF-8");
-      const bool control = length == 1 || (byte == 0xC2 && static_cast<unsigned char>(line[i + 1]) < 0xA0);
-      if (control) return refuse(i, "a control character; remove it");
-      i += length;
-    }
-  }
-  if (line.size() > begin) tokens.push_back(line.substr(begin));
-  return {};
-}
+/// How a log is to be read: its format, if not the one that its name says, and the columns of a table.
+struct reading {
+  std::string format{};
+  io::columns columns{};
+};
 
-}  // namespace detail
-
-/// The tokens of one line of text, parted by blanks and tabs: none if it is blank. They view `line`.
-/// Throws input_error `WHERE: what is wrong` for bytes that are not UTF-8 and for control characters.
-inline std::vector<std::string_view> split_tokens(std::string_view line, const std::string& where) {
-  std::vector<std::string_view> tokens;
-  if (const std::string problem = detail::split_line(line, tokens); !problem.empty()) throw input_error(where + ": " + problem);
-  return tokens;
-}
-
-/// Reads a log. A byte-order mark at the start and carriage returns at the ends of lines are dropped; items may repeat.
-/// Throws input_error `FILE:LINE: what is wrong` for a line without items, a user with two lines and what split_tokens
-/// refuses, `FILE: what is wrong` for a file that cannot be read or is empty.
-inline data::interactions read_interactions(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path);
-  std::string_view rest = bytes;
-  if (rest.starts_with(detail::byte_order_mark)) rest.remove_prefix(detail::byte_order_mark.size());
-  if (rest.empty()) throw input_error(path.string() + ": is empty; give it lines of `user item item …`");
-
+/// Parses lines of `user item item …`; items may repeat. Throws input_error `NAME:LINE: what is wrong` for a line without items, a user
+/// with two lines and what split_tokens refuses.
+inline data::interactions parse_sequences(std::string_view text, const std::string& name) {
+  if (text.empty()) throw input_error(name + ": is empty; give it lines of `user item item …`");
   index line_number = 0;
-  const auto refuse = [&](const std::string& what) { throw input_error(path.string() + ":" + std::to_string(line_number) + ": " + what); };
+  const auto refuse = [&](const std::string& what) { throw input_error(name + ":" + std::to_string(line_number) + ": " + what); };
   const auto number = [&](data::id_map& map, std::string_view token) {
     if (map.size() == std::numeric_limits<data::item>::max() && !map.find(token))
       refuse("the log has more than 2147483647 users or items; use a part of it");
@@ -97,14 +40,9 @@ inline data::interactions read_interactions(const std::filesystem::path& path) {
   data::interactions log;
   std::vector<std::string_view> tokens;
   std::vector<data::item> history;
-  while (!rest.empty()) {
+  while (!text.empty()) {
     ++line_number;
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-
-    if (const std::string problem = detail::split_line(line, tokens); !problem.empty()) refuse(problem);
+    if (const std::string problem = detail::split_line(detail::take_line(text), tokens); !problem.empty()) refuse(problem);
     if (tokens.empty()) refuse("the line is blank; remove it");
     if (tokens.size() == 1) refuse("no items after the user; write `user item item …` or remove the line");
     const data::item user = number(log.users, tokens.front());
@@ -118,31 +56,90 @@ inline data::interactions read_interactions(const std::filesystem::path& path) {
   return log;
 }
 
-/// Writes a log that read_interactions reads back, all or nothing.
-/// Throws input_error for a log without users, a user without items or a name that is no token, error if the file cannot be
-/// written.
-inline void write_interactions(const std::filesystem::path& path, const data::interactions& log) {
-  std::vector<std::string_view> tokens;
-  std::string text;
-  const auto append = [&](const char* kind, const data::id_map& map, data::item number, char after) {
-    const std::string& name = map.name(number);
-    detail::split_line(name, tokens);
-    if (tokens.size() != 1 || tokens.front() != name)
-      throw input_error(path.string() + ": the name of " + kind + " " + std::to_string(number) +
-                        " (from 0) is empty, not UTF-8, or has blanks or control characters; rename it");
-    text += name;
-    text += after;
-  };
-  for (index u = 0; u < log.histories.size(); ++u) {
-    const auto history = log.histories[u];
-    append("user", log.users, static_cast<data::item>(u), ' ');
-    if (history.empty()) throw input_error(path.string() + ": user " + std::to_string(u) + " (from 0) has no items; leave it out");
-    for (std::size_t i = 0; i < history.size(); ++i) append("item", log.items, history[i], i + 1 < history.size() ? ' ' : '\n');
+/// Reads a log from a file, or for "-" from standard input; gzip'd or not. A byte-order mark at the start and carriage returns at the
+/// ends of lines are dropped. Throws input_error `FILE:LINE: what is wrong`, or without a line where the whole file is; see parse_sequences
+/// and parse_table for what is refused.
+inline data::interactions read_interactions(const std::filesystem::path& path, const reading& how = {}) {
+  const std::string format = how.format.empty() ? format_of(path) : how.format;
+  if (std::find(std::begin(log_formats), std::end(log_formats), format) == std::end(log_formats))
+    throw input_error("io::read_interactions: unknown format '" + format + "'; the formats are sequences, csv, tsv and inter");
+  const std::string name = path == "-" ? "standard input" : path.string(), text = read_text(path);
+  if (format == "sequences") {
+    if (!how.columns.user.empty() || !how.columns.item.empty() || !how.columns.time.empty())
+      throw input_error(name + ": is read as lines of `user item item …`, which have no columns; name a table's format: csv, tsv or inter");
+    return parse_sequences(text, name);
   }
-  if (text.empty()) throw input_error(path.string() + ": the log has no users; there is nothing to write");
+  const std::string_view header = std::string_view(text).substr(0, text.find('\n'));
+  const char delimiter = format != "csv" ? '\t' : header.find(',') == header.npos && header.find(';') != header.npos ? ';' : ',';
+  return parse_table(text, name, delimiter, how.columns);
+}
+
+namespace detail {
+
+// A name as a log can hold it, in lines without blanks. Throws input_error.
+inline const std::string& checked_name(const char* kind, const data::id_map& map, data::item number, bool in_lines,
+                                       const std::string& path) {
+  const std::string& name = map.name(number);
+  bool good = !name.empty() && name.front() != ' ' && name.back() != ' ';
+  for (std::size_t i = 0; good && i < name.size();) good = (!in_lines || name[i] != ' ') && take_character(name, i).empty();
+  if (good) return name;
+  throw input_error(path + ": the name of " + kind + " " + std::to_string(number) + " (from 0) is empty, not UTF-8, or has blanks " +
+                    (in_lines ? "" : "around it ") + "or control characters; rename it");
+}
+
+inline std::string written_sequences(const data::interactions& log, const std::string& path) {
+  std::string text;
+  for (index u = 0; u < log.histories.size(); ++u) {
+    text += checked_name("user", log.users, static_cast<data::item>(u), true, path);
+    for (const data::item i : log.histories[u]) text += ' ', text += checked_name("item", log.items, i, true, path);
+    text += '\n';
+  }
   // A first user whose name begins like a byte-order mark needs a real one before it.
-  if (text.starts_with(detail::byte_order_mark)) text.insert(0, detail::byte_order_mark);
-  write_atomically(path, text);
+  if (text.starts_with(byte_order_mark)) text.insert(0, byte_order_mark);
+  return text;
+}
+
+inline std::string written_table(const data::interactions& log, const std::string& path, char delimiter, bool typed) {
+  const bool timed = !log.times.empty();
+  std::string text = std::string("user_id") + (typed ? ":token" : "") + delimiter + "item_id" + (typed ? ":token" : "");
+  if (timed) text += std::string(1, delimiter) + "timestamp" + (typed ? ":float" : "");
+  text += '\n';
+  const auto name = [&](const std::string& token) {
+    const bool quoted = delimiter != '\t' && token.find_first_of(",;\"") != token.npos;
+    if (!quoted) return void(text += token);
+    text += '"';
+    for (const char c : token) text.append(c == '"' ? 2 : 1, c);
+    text += '"';
+  };
+  for (index u = 0; u < log.histories.size(); ++u)
+    for (std::size_t i = 0; i < log.histories[u].size(); ++i) {
+      name(checked_name("user", log.users, static_cast<data::item>(u), false, path));
+      text += delimiter;
+      name(checked_name("item", log.items, log.histories[u][i], false, path));
+      if (timed) {
+        char digits[32];
+        text += delimiter;
+        text.append(digits, std::to_chars(digits, std::end(digits), log.times_of(u)[i]).ptr);
+      }
+      text += '\n';
+    }
+  return text;
+}
+
+}  // namespace detail
+
+/// Writes a log that read_interactions reads back, all or nothing, in the format that the file's name says: as sequences, which have no
+/// times, or as a table. Throws input_error for a log without users, a user without items or a name that the format cannot hold, error
+/// if the file cannot be written.
+inline void write_interactions(const std::filesystem::path& path, const data::interactions& log) {
+  if (path.extension() == ".gz") throw input_error(path.string() + ": logs are written as plain text; leave .gz away");
+  if (log.histories.size() == 0) throw input_error(path.string() + ": the log has no users; there is nothing to write");
+  for (index u = 0; u < log.histories.size(); ++u)
+    if (log.histories[u].empty()) throw input_error(path.string() + ": user " + std::to_string(u) + " (from 0) has no items; leave it out");
+  const std::string format = format_of(path);
+  write_atomically(path, format == "sequences"
+                             ? detail::written_sequences(log, path.string())
+                             : detail::written_table(log, path.string(), format == "csv" ? ',' : '\t', format == "inter"));
 }
 
 }  // namespace cddrec::io

@@ -1,0 +1,43 @@
+// The log of a command: read as its options say, divided as the settings say, with a word on what is not evaluated.
+#pragma once
+
+#include "cddrec/data/split.hpp"
+#include "cddrec/io/interactions.hpp"
+#include "settings.hpp"
+
+namespace cddrec::cli {
+
+struct log_options {
+  std::string data;
+  io::reading how;
+
+  data::interactions read() const { return io::read_interactions(data, how); }
+
+  /// The same as words of a command line, but for the log's name.
+  std::vector<std::string> words() const {
+    std::vector<std::string> all;
+    for (const auto& [option, value] : {std::pair{"--format", &how.format},
+                                        {"--user-column", &how.columns.user},
+                                        {"--item-column", &how.columns.item},
+                                        {"--time-column", &how.columns.time}})
+      if (!value->empty()) all.insert(all.end(), {option, *value});
+    return all;
+  }
+};
+
+inline data::split divide(const data::interactions& log, const run_settings& s) {
+  return s.division == "time" ? data::by_time(log, s.validation_share, s.test_share) : data::leave_one_out(log);
+}
+
+/// Tells whom a division leaves out, and which targets nothing can predict.
+inline void tell_left_out(const data::split& split, const run_settings& s) {
+  const bool by_time = s.division == "time";
+  if (split.not_tested() > 0)
+    std::cerr << "cddrec: " << split.not_tested() << " users have "
+              << (by_time ? "no item before or none in the test's time" : "fewer than 4 items") << ": not "
+              << (by_time ? "tested" : "evaluated") << ", " << split.not_tested() - split.unusable() << " of them trained on\n";
+  if (const index cold = by_time ? data::cold_targets(split, split.test()) : 0; cold > 0)
+    std::cerr << "cddrec: " << cold << " of " << split.test().size() << " targets of the test are items that nobody had in training\n";
+}
+
+}  // namespace cddrec::cli

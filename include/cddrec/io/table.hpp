@@ -1,0 +1,187 @@
+// Tables of interactions with a header, one a row: CSV, TSV and RecBole's .inter files.
+// Three columns count, found by their usual names or by those that are given: the user, the item and, if there is one, the time.
+#pragma once
+
+#include <charconv>
+#include <cmath>
+
+#include "cddrec/data/events.hpp"
+#include "cddrec/io/text.hpp"
+
+namespace cddrec::io {
+
+/// The names of the columns; an empty one is looked for by the usual names.
+struct columns {
+  std::string user{}, item{}, time{};
+};
+
+namespace detail {
+
+/// The rows of a table. Fields are parted by a delimiter; with `quotes` they may stand in double quotes, which then may hold delimiters,
+/// ends of lines and doubled quotes (RFC 4180). Blanks around a field that is not quoted are dropped.
+class table_rows {
+ public:
+  table_rows(std::string_view text, char delimiter, bool quotes, std::string name)
+      : rest_(text), delimiter_(delimiter), quotes_(quotes), name_(std::move(name)) {}
+
+  /// The next row; false at the end.
+  bool next(std::vector<std::string>& fields) {
+    if (rest_.empty()) return false;
+    line_ = next_line_;
+    std::size_t count = 0;
+    const auto field = [&]() -> std::string& {
+      if (count == fields.size()) fields.emplace_back();
+      fields[count].clear();
+      return fields[count++];
+    };
+    for (bool more = true; more;) more = quotes_ && opens_quote() ? take_quoted(field()) : take_plain(field());
+    fields.resize(count);
+    return true;
+  }
+
+  [[noreturn]] void refuse(const std::string& what) const { throw input_error(name_ + ":" + std::to_string(line_) + ": " + what); }
+
+ private:
+  static constexpr std::string_view blanks = " \t";
+
+  bool opens_quote() const {
+    const std::size_t begin = rest_.find_first_not_of(' ');
+    return begin != rest_.npos && rest_[begin] == '"';
+  }
+
+  // Takes the delimiter or the end of the line that stands next; true if another field follows.
+  bool take_end() {
+    if (rest_.empty()) return false;
+    if (rest_.front() == delimiter_) return rest_.remove_prefix(1), true;
+    rest_.remove_prefix(rest_.starts_with("\r\n") ? 2 : 1);
+    ++next_line_;
+    return false;
+  }
+
+  bool take_plain(std::string& field) {
+    std::size_t end = 0;
+    while (end < rest_.size() && rest_[end] != delimiter_ && rest_[end] != '\n') ++end;
+    std::string_view text = rest_.substr(0, end);
+    if (end < rest_.size() && rest_[end] == '\n' && text.ends_with('\r')) text.remove_suffix(1);
+    if (const std::size_t begin = text.find_first_not_of(blanks); begin != text.npos)
+      field = text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+    rest_.remove_prefix(end);
+    return take_end();
+  }
+
+  bool take_quoted(std::string& field) {
+    rest_.remove_prefix(rest_.find('"') + 1);
+    for (;;) {
+      const std::size_t quote = rest_.find('"');
+      if (quote == rest_.npos) refuse("a quotation mark opens a field that nothing closes");
+      next_line_ += std::count(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(quote), '\n');
+      field += rest_.substr(0, quote);
+      rest_.remove_prefix(quote + 1);
+      if (!rest_.starts_with('"')) break;
+      field += '"';
+      rest_.remove_prefix(1);
+    }
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
+    if (!rest_.empty() && rest_.front() != delimiter_ && rest_.front() != '\n' && !rest_.starts_with("\r\n"))
+      refuse("something stands between a closing quotation mark and the end of the field; write a quotation mark in a field twice");
+    return take_end();
+  }
+
+  std::string_view rest_;
+  char delimiter_;
+  bool quotes_;
+  std::string name_;
+  index line_ = 0, next_line_ = 1;
+};
+
+// Whether a column's name is one of the usual ones; capitals, blanks, - and _ do not matter.
+inline bool is_usual(std::string_view name, std::span<const std::string_view> usual) {
+  std::string plain;
+  for (const char c : name)
+    if (c != '_' && c != '-' && c != ' ') plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return std::find(usual.begin(), usual.end(), plain) != usual.end();
+}
+
+inline constexpr std::string_view usual_users[] = {"user", "userid", "uid", "reviewerid", "customerid", "visitorid", "sessionid"};
+inline constexpr std::string_view usual_items[] = {"item",      "itemid",     "iid",     "asin",   "movieid",   "productid",
+                                                   "productno", "businessid", "trackid", "songid", "articleid", "bookid"};
+inline constexpr std::string_view usual_times[] = {"time", "timestamp", "ts", "unixreviewtime", "unixtime", "eventtime"};
+
+// The place of a column, -1 if none has a usual name.
+inline std::ptrdiff_t find_column(const std::vector<std::string>& header, const std::string& given, const char* role,
+                                  std::span<const std::string_view> usual, const table_rows& rows) {
+  const auto all = [&] {
+    std::string list;
+    for (const std::string& name : header) list += (list.empty() ? "'" : ", '") + name + "'";
+    return list;
+  };
+  std::ptrdiff_t found = -1;
+  for (std::size_t c = 0; c < header.size(); ++c) {
+    if (given.empty() ? !is_usual(header[c], usual) : header[c] != given) continue;
+    if (found >= 0)
+      rows.refuse("'" + header[static_cast<std::size_t>(found)] + "' and '" + header[c] + "' may both be the column of the " + role +
+                  "; say which");
+    found = static_cast<std::ptrdiff_t>(c);
+  }
+  if (found < 0 && !given.empty()) rows.refuse("there is no column '" + given + "'; the columns are " + all());
+  if (found < 0 && usual.data() != usual_times)
+    rows.refuse(std::string("no column has a usual name for the ") + role + "; say which it is of " + all());
+  return found;
+}
+
+}  // namespace detail
+
+/// Reads a table with a header. `delimiter` parts the fields; those of a table that is parted by tabs are never quoted. What follows a
+/// colon in a name of such a table is its type, as in RecBole's `item_id:token`. Times are numbers, of any unit; rows are sorted by them,
+/// and those of one time, or all if there is no such column, keep the order of the table. A user's and an item's name may hold blanks.
+/// Throws input_error `NAME:LINE: what is wrong`.
+inline data::interactions parse_table(std::string_view text, const std::string& name, char delimiter, const columns& given = {}) {
+  const bool tabs = delimiter == '\t';
+  detail::table_rows rows(text, delimiter, !tabs, name);
+  std::vector<std::string> header, fields;
+  if (!rows.next(header)) throw input_error(name + ": is empty; give it a header and rows of users, items and times");
+  if (tabs)
+    for (std::string& column : header) {
+      const std::size_t colon = column.find(':');
+      if (colon == column.npos) continue;
+      if (column.ends_with("_seq") && !detail::is_usual(column.substr(0, colon), detail::usual_times))
+        rows.refuse("the column '" + column + "' holds sequences; give a table with one item a row");
+      column.resize(colon);
+    }
+  const std::ptrdiff_t user = detail::find_column(header, given.user, "user", detail::usual_users, rows);
+  const std::ptrdiff_t item = detail::find_column(header, given.item, "item", detail::usual_items, rows);
+  const std::ptrdiff_t time = detail::find_column(header, given.time, "time", detail::usual_times, rows);
+  if (user == item || user == time || item == time) rows.refuse("the columns of user, item and time are not three; name each");
+
+  data::events events;
+  const auto number = [&](data::id_map& map, std::ptrdiff_t column) {
+    const std::string& token = fields[static_cast<std::size_t>(column)];
+    const std::string& called = header[static_cast<std::size_t>(column)];
+    if (token.empty()) rows.refuse("nothing stands in the column '" + called + "'");
+    for (std::size_t i = 0; i < token.size();)
+      if (const std::string problem = detail::take_character(token, i); !problem.empty())
+        rows.refuse("in the column '" + called + "', " + problem);
+    if (map.size() == std::numeric_limits<data::item>::max() && !map.find(token))
+      rows.refuse("the log has more than 2147483647 users or items; use a part of it");
+    return map.add(token);
+  };
+  while (rows.next(fields)) {
+    if (fields.size() != header.size())
+      rows.refuse(fields.size() == 1 && fields[0].empty()
+                      ? "the line is blank; remove it"
+                      : "the row has " + std::to_string(fields.size()) + " fields, the header " + std::to_string(header.size()));
+    events.user.push_back(number(events.users, user));
+    events.what.push_back(number(events.items, item));
+    if (time < 0) continue;
+    const std::string& when = fields[static_cast<std::size_t>(time)];
+    double value = 0;
+    const auto [end, problem] = std::from_chars(when.data(), when.data() + when.size(), value);
+    if (problem != std::errc() || end != when.data() + when.size() || !std::isfinite(value))
+      rows.refuse("the time '" + when + "' is not a finite number; give times as numbers, say seconds since 1970");
+    events.time.push_back(value);
+  }
+  if (events.user.empty()) throw input_error(name + ": has a header but no rows");
+  return data::grouped(std::move(events));
+}
+
+}  // namespace cddrec::io

@@ -1,0 +1,138 @@
+// Text as it comes: from a file or from standard input, gzip'd or not, in lines of tokens.
+// A token is any UTF-8 without blanks and control characters; one pass checks the bytes and cuts the tokens.
+#pragma once
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "cddrec/core/tensor.hpp"
+#include "cddrec/io/atomic_file.hpp"
+
+namespace cddrec::io {
+
+using core::index;
+
+namespace detail {
+
+inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+// Length of the UTF-8 character that `text` begins with, 0 if it is none (RFC 3629: no overlong form, no surrogate,
+// nothing above U+10FFFF).
+inline std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF) return continues(1) ? 2 : 0;
+  if (lead >= 0xE0 && lead <= 0xEF) {
+    const unsigned first = lead == 0xE0 ? 0xA0 : 0x80, last = lead == 0xED ? 0x9F : 0xBF;
+    return byte(1) >= first && byte(1) <= last && continues(2) ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead <= 0xF4) {
+    const unsigned first = lead == 0xF0 ? 0x90 : 0x80, last = lead == 0xF4 ? 0x8F : 0xBF;
+    return byte(1) >= first && byte(1) <= last && continues(2) && continues(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+// Takes the character at `place`, which is moved behind it; returns what is wrong with it, nothing if it is fine.
+inline std::string take_character(std::string_view line, std::size_t& place) {
+  const auto byte = static_cast<unsigned char>(line[place]);
+  if (byte >= ' ' && byte < 0x7F) return ++place, std::string();
+  const auto refuse = [&](const char* what) {
+    constexpr char digits[] = "0123456789ABCDEF";
+    return "byte " + std::to_string(place + 1) + " of the line (0x" + digits[byte >> 4] + digits[byte & 15] + ") is " + what;
+  };
+  const std::size_t length = utf8_length(line.substr(place));
+  if (length == 0) return refuse("not UTF-8; save the text as UTF-8");
+  if (length == 1 || (byte == 0xC2 && static_cast<unsigned char>(line[place + 1]) < 0xA0)) return refuse("a control character; remove it");
+  return place += length, std::string();
+}
+
+// Replaces `tokens` by those of a line; returns what is wrong with it, nothing if it is fine.
+inline std::string split_line(std::string_view line, std::vector<std::string_view>& tokens) {
+  tokens.clear();
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < line.size();) {
+    if (line[i] == ' ' || line[i] == '\t') {
+      if (i > begin) tokens.push_back(line.substr(begin, i - begin));
+      begin = ++i;
+    } else if (std::string problem = take_character(line, i); !problem.empty()) {
+      return problem;
+    }
+  }
+  if (line.size() > begin) tokens.push_back(line.substr(begin));
+  return {};
+}
+
+// The line that `rest` begins with, without its end, which is taken off; a carriage return at its end is dropped.
+inline std::string_view take_line(std::string_view& rest) {
+  const std::size_t end = std::min(rest.find('\n'), rest.size());
+  std::string_view line = rest.substr(0, end);
+  rest.remove_prefix(std::min(end + 1, rest.size()));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+}  // namespace detail
+
+/// The tokens of one line of text, parted by blanks and tabs: none if it is blank. They view `line`.
+/// Throws input_error `WHERE: what is wrong` for bytes that are not UTF-8 and for control characters.
+inline std::vector<std::string_view> split_tokens(std::string_view line, const std::string& where) {
+  std::vector<std::string_view> tokens;
+  if (const std::string problem = detail::split_line(line, tokens); !problem.empty()) throw input_error(where + ": " + problem);
+  return tokens;
+}
+
+/// Whether bytes begin as gzip'd data does (RFC 1952), which no UTF-8 text can.
+inline bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1F\x8B"); }
+
+/// What was gzip'd, of one member or of several. Throws input_error `WHERE: what is wrong` for data that is damaged, that ends too early
+/// or that something else follows.
+inline std::string gunzip(std::string_view bytes, const std::string& where) {
+  struct stream : z_stream {
+    stream() : z_stream{} {
+      constexpr int gzip_with_largest_window = 16 + 15;
+      if (::inflateInit2(this, gzip_with_largest_window) != Z_OK) throw error("io::gunzip: zlib cannot begin; is there memory left?");
+    }
+    stream(const stream&) = delete;
+    stream& operator=(const stream&) = delete;
+    ~stream() { ::inflateEnd(this); }
+  } s;
+  const auto refuse = [&](const std::string& what) { throw input_error(where + ": the gzip'd data " + what + "; fetch the file again"); };
+  constexpr std::size_t piece = std::size_t{1} << 20;  // zlib counts in 32 bits
+  std::string out;
+  for (;;) {
+    const std::size_t offered = std::min(bytes.size(), piece), made = out.size();
+    out.resize(made + piece);
+    s.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(bytes.data()));  // which zlib only reads
+    s.next_out = reinterpret_cast<Bytef*>(out.data() + made);
+    s.avail_in = static_cast<uInt>(offered), s.avail_out = static_cast<uInt>(piece);
+    const int state = ::inflate(&s, Z_NO_FLUSH);
+    out.resize(out.size() - s.avail_out);
+    bytes.remove_prefix(offered - s.avail_in);
+    if (state == Z_STREAM_END) {
+      if (bytes.empty()) return out;
+      if (!is_gzip(bytes)) refuse("is followed by something else");
+      ::inflateReset(&s);
+    } else if (state == Z_BUF_ERROR) {  // there is room for output, so it is input that is lacking
+      refuse("ends too early");
+    } else if (state != Z_OK) {
+      refuse("is damaged" + (s.msg ? " (" + std::string(s.msg) + ")" : ""));
+    }
+  }
+}
+
+/// The text of a file, or for "-" of standard input; what is gzip'd is unpacked, and a byte-order mark is dropped.
+/// Throws as read_file and gunzip.
+inline std::string read_text(const std::filesystem::path& path) {
+  std::string bytes = path == "-" ? detail::read_all(STDIN_FILENO, "standard input") : read_file(path);
+  if (is_gzip(bytes)) bytes = gunzip(bytes, path.string());
+  if (bytes.starts_with(detail::byte_order_mark)) bytes.erase(0, detail::byte_order_mark.size());
+  return bytes;
+}
+
+}  // namespace cddrec::io

@@ -1,0 +1,36 @@
+#include "cddrec/data/events.hpp"
+
+#include <random>
+
+#include "test.hpp"
+
+namespace cddrec::test {
+
+TEST_CASE("events become histories in the order of time, as a stable sort of each user's rows says") {
+  std::minstd_rand draw(3);
+  data::events e;
+  std::vector<std::vector<std::pair<double, data::item>>> expected(7);
+  for (int u = 0; u < 7; ++u) e.users.add("u" + std::to_string(u));
+  for (data::item row = 0; row < 200; ++row) {
+    e.items.add("i" + std::to_string(row));
+    const auto user = static_cast<data::item>(draw() % 7);
+    const double time = static_cast<double>(draw() % 9) - 4.5;
+    e.user.push_back(user), e.what.push_back(row), e.time.push_back(time);
+    expected[static_cast<std::size_t>(user)].emplace_back(time, row);
+  }
+  const auto log = data::grouped(e);
+  REQUIRE(log.histories.size() == 7);
+  for (index u = 0; u < 7; ++u) {
+    auto& rows = expected[static_cast<std::size_t>(u)];
+    std::sort(rows.begin(), rows.end());  // rows are numbered in the order of the table
+    REQUIRE(log.histories[u].size() == rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      CHECK(log.histories[u][i] == rows[i].second);
+      CHECK(log.times_of(u)[i] == rows[i].first);
+    }
+  }
+  e.time.pop_back();
+  CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("200 users, 200 items and 199 times are not one table"));
+}
+
+}  // namespace cddrec::test

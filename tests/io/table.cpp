@@ -1,0 +1,83 @@
+#include "cddrec/io/table.hpp"
+
+#include "io/scratch.hpp"
+
+namespace cddrec::test {
+
+namespace {
+using history = std::vector<std::string>;
+
+history named(const data::interactions& log, index user) {
+  history names;
+  for (const data::item i : log.histories[user]) names.push_back(log.name(i));
+  return names;
+}
+std::string refusal(const std::string& text, char delimiter = ',', const io::columns& given = {}) {
+  return message_of<input_error>([&] { io::parse_table(text, "f", delimiter, given); });
+}
+}  // namespace
+
+TEST_CASE("a table is sorted by time in every user; ties keep the order of the rows") {
+  const auto log = io::parse_table("rating,userId,movieId,timestamp\n5,b,x,20\n1,a,y,7\n2,b,z,10\n3,b,v,20\n4,b,w,10\n", "f", ',');
+  REQUIRE(log.histories.size() == 2);
+  CHECK(log.users.name(0) == "b");
+  CHECK(named(log, 0) == history{"z", "w", "x", "v"});
+  CHECK(named(log, 1) == history{"y"});
+  CHECK(log.times == std::vector<double>{10, 10, 20, 20, 7});
+  const auto untimed = io::parse_table("user,item\nb,x\na,y\nb,z\n", "f", ',');
+  CHECK(named(untimed, 0) == history{"x", "z"});
+  CHECK(untimed.times.empty());
+}
+
+TEST_CASE("quotes, blanks and ends of lines are as RFC 4180 has them") {
+  const auto log =
+      io::parse_table("user , \"item\",\"no\nmatter\"\r\n \"a, \"\"b\"\"\" ,  The Hobbit ,\r\nc,\"\"\"\",\"x\r\ny\"", "f", ',');
+  REQUIRE(log.histories.size() == 2);
+  CHECK(log.users.name(0) == "a, \"b\"");
+  CHECK(named(log, 0) == history{"The Hobbit"});
+  CHECK(named(log, 1) == history{"\""});
+  // Tables parted by tabs have no quotes.
+  CHECK(io::parse_table("user\titem\n\"a\t\"b\"\n", "f", '\t').users.name(0) == "\"a");
+}
+
+TEST_CASE("the types of a RecBole header are no part of the names") {
+  const auto log =
+      io::parse_table("user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t5.0\t9e8\n1\t1\t1.0\t1\n", "f", '\t');
+  CHECK(named(log, 0) == history{"1", "2"});
+  CHECK(refusal("user_id:token\titem_id_list:token_seq\titem_id:token\n", '\t') ==
+        "f:1: the column 'item_id_list:token_seq' holds sequences; give a table with one item a row");
+}
+
+TEST_CASE("columns are found by usual names, or named") {
+  for (const char* header : {"reviewerID,asin,unixReviewTime", "USER-ID,Product Id,event_time", "visitorid,itemid,ts"})
+    CHECK(io::parse_table(std::string(header) + "\na,x,1\n", "f", ',').times.size() == 1);
+  const io::columns given{.user = "who", .item = "asin", .time = ""};
+  CHECK(io::parse_table("who,asin,item\na,x,y\n", "f", ',', given).name(0) == "x");
+  CHECK(refusal("who,asin,item\na,x,y\n", ',', {.user = "who", .item = {}, .time = {}}) ==
+        "f:1: 'asin' and 'item' may both be the column of the item; say which");
+  CHECK(refusal("who,item\na,x\n") == "f:1: no column has a usual name for the user; say which it is of 'who', 'item'");
+  CHECK(refusal("user,item\na,x\n", ',', {.user = {}, .item = {}, .time = "when"}) ==
+        "f:1: there is no column 'when'; the columns are 'user', 'item'");
+  CHECK(refusal("user,item\na,x\n", ',', {.user = "item", .item = {}, .time = {}}) ==
+        "f:1: the columns of user, item and time are not three; name each");
+}
+
+TEST_CASE("a malformed table is refused by line") {
+  const std::string head = "user,item,time\n";
+  CHECK(refusal("") == "f: is empty; give it a header and rows of users, items and times");
+  CHECK(refusal(head) == "f: has a header but no rows");
+  CHECK(refusal(head + "a,x,1\n\nb,x,1\n") == "f:3: the line is blank; remove it");
+  CHECK(refusal(head + "a,x\n") == "f:2: the row has 2 fields, the header 3");
+  CHECK(refusal(head + "a,x,1,2\n") == "f:2: the row has 4 fields, the header 3");
+  CHECK(refusal(head + "\"a\nb\",x,1\n") == "f:2: in the column 'user', byte 2 of the line (0x0A) is a control character; remove it");
+  CHECK(refusal(head + "\"a\",\"x\nx\",1\nb,,1\n").starts_with("f:2: in the column 'item'"));
+  CHECK(refusal("user,item,note\n\"a\",x,\"1\n2\"\nb,,1\n") == "f:4: nothing stands in the column 'item'");
+  CHECK(refusal(head + "a,x\xFF,1\n") == "f:2: in the column 'item', byte 2 of the line (0xFF) is not UTF-8; save the text as UTF-8");
+  for (const std::string time : {"", "nan", "inf", "-inf", "1e999", "2014-07-23", "1 2", "0x10", "+1"})
+    CHECK(refusal(head + "a,x," + time + "\n") ==
+          "f:2: the time '" + time + "' is not a finite number; give times as numbers, say seconds since 1970");
+  CHECK(refusal(head + "a,\"x,1\nb,y,2\n") == "f:2: a quotation mark opens a field that nothing closes");
+  CHECK(refusal(head + "a,\"x\"y,1\n").starts_with("f:2: something stands between a closing quotation mark"));
+}
+
+}  // namespace cddrec::test
