@@ -61,12 +61,12 @@ static_assert(eval::rough_scorer<rough_tied_scorer>);
 // A log whose every user's last item is the target; cases() looks at it.
 struct small_log {
   data::sequences log;
-  std::vector<index> users;
+  std::vector<data::prefix> before_last;
   void add(const std::vector<data::item>& sequence) {
-    users.push_back(log.size());
+    before_last.push_back({static_cast<std::int32_t>(log.size()), static_cast<std::int32_t>(sequence.size() - 1)});
     log.push_back(sequence);
   }
-  data::cases cases() const { return {log, users, 1}; }
+  data::cases cases() const { return {log, before_last}; }
   std::vector<std::span<const data::item>> histories() const {
     std::vector<std::span<const data::item>> list;
     for (index u = 0; u < log.size(); ++u) list.push_back(cases().history(u));

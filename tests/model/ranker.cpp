@@ -118,14 +118,14 @@ TEST_CASE("rankings and recommendations are those of the proper scores, to the b
   const model::ranker<network> fast(net), proper(net, {1}, 0);
   CHECK_FALSE(std::isfinite(proper.rough_error(proper.encode(views, {}), 0)));
   data::sequences log;
-  std::vector<index> everyone;
+  std::vector<data::prefix> before_last;
   for (std::size_t u = 0; u < users.size(); ++u) {
     auto sequence = users[u];
     sequence.push_back(static_cast<item>((u * 31) % catalogue));
     log.push_back(sequence);
-    everyone.push_back(static_cast<index>(u));
+    before_last.push_back({static_cast<std::int32_t>(u), static_cast<std::int32_t>(users[u].size())});
   }
-  const data::cases cases(log, everyone, 1);
+  const data::cases cases(log, before_last);
   for (int threads : {1, 4})
     for (const eval::block_sizes blocks : {eval::block_sizes{}, {7, 10}, {1, 64}, {60, 48}, {100, 1}}) {
       CHECK(eval::rank(fast, cases, {threads}, blocks) == eval::rank(proper, cases, {1}));

@@ -10,19 +10,15 @@
 
 namespace cddrec::data {
 
-namespace detail {
-
 /// The first items of a user, and so the item behind them.
 struct prefix {
   std::int32_t user, length;
 };
 
-}  // namespace detail
-
 /// The users to be ranked, each with a history and the item that followed it. A light view into a split.
 class cases {
  public:
-  cases(const sequences& log, std::span<const detail::prefix> histories) : log_(&log), histories_(histories) {}
+  cases(const sequences& log, std::span<const prefix> histories) : log_(&log), histories_(histories) {}
 
   index size() const { return static_cast<index>(histories_.size()); }
 
@@ -33,13 +29,13 @@ class cases {
   item target(index i) const { return (*log_)[at(i).user][static_cast<std::size_t>(at(i).length)]; }
 
  private:
-  const detail::prefix& at(index i) const {
+  const prefix& at(index i) const {
     CDDREC_ASSERT(i >= 0 && i < size());
     return histories_[static_cast<std::size_t>(i)];
   }
 
   const sequences* log_;
-  std::span<const detail::prefix> histories_;
+  std::span<const prefix> histories_;
 };
 
 /// A log divided by leave_one_out or by_time.
@@ -55,7 +51,7 @@ class split {
   /// Training sequence i < training_users(): two items or more, oldest first; every item but the first is a target in turn.
   std::span<const item> training(index i) const {
     CDDREC_ASSERT(i >= 0 && i < training_users());
-    const detail::prefix& p = training_[static_cast<std::size_t>(i)];
+    const prefix& p = training_[static_cast<std::size_t>(i)];
     return log_[p.user].first(static_cast<std::size_t>(p.length));
   }
 
@@ -81,17 +77,15 @@ class split {
   }
 
   void add(index user, std::size_t training, std::size_t validation, std::size_t test) {
-    const auto prefix = [&](std::size_t length) {
-      return detail::prefix{static_cast<std::int32_t>(user), static_cast<std::int32_t>(length)};
-    };
-    if (training > 1) training_.push_back(prefix(training));
-    if (validation > 0) validation_.push_back(prefix(validation));
-    if (test > 0) test_.push_back(prefix(test));
+    const auto first = [&](std::size_t length) { return prefix{static_cast<std::int32_t>(user), static_cast<std::int32_t>(length)}; };
+    if (training > 1) training_.push_back(first(training));
+    if (validation > 0) validation_.push_back(first(validation));
+    if (test > 0) test_.push_back(first(test));
     if (training < 2 && test == 0) ++unusable_;
   }
 
   sequences log_;
-  std::vector<detail::prefix> training_, validation_, test_;
+  std::vector<prefix> training_, validation_, test_;
   index items_ = 0, unusable_ = 0;
 };
 

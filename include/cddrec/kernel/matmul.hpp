@@ -53,19 +53,20 @@ bool is_transpose(operand<T> a) {
 inline index round_up(index n, index unit) { return (n + unit - 1) / unit * unit; }
 
 /// acc[r] += a[r, :] b_panel over `k`; a is read through its strides, four rows a pointer.
+/// Inlined whatever the compiler thinks of its size: the accumulators of a call would live in memory.
 template <class T, index Rows>
-inline void accumulate(const T* a, index row_stride, index col_stride, const T* b, index k, core::simd::vec<T> (&acc)[Rows][2]) {
+[[gnu::always_inline]] inline void accumulate(const T* a, index row_stride, index col_stride, const T* b, index k, core::simd::vec<T> (&acc)[Rows][2]) {
   constexpr index lanes = core::simd::lanes<T>;
   const T* group[(Rows + 3) / 4];
   for (index g = 0; g < (Rows + 3) / 4; ++g) group[g] = a + 4 * g * row_stride;
   for (index p = 0; p < k; ++p) {
     const core::simd::vec<T> b0 = core::simd::load(b), b1 = core::simd::load(b + lanes);
-    const auto row = [&](index r) {
+    const auto row = [&](index r) __attribute__((always_inline)) {
       const core::simd::vec<T> x = core::simd::broadcast(group[r / 4][(r % 4) * row_stride]);
       acc[r][0] = core::simd::multiply_add<T>(x, b0, acc[r][0]);
       acc[r][1] = core::simd::multiply_add<T>(x, b1, acc[r][1]);
     };
-    const auto every = [&]<index... R>(std::integer_sequence<index, R...>) { (row(R), ...); };
+    const auto every = [&]<index... R>(std::integer_sequence<index, R...>) __attribute__((always_inline)) { (row(R), ...); };
     every(std::make_integer_sequence<index, Rows>{});
     for (index g = 0; g < (Rows + 3) / 4; ++g) group[g] += col_stride;
     b += 2 * lanes;
