@@ -1,6 +1,7 @@
 // cddrec evaluate: a model's metrics on a log's held-out items.
 #pragma once
 
+#include "cddrec/eval/sampled_metrics.hpp"
 #include "diagnose.hpp"
 #include "log.hpp"
 
@@ -28,33 +29,45 @@ inline data::interactions in_model_numbers(const data::interactions& log, const 
   return mapped;
 }
 
-inline void run_evaluate(const std::string& directory, const log_options& data, const std::string& which, bool diagnose,
-                         const model::generation& made, bool as_json, core::execution how) {
+struct evaluate_options {
+  std::string model, split = "test";
+  log_options log;
+  bool diagnose = false, as_json = false;
+  index sample = 0;  // 0: full ranking alone
+};
+
+inline void run_evaluate(const evaluate_options& o, const model::generation& made, core::execution how) {
   const auto started = std::chrono::steady_clock::now();
-  const loaded_model m = load_model(directory);
+  const loaded_model m = load_model(o.model);
   index dropped = 0;
-  const data::interactions log = in_model_numbers(data.read(), m.ids, dropped);
+  const data::interactions log = in_model_numbers(o.log.read(), m.ids, dropped);
   if (dropped > 0) std::cerr << "cddrec: " << dropped << " interactions dropped: the model does not know their items\n";
   const data::split split = divide(log, m.settings);
   tell_left_out(split, m.settings);
-  const auto metrics = with_scorer(m, how, made, [&](const auto& scorer) {
-    return eval::measure(eval::rank(scorer, which == "valid" ? split.validation() : split.test(), how));
-  });
+  const data::cases cases = o.split == "valid" ? split.validation() : split.test();
+  const auto ranks = with_scorer(m, how, made, [&](const auto& scorer) { return eval::rank(scorer, cases, how); });
+  const auto metrics = eval::measure(ranks);
   if (metrics.target_in_history > 0)
     std::cerr << "cddrec: " << metrics.target_in_history << " targets stand in their own history: counted as misses\n";
-  const auto best = read_optimum(data.data, which);
-  const json figures = diagnose ? diagnostics(m, which == "valid" ? split.validation() : split.test(), how) : json();
-  if (!as_json) {
+  const auto best = read_optimum(o.log.data, o.split);
+  const json figures = o.diagnose ? diagnostics(m, cases, how) : json();
+  const json sampled = o.sample > 0 ? to_json(eval::sampled_metrics(ranks, eval::other_items(cases, split.items()), o.sample)) : json();
+  if (o.sample > 0)
+    std::cerr << "cddrec: metrics against " << o.sample << " sampled items flatter, each model by another amount, and may order models\n"
+              << "        otherwise than the full ranking does: compare them with nothing but the same of other models\n";
+  if (!o.as_json) {
     std::vector<std::pair<std::string, json>> table{{m.kind, to_json(metrics)}};
     if (best) table.emplace_back("best possible", *best);
-    std::cout << which << ", full ranking of " << split.items() << " items, " << metrics.users << " users\n";
+    if (o.sample > 0) table.emplace_back("of " + std::to_string(o.sample) + " sampled", sampled);
+    std::cout << o.split << ", full ranking of " << split.items() << " items, " << metrics.users << " users\n";
     print_table(table);
-    if (diagnose) print_diagnostics(figures);
+    if (o.diagnose) print_diagnostics(figures);
     return;
   }
-  json out{{"model", m.kind}, {"split", which}, {"users", metrics.users}, {"metrics", to_json(metrics)}};
+  json out{{"model", m.kind}, {"split", o.split}, {"users", metrics.users}, {"metrics", to_json(metrics)}};
   if (best) out["best"] = *best;
-  if (diagnose) out["diagnostics"] = figures;
+  if (o.sample > 0) out["sampled"] = {{"items", o.sample}, {"metrics", sampled}};
+  if (o.diagnose) out["diagnostics"] = figures;
   out["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   std::cout << out.dump() << '\n';
 }

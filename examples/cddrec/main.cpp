@@ -28,14 +28,12 @@ int run(int argc, char** argv) {
 
   CLI::App* generate = app.add_subcommand("generate", "Write a synthetic log whose best possible metrics are known");
   data::synthetic_settings synthetic;
-  log_options evaluated;
-  std::string output, model_directory, preset_name, config, which = "test", history, input;
+  evaluate_options e;
+  std::string output, preset_name, config;
   std::uint64_t generate_seed = 42;
   std::vector<std::string> assignments;
   std::optional<std::string> seed, epochs;
   train_options o;
-  bool as_json = false, diagnose = false;
-  index top = 10;
   generate->add_option("--users", synthetic.users, "Number of users")->required();
   generate->add_option("--items", synthetic.items, "Number of items")->required();
   generate->add_option("--output", output, "File to write; FILE.optimum.json beside it holds the best possible metrics")->required();
@@ -91,9 +89,9 @@ int run(int argc, char** argv) {
   add_threads(compare);
 
   CLI::App* evaluate = app.add_subcommand("evaluate", "Metrics of a model on a log's held-out items, full ranking");
-  evaluate->add_option("--model", model_directory, "Directory of the model")->required();
-  add_log(evaluate, evaluated);
-  evaluate->add_option("--split", which, "valid or test")->check(CLI::IsMember({"valid", "test"}));
+  evaluate->add_option("--model", e.model, "Directory of the model")->required();
+  add_log(evaluate, e.log);
+  evaluate->add_option("--split", e.split, "valid or test")->check(CLI::IsMember({"valid", "test"}));
   generation_options made;
   const auto add_generation = [&](CLI::App* to) {
     to->add_option("--generation", made.kind, "How a prediction is made: direct, ancestral or ddim")
@@ -103,26 +101,32 @@ int run(int argc, char** argv) {
     to->add_option("--draws", made.draws, "Draws of which the mean is ranked")->check(positive);
   };
   add_generation(evaluate);
-  evaluate->add_flag("--diagnostics", diagnose, "Whether vectors and lists have collapsed, beside Gaussian noise");
-  evaluate->add_flag("--json", as_json, "One JSON object");
+  evaluate->add_flag("--diagnostics", e.diagnose, "Whether vectors and lists have collapsed, beside Gaussian noise");
+  evaluate->add_option("--sampled", e.sample, "Beside the full ranking, metrics against so many sampled items, in expectation")
+      ->check(positive);
+  evaluate->add_flag("--json", e.as_json, "One JSON object");
   add_threads(evaluate);
 
   CLI::App* recommend = app.add_subcommand("recommend", "The best unseen items for a history");
-  recommend->add_option("--model", model_directory, "Directory of the model")->required();
-  auto* by_history = recommend->add_option("--history", history, "Item ids, oldest first: \"id id …\"");
-  auto* by_input = recommend->add_option("--input", input, "File of histories, one a line")->excludes(by_history);
-  recommend->add_option("--top", top, "How many")->check(positive);
+  recommend_options r;
+  recommend->add_option("--model", r.model, "Directory of the model")->required();
+  auto* by_history = recommend->add_option("--history", r.history, "Item ids, oldest first: \"id id …\"");
+  recommend->add_option("--input", r.input, "File of histories, one a line; - for standard input")->excludes(by_history);
+  recommend->add_option("--top", r.top, "How many")->check(positive);
+  recommend->add_option("--exclude", r.exclude, "File of items that nobody is to get");
+  recommend->add_option("--only", r.only, "File of the items that alone may be recommended");
+  recommend->add_option("--unknown", r.unknown, "What an item that the model does not know is: drop, with a count, or error")
+      ->check(CLI::IsMember({"drop", "error"}));
   add_generation(recommend);
-  bool diverse = false;
-  recommend->add_flag("--diverse", diverse, "Let the draws take turns, each with its best item");
-  recommend->add_flag("--json", as_json, "JSON, one object a history");
+  recommend->add_flag("--diverse", r.diverse, "Let the draws take turns, each with its best item");
+  recommend->add_flag("--json", r.as_json, "JSON, one object a history");
   add_threads(recommend);
 
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);
-    std::cerr << "cddrec: " << e.what() << "\nTry `cddrec --help`, or `cddrec COMMAND --help`.\n";
+  } catch (const CLI::ParseError& wrong) {
+    if (wrong.get_exit_code() == 0) return app.exit(wrong);
+    std::cerr << "cddrec: " << wrong.what() << "\nTry `cddrec --help`, or `cddrec COMMAND --help`.\n";
     return 2;
   }
   const core::execution how{threads};
@@ -139,11 +143,8 @@ int run(int argc, char** argv) {
     run_train(o, s, how);
   }
   if (*compare && run_compare(c, how) > 0) return 1;
-  if (*evaluate) run_evaluate(model_directory, evaluated, which, diagnose, made, as_json, how);
-  if (*recommend) {
-    if (!*by_history && !*by_input) throw input_error("recommend: give a history with --history, or a file of them with --input");
-    run_recommend(model_directory, history, input, top, made, diverse, as_json, how);
-  }
+  if (*evaluate) run_evaluate(e, made, how);
+  if (*recommend) run_recommend(r, made, how);
   return 0;
 }
 

@@ -44,9 +44,9 @@ inline void run_prepare(const prepare_options& o) {
   line("interactions", after.interactions, why);
   std::cout << std::setprecision(4);
   line("density", after.density);
-  line("a user's items", after.mean,
-       " on average, median " + detail::text(after.median) + ", " + std::to_string(after.shortest) + " to " +
-           std::to_string(after.longest));
+  line(
+      "a user's items", after.mean,
+      " on average, median " + detail::text(after.median) + ", " + std::to_string(after.shortest) + " to " + std::to_string(after.longest));
   line("times", f.log.times.empty() ? "no" : "yes");
 }
 

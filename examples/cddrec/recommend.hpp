@@ -6,50 +6,116 @@
 
 namespace cddrec::cli {
 
-inline std::vector<data::item> known_items(std::string_view line, const data::id_map& ids, const std::string& where) {
-  std::vector<data::item> history;
-  const auto tokens = io::split_tokens(line, where);
-  for (const auto token : tokens)
-    if (const auto known = ids.find(token)) history.push_back(*known);
-  if (history.empty()) throw input_error(where + ": the history holds no item that the model knows");
-  if (history.size() < tokens.size())
-    std::cerr << "cddrec: " << where << ": " << tokens.size() - history.size() << " unknown items dropped\n";
-  return history;
+struct recommend_options {
+  std::string model, history, input;
+  std::string unknown = "drop";  // or "error"
+  std::string exclude, only;     // files of items
+  index top = 10;
+  bool diverse = false, as_json = false;
+};
+
+/// Histories as the model numbers them; what it does not know is dropped and counted, or an error.
+class known_items {
+ public:
+  known_items(const data::id_map& ids, bool drop) : ids_(ids), drop_(drop) {}
+
+  std::vector<data::item> operator()(std::string_view line, const std::string& where) {
+    std::vector<data::item> known;
+    for (const auto token : io::split_tokens(line, where)) {
+      const auto number = ids_.find(token);
+      if (number) known.push_back(*number);
+      if (number) continue;
+      if (!drop_) throw input_error(where + ": the model does not know the item '" + std::string(token) + "'; leave it out");
+      if (dropped_++ == 0) first_ = where;
+    }
+    return known;
+  }
+  void tell() const {
+    if (dropped_ > 0)
+      std::cerr << "cddrec: " << first_ << ": " << dropped_ << " unknown items dropped" << (dropped_ > 1 ? " from here on" : "") << '\n';
+  }
+
+ private:
+  const data::id_map& ids_;
+  bool drop_;
+  index dropped_ = 0;
+  std::string first_;
+};
+
+/// The items that nobody is to get: those of one file, and all but those of the other.
+inline std::vector<data::item> excluded_items(const recommend_options& o, known_items& known, index items) {
+  const auto read = [&](const std::string& path) {
+    std::vector<data::item> all;
+    std::string_view rest;
+    const std::string text = io::read_text(path);
+    index number = 1;
+    for (rest = text; !rest.empty(); ++number)
+      for (const data::item i : known(io::detail::take_line(rest), path + ":" + std::to_string(number))) all.push_back(i);
+    return all;
+  };
+  std::vector<bool> out(static_cast<std::size_t>(items), !o.only.empty());
+  if (!o.only.empty())
+    for (const data::item i : read(o.only)) out[static_cast<std::size_t>(i)] = false;
+  if (!o.exclude.empty())
+    for (const data::item i : read(o.exclude)) out[static_cast<std::size_t>(i)] = true;
+  std::vector<data::item> excluded;
+  for (data::item i = 0; i < items; ++i)
+    if (out[static_cast<std::size_t>(i)]) excluded.push_back(i);
+  if (static_cast<index>(excluded.size()) == items) throw input_error("recommend: --exclude and --only leave no item");
+  return excluded;
 }
 
-inline void run_recommend(const std::string& directory, const std::string& history, const std::string& input, index top,
-                          const model::generation& made, bool diverse, bool as_json, core::execution how) {
-  const loaded_model m = load_model(directory);
-  std::vector<std::vector<data::item>> known;
-  if (input.empty()) {
-    known.push_back(known_items(history, m.ids, "--history"));
+inline void run_recommend(const recommend_options& o, const model::generation& made, core::execution how) {
+  if (o.history.empty() && o.input.empty()) throw input_error("recommend: give a history with --history, or a file of them with --input");
+  if (o.diverse && made.draws < 2) throw input_error("recommend: --diverse lets several draws take turns; give them with --draws");
+  const loaded_model m = load_model(o.model);
+  known_items known(m.ids, o.unknown == "drop");
+  const std::vector<data::item> excluded = excluded_items(o, known, m.ids.size());
+  std::vector<std::vector<data::item>> all;
+  if (o.input.empty()) {
+    all.push_back(known(o.history, "--history"));
+    if (all[0].empty()) throw input_error("--history: the history holds no item that the model knows");
   } else {
-    std::istringstream lines(io::read_file(input));
-    std::string line;
-    for (index number = 1; std::getline(lines, line); ++number)
-      known.push_back(known_items(line, m.ids, input + ":" + std::to_string(number)));
-    if (known.empty()) throw input_error(input + ": is empty; give one history a line");
-  }
-  if (top > m.ids.size()) std::cerr << "cddrec: --top " << top << " is more than the " << m.ids.size() << " items there are\n";
-  const std::vector<std::span<const data::item>> histories(known.begin(), known.end());
-  const auto print = [&](const auto& lists) {
-    for (std::size_t u = 0; u < lists.size(); ++u) {
-      json all = json::array();
-      if (!as_json && !input.empty()) std::cout << "history " << u + 1 << '\n';
-      for (const auto& [item, score] : lists[u]) {
-        if (as_json)
-          all.push_back({{"item", m.ids.name(item)}, {"score", score}});
-        else
-          std::cout << std::fixed << std::setprecision(4) << std::setw(10) << score << "  " << m.ids.name(item) << '\n';
-      }
-      if (as_json) std::cout << json{{"recommendations", std::move(all)}}.dump() << '\n';
+    const std::string text = io::read_text(o.input), name = o.input == "-" ? "standard input" : o.input;
+    for (std::string_view rest = text; !rest.empty();) {
+      const std::string_view line = io::detail::take_line(rest);
+      all.push_back(known(line, name + ":" + std::to_string(all.size() + 1)));
     }
+    if (all.empty()) throw input_error(name + ": is empty; give one history a line");
+  }
+  known.tell();
+  if (o.top > m.ids.size()) std::cerr << "cddrec: --top " << o.top << " is more than the " << m.ids.size() << " items there are\n";
+  if (const auto none = std::count_if(all.begin(), all.end(), [](const auto& h) { return h.empty(); }); none > 0)
+    std::cerr << "cddrec: " << none << " histories hold no item that the model knows: nothing is recommended for them\n";
+
+  const auto print = [&](std::size_t number, const auto& list) {
+    json items = json::array();
+    if (!o.as_json && !o.input.empty()) std::cout << "history " << number << '\n';
+    for (const auto& [item, score] : list) {
+      if (o.as_json)
+        items.push_back({{"item", m.ids.name(item)}, {"score", score}});
+      else
+        std::cout << std::fixed << std::setprecision(4) << std::setw(10) << score << "  " << m.ids.name(item) << '\n';
+    }
+    if (o.as_json) std::cout << json{{"recommendations", std::move(items)}}.dump() << '\n';
   };
-  if (diverse && made.draws < 2) throw input_error("recommend: --diverse lets several draws take turns; give them with --draws");
   with_scorer(m, how, made, [&](const auto& scorer) {
-    if constexpr (requires { scorer.draws(); })
-      if (diverse) return print(model::diversified(scorer, histories, top, how));
-    print(eval::recommend(scorer, histories, top, how));
+    const auto lists_of = [&](eval::histories these) {
+      if constexpr (requires { scorer.draws(); })
+        if (o.diverse) return model::diversified(scorer, these, o.top, how, excluded);
+      return eval::recommend(scorer, these, o.top, how, {.excluded = excluded});
+    };
+    // Some at a time, so that lists of a long file are not all in memory; a history without items has none.
+    constexpr std::size_t batch = 4096;
+    for (std::size_t begin = 0; begin < all.size(); begin += batch) {
+      const std::size_t end = std::min(begin + batch, all.size());
+      std::vector<std::span<const data::item>> some;
+      for (std::size_t u = begin; u < end; ++u)
+        if (!all[u].empty()) some.push_back(all[u]);
+      const auto lists = lists_of(some);
+      for (std::size_t u = begin, next = 0; u < end; ++u)
+        print(u + 1, all[u].empty() ? typename std::decay_t<decltype(lists)>::value_type() : lists[next++]);
+    }
   });
 }
 

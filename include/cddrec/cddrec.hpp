@@ -48,6 +48,7 @@
 #include "cddrec/eval/diagnostics.hpp"
 #include "cddrec/eval/metrics.hpp"
 #include "cddrec/eval/rank.hpp"
+#include "cddrec/eval/sampled_metrics.hpp"
 #include "cddrec/kernel/attention.hpp"
 #include "cddrec/kernel/draw_items.hpp"
 #include "cddrec/kernel/elementwise.hpp"

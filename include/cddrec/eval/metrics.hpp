@@ -45,29 +45,43 @@ struct metrics {
   }
 };
 
-/// The metrics of 0-based ranks, one a user.
-inline metrics measure(std::span<const index> ranks) {
+namespace detail {
+
+// Adds what a 0-based rank gives, `weight` times.
+inline void add_rank(metrics& m, index rank, double weight) {
+  const double gain = weight / std::log2(static_cast<double>(rank) + 2);  // the ideal DCG of one target is 1
+  m.recall_at_1 += rank < 1 ? weight : 0;
+  m.recall_at_5 += rank < 5 ? weight : 0;
+  m.recall_at_10 += rank < 10 ? weight : 0;
+  m.recall_at_20 += rank < 20 ? weight : 0;
+  m.ndcg_at_5 += rank < 5 ? gain : 0;
+  m.ndcg_at_10 += rank < 10 ? gain : 0;
+  m.ndcg_at_20 += rank < 20 ? gain : 0;
+  m.mrr += weight / (static_cast<double>(rank) + 1);
+}
+
+// Sums made means; add(m, user) adds what one user gives, unless the target was missed.
+template <class Add>
+metrics mean_over(std::span<const index> ranks, Add add) {
   metrics m;
-  for (index rank : ranks) {
-    CDDREC_ASSERT(rank >= 0);
+  for (std::size_t u = 0; u < ranks.size(); ++u) {
+    CDDREC_ASSERT(ranks[u] >= 0);
     ++m.users;
-    if (rank == missed) {
+    if (ranks[u] == missed)
       ++m.target_in_history;
-      continue;
-    }
-    const double gain = 1 / std::log2(static_cast<double>(rank) + 2);  // the ideal DCG of one target is 1
-    m.recall_at_1 += rank < 1;
-    m.recall_at_5 += rank < 5;
-    m.recall_at_10 += rank < 10;
-    m.recall_at_20 += rank < 20;
-    m.ndcg_at_5 += rank < 5 ? gain : 0;
-    m.ndcg_at_10 += rank < 10 ? gain : 0;
-    m.ndcg_at_20 += rank < 20 ? gain : 0;
-    m.mrr += 1 / (static_cast<double>(rank) + 1);
+    else
+      add(m, u);
   }
   if (m.users > 0)
     for (const auto& [name, member] : metrics::fields) m.*member /= static_cast<double>(m.users);
   return m;
+}
+
+}  // namespace detail
+
+/// The metrics of 0-based ranks, one a user.
+inline metrics measure(std::span<const index> ranks) {
+  return detail::mean_over(ranks, [&](metrics& m, std::size_t u) { detail::add_rank(m, ranks[u], 1); });
 }
 
 }  // namespace cddrec::eval

@@ -80,11 +80,12 @@ std::vector<typename S::scalar> score_items(const S& s, const Query& query, inde
 }
 
 // Calls visit(query, row, user, first, scores, error) for every user and block of items: the scores of items first, first + 1 …,
-// those of the history at -infinity if `mask_history`. Query and row are what score_item takes. A user's blocks come in order,
-// users in parallel. Scores that are rough are at most `error` off; it is 0 for proper ones, and after the last block of rough ones
-// comes settle(query, row, user). Throws numeric_error where a candidate's score is not finite.
+// those of the history at -infinity if `mask_history`, and those of `hidden`, which is in rising order. Query and row are what score_item
+// takes. A user's blocks come in order, users in parallel. Scores that are rough are at most `error` off; it is 0 for proper ones, and
+// after the last block of rough ones comes settle(query, row, user). Throws numeric_error where a candidate's score is not finite.
 template <class S, class Visit, class Settle>
-void for_each_block(const S& s, histories users, bool mask_history, core::execution how, block_sizes blocks, Visit visit, Settle settle) {
+void for_each_block(const S& s, histories users, bool mask_history, std::span<const data::item> hidden, core::execution how,
+                    block_sizes blocks, Visit visit, Settle settle) {
   using T = typename S::scalar;
   if (blocks.users < 1 || blocks.items < 1) throw input_error("eval: blocks of users and items have at least one of each");
   const index all_users = static_cast<index>(users.size()), all_items = s.items();
@@ -106,9 +107,13 @@ void for_each_block(const S& s, histories users, bool mask_history, core::execut
         error > 0 ? s.score_roughly(query, first, block, inner) : s.score(query, first, block, inner);
       else
         s.score(query, first, block, inner);
+      const auto hidden_here = [&, begin = std::lower_bound(hidden.begin(), hidden.end(), first)](auto act) {
+        for (auto i = begin; i != hidden.end() && *i - first < block.cols(); ++i) act(static_cast<std::size_t>(*i - first));
+      };
       for_each_row([&](index row, index user) {
         const std::span<T> scores(block.row(row), static_cast<std::size_t>(block.cols()));
         const auto mask = [&](T value) {
+          hidden_here([&](std::size_t place) { scores[place] = value; });
           if (!mask_history) return;
           for (index i : users[static_cast<std::size_t>(user)])
             if (i >= first && i - first < block.cols()) scores[static_cast<std::size_t>(i - first)] = value;
@@ -170,23 +175,30 @@ std::vector<index> rank(const S& s, const data::cases& cases, core::execution ho
     for (std::size_t i = 0; i < scores.size(); ++i) ranks[u] += kernel::better<T>({open[u][i], scores[i]}, targets[u]) ? 1 : 0;
     open[u] = {};
   };
-  detail::for_each_block(s, seen, true, how, blocks, visit, settle);
+  detail::for_each_block(s, seen, true, {}, how, blocks, visit, settle);
   return ranks;
 }
 
 /// What recommend does beside scoring.
 struct recommend_options {
-  bool mask_history = true;  // false: items of the history may be recommended again
+  bool mask_history = true;                   // false: items of the history may be recommended again
+  std::span<const data::item> excluded = {};  // recommended to nobody; in any order
   block_sizes blocks = {};
 };
 
 /// The k best items for every history, best first: score descending, then item number ascending. Where fewer than k items
-/// are unseen, all of them. Throws numeric_error for a score that is not finite.
+/// may be recommended, all of them. Throws numeric_error for a score that is not finite, input_error for an excluded item that the scorer
+/// does not know.
 template <scorer S>
 std::vector<std::vector<kernel::scored<typename S::scalar>>> recommend(const S& s, histories users, index k, core::execution how = {},
                                                                        recommend_options options = {}) {
   using T = typename S::scalar;
   if (k < 0) throw input_error("eval::recommend: k is " + std::to_string(k) + "; ask for 0 items or more");
+  std::vector<data::item> hidden(options.excluded.begin(), options.excluded.end());
+  std::sort(hidden.begin(), hidden.end());
+  if (!hidden.empty() && (hidden.front() < 0 || hidden.back() >= s.items()))
+    throw input_error("eval::recommend: the excluded item " + std::to_string(hidden.front() < 0 ? hidden.front() : hidden.back()) +
+                      " is not one of the scorer's " + std::to_string(s.items()) + " items; leave it out");
   std::vector<std::vector<kernel::scored<T>>> lists(users.size());
   const auto visit = [&](const auto&, index, index user, index first, std::span<const T> scores, T error) {
     // What is twice the error below the k-th cannot be among the k best.
@@ -199,7 +211,7 @@ std::vector<std::vector<kernel::scored<typename S::scalar>>> recommend(const S& 
     const auto scores = detail::score_items(s, query, row, items);
     for (std::size_t i = 0; i < list.size(); ++i) list[i].score = scores[i];
   };
-  detail::for_each_block(s, users, options.mask_history, how, options.blocks, visit, settle);
+  detail::for_each_block(s, users, options.mask_history, hidden, how, options.blocks, visit, settle);
   for (auto& list : lists) {
     kernel::sort_best(list);
     if (static_cast<index>(list.size()) > k) list.resize(static_cast<std::size_t>(k));

@@ -89,12 +89,14 @@ std::vector<std::vector<spread_score<typename Network::scalar>>> spread(const ra
   return all;
 }
 
-/// k unseen items for every history, taken from the draws' own rankings in turn: the best of draw 0, the best of draw 1 that is not
-/// taken yet, and so on; after the last draw it is draw 0's turn again. In that order, each with its mean score as in spread(). Where
-/// fewer than k items are unseen, all of them. numeric_error for a score that is not finite: its user is the number of a draw.
+/// k unseen items for every history, none of them `excluded`, taken from the draws' own rankings in turn: the best of draw 0, the best of
+/// draw 1 that is not taken yet, and so on; after the last draw it is draw 0's turn again. In that order, each with its mean score as in
+/// spread(). Where fewer than k items are unseen, all of them. numeric_error for a score that is not finite: its user is the number of a
+/// draw.
 template <class Network>
 std::vector<std::vector<kernel::scored<typename Network::scalar>>> diversified(const ranker<Network>& r, eval::histories users, index k,
-                                                                               core::execution how = {}) {
+                                                                               core::execution how = {},
+                                                                               std::span<const data::item> excluded = {}) {
   if (k < 0) throw input_error("model::diversified: k is " + std::to_string(k) + "; ask for 0 items or more");
   std::vector<std::vector<kernel::scored<typename Network::scalar>>> all(users.size());
   core::parallel_for(how, static_cast<index>(users.size()), 1, [&](index u, index) {
@@ -102,7 +104,8 @@ std::vector<std::vector<kernel::scored<typename Network::scalar>>> diversified(c
     const auto q = draws_of(r, users.subspan(at, 1), how);
     const std::vector<std::span<const data::item>> same(draws, users[at]);
     // The others take at most k - 1 of a draw's k best, so that these are enough.
-    const auto lists = eval::recommend(detail::draws_apart<Network>{r, q}, same, k, how, {.blocks = {.users = r.draws()}});
+    const auto lists =
+        eval::recommend(detail::draws_apart<Network>{r, q}, same, k, how, {.excluded = excluded, .blocks = {.users = r.draws()}});
     std::vector<data::item> taken;
     std::vector<std::size_t> next(draws, 0);
     const std::size_t wanted = lists.front().size();
