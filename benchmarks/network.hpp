@@ -37,21 +37,34 @@ inline double scores_made(index pairs) {
   return 2 - static_cast<double>(all::tiles_kept(pairs)) / (blocks * (blocks + 1) / 2);
 }
 
-/// Products of N by V by d that softmax makes: its scores, the expected items, the items' gradient, and again what was not kept.
-inline double softmax_products(index tokens, index items) {
-  return 4 - static_cast<double>(kernel::softmax_over_items_kept<float>(tokens, items)) / static_cast<double>(tokens * items);
+/// A softmax of a step: so many rows against so many items.
+struct ranked_rows {
+  index rows, items;
+  /// Products of rows by items by d that it makes: its scores, the expected items, the items' gradient, and again what was not kept.
+  double products() const {
+    return 4 - static_cast<double>(kernel::softmax_over_items_kept<float>(rows, items)) / static_cast<double>(rows * items);
+  }
+};
+
+/// The softmaxes of a step: against all items or against the candidates, of the sequences and, if asked, of their augmented views.
+inline std::vector<ranked_rows> ranked(const cli::run_settings& s, const train::views& batch, index items) {
+  if (s.objective == "paper" || s.ranking == "bce") return {};
+  const index against = s.ranking == "softmax" ? items : std::ssize(batch.candidates);
+  std::vector<ranked_rows> all{{batch.main.tokens(), against}};
+  if (s.ranking_augmented) all.push_back({batch.augmented.tokens(), against});
+  return all;
 }
 
 /// Operations of a batch's gradient. A product costs twice its forward operations backward; attention goes from 4 to 10 a pair
 /// and the scan from 5 to 13 a value, which is counted as twice, too.
 inline double gradient_flops(const cli::run_settings& s, const train::views& batch, index items, index steps) {
   const core::ragged layout(batch.offsets);
-  const double d = static_cast<double>(s.width), tokens = static_cast<double>(batch.main.tokens());
+  const double d = static_cast<double>(s.width);
   double step = 3 * predict_flops(s, layout.rows());
   // InfoNCE: scores, 4 N^2 d, forward, and backward those that were not kept; sums of rows, 8 N^2 d.
   if (s.objective != "softmax" && s.lambda > 0)
     for (const index n : {batch.main.tokens(), std::ssize(batch.pairs)}) step += (4 * scores_made(n) + 8) * d * static_cast<double>(n * n);
-  if (s.objective != "paper") step += 2 * softmax_products(batch.main.tokens(), items) * tokens * static_cast<double>(items) * d;
+  for (const ranked_rows& r : ranked(s, batch, items)) step += 2 * r.products() * static_cast<double>(r.rows * r.items) * d;
   return 3 * encode_flops(s, layout) + static_cast<double>(steps) * step;
 }
 
@@ -76,11 +89,11 @@ inline double product_milliseconds(const cli::run_settings& s, const train::view
   const double layers = static_cast<double>(s.layers), chosen = static_cast<double>(steps);
   double total = layer(rows, d, d, 4 * layers + 2) + layer(rows, d, 4 * d, layers) + layer(rows, 4 * d, d, layers);
   if (s.feed_forward) total += layer(rows, d, 4 * d, chosen) + layer(rows, 4 * d, d, chosen);
-  if (s.objective != "paper") {
+  for (const ranked_rows& r : ranked(s, batch, items)) {
     constexpr index block = 256;
-    const double blocks = static_cast<double>(items) / block, scores = softmax_products(tokens, items) - 2;
+    const double blocks = static_cast<double>(r.items) / block, scores = r.products() - 2;
     total +=
-        chosen * blocks * (scores * product(tokens, d, block, false) + product(tokens, block, d, false) + product(block, tokens, d, true));
+        chosen * blocks * (scores * product(r.rows, d, block, false) + product(r.rows, block, d, false) + product(block, r.rows, d, true));
   }
   if (s.objective != "softmax" && s.lambda > 0) {
     constexpr index block = 192;

@@ -24,7 +24,7 @@ struct catalogue {
         scores(memory.array<float>(kernel::softmax_over_items_kept<float>(rows, items))),
         workspace(memory.array<float>(kernel::softmax_over_items_workspace<float>(rows, items, d))) {}
   void forward() {
-    kernel::softmax_over_items_forward<float, std::int32_t>(x, table, targets, scale, loss, log_sum, expected, scores, workspace, how);
+    kernel::softmax_over_items_forward<float, std::int32_t>(x, table, {}, targets, scale, loss, log_sum, expected, scores, workspace, how);
   }
   // one product of all rows with all items
   double product_flops() const { return 2.0 * static_cast<double>(rows * items * d); }
@@ -63,8 +63,8 @@ void backward(benchmark::State& state) {
   std::fill_n(dloss.data(), c.rows, 1 / static_cast<float>(c.rows));  // of a mean
   const auto dx = normal(c.memory, c.rows, c.d, 4), ditems = normal(c.memory, c.items, c.d, 5);
   const double seconds = timed(state, [&] {
-    kernel::softmax_over_items_backward<float, std::int32_t>(dloss, c.x, c.table, c.targets, c.scale, c.log_sum, c.expected, c.scores, dx,
-                                                             ditems, c.workspace, c.how);
+    kernel::softmax_over_items_backward<float, std::int32_t>(dloss, c.x, c.table, {}, c.targets, c.scale, c.log_sum, c.expected, c.scores,
+                                                             dx, ditems, c.workspace, c.how);
   });
   // The items' sums of rows, and scores that were not kept.
   report(state, c, 2 - static_cast<double>(c.scores.size()) / static_cast<double>(c.rows * c.items), seconds);

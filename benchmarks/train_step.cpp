@@ -28,6 +28,10 @@ void take_steps(benchmark::State& state, const cli::run_settings& s, index items
   net.visit([&](const std::string&, autodiff::parameter<float>& p) { parameters.push_back(&p); });
   optim::adam<float> adam(parameters, {.learning_rate = s.learning_rate, .rows = cli::make_fit_settings(s, 0, {}).adam_rows});
 
+  std::optional<optim::weight_average<float>> average;
+  if (s.ema_decay > 0) average.emplace(parameters, s.ema_decay);
+  const train::negatives against{.per_target = s.negatives_per_target, .candidates = s.candidates};
+
   core::arena memory(std::size_t{16} << 20);
   train::views batch;
   std::vector<train::weighted_step> steps;
@@ -38,11 +42,12 @@ void take_steps(benchmark::State& state, const cli::run_settings& s, index items
   const auto step = [&] {
     const core::random own = draw.child(count);
     batch.build(
-        users, [&](index i) { return sequence(static_cast<index>(count), i); }, s.max_length, items, what, {}, own.child(0));
+        users, [&](index i) { return sequence(static_cast<index>(count), i); }, s.max_length, items, what, {}, own.child(0), against);
     ++count;
     train::choose_steps(s.steps, s.sampled_steps, own.child(1), steps);
     train::accumulate_gradient(net, objective, batch, steps, own.child(2), memory, how, parts);
     adam.step(how);
+    if (average) average->update(adam.steps, how);
   };
   step();  // the arena grows once
   for (auto _ : state) {
@@ -107,7 +112,7 @@ cli::run_settings sampled_negatives(double lambda, const char* optimizer) {
 void shapes(benchmark::internal::Benchmark* b) {
   b->ArgName("threads")->ArgsProduct({thread_counts()})->UseManualTime()->Unit(benchmark::kMillisecond);
 }
-BENCHMARK_CAPTURE(train_step, own_settings, cli::run_settings{})->Apply(shapes);
+BENCHMARK_CAPTURE(train_step, own_settings, cli::defaults("cddrec"))->Apply(shapes);
 BENCHMARK_CAPTURE(train_step, office_sampled_4, office_sampled_4())->Apply(shapes);
 BENCHMARK_CAPTURE(train_step, office_distinct_4, office_distinct_4())->Apply(shapes);
 BENCHMARK_CAPTURE(train_step, office, cli::preset("office"))->Apply(shapes);

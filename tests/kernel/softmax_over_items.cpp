@@ -14,15 +14,16 @@ struct streamed {
 // Forward into NaN, backward onto noise.
 template <class T>
 streamed<T> run(const core::matrix<T>& x, const core::matrix<T>& items, std::span<const std::int32_t> targets, T scale,
-                const core::matrix<T>& up, int threads = 1, double kept = 0.6) {
+                const core::matrix<T>& up, int threads = 1, double kept = 0.6, std::span<const T> bias = {}) {
   const index n = x.rows(), V = items.rows(), d = x.cols();
   streamed<T> r{not_a_number<T>(n, 1), not_a_number<T>(n, 1), not_a_number<T>(n, d), normal_matrix<T>(n, d, 11),
                 normal_matrix<T>(V, d, 12)};
   workspace<T> space(kernel::softmax_over_items_workspace<T>(n, V, d));
   workspace<T> scores(n * (kept < 1 ? static_cast<index>(kept * static_cast<double>(V)) / 256 * 256 : V));
-  kernel::softmax_over_items_forward<T, std::int32_t>(x, items, targets, scale, r.loss, r.log_sum, r.expected, scores, space, {threads});
-  kernel::softmax_over_items_backward<T, std::int32_t>(up, x, items, targets, scale, r.log_sum, r.expected, std::span<T>(scores), r.dx,
-                                                       r.ditems, space, {threads});
+  kernel::softmax_over_items_forward<T, std::int32_t>(x, items, bias, targets, scale, r.loss, r.log_sum, r.expected, scores, space,
+                                                      {threads});
+  kernel::softmax_over_items_backward<T, std::int32_t>(up, x, items, bias, targets, scale, r.log_sum, r.expected, std::span<T>(scores),
+                                                       r.dx, r.ditems, space, {threads});
   return r;
 }
 
@@ -42,7 +43,11 @@ TEMPLATE_TEST_CASE("cross-entropy over all items and its gradients", "", float, 
         const auto x = normal_matrix<T>(n, d, 1), items = normal_matrix<T>(V, d, 2), up = normal_matrix<T>(n, 1, 3);
         const auto targets = drawn_targets(n, V);
         const core::matrix<double> xd = x.template cast<double>(), ed = items.template cast<double>();
-        const core::matrix<double> scores = scale * (xd * ed.transpose());
+        const bool biased = n % 2 == 1;
+        const core::matrix<T> bias = normal_matrix<T>(1, V, 4);
+        const std::span<const T> biases(bias.data(), biased ? static_cast<std::size_t>(V) : 0);
+        core::matrix<double> scores = scale * (xd * ed.transpose());
+        if (biased) scores.rowwise() += scale * bias.row(0).template cast<double>();
         core::matrix<double> loss(n, 1), dx = normal_matrix<T>(n, d, 11).template cast<double>(),
                                          ditems = normal_matrix<T>(V, d, 12).template cast<double>();
         for (index i = 0; i < n; ++i) {
@@ -58,7 +63,7 @@ TEMPLATE_TEST_CASE("cross-entropy over all items and its gradients", "", float, 
         // Float scores of 100 and more are known to 1e-5 only.
         const double bound = tolerance<T> * std::max(1.0, scores.cwiseAbs().maxCoeff());
         for (double kept : {0.0, 0.6, 1.0}) {
-          const auto got = run<T>(x, items, targets, static_cast<T>(scale), up, 1, kept);
+          const auto got = run<T>(x, items, targets, static_cast<T>(scale), up, 1, kept, biases);
           CHECK(error_of(got.loss, loss) < bound);
           CHECK(error_of(got.dx, dx) < bound);
           CHECK(error_of(got.ditems, ditems) < bound);
@@ -81,7 +86,7 @@ TEST_CASE("a row's cross-entropy has the same bits alone, for any threads, with 
     auto loss = not_a_number<float>(1, 1), log_sum = loss;
     workspace<float> space(kernel::softmax_over_items_workspace<float>(1, 2600, 9));
     const std::vector<std::int32_t> target{targets[static_cast<std::size_t>(i)]};
-    kernel::softmax_over_items_forward<float, std::int32_t>(core::matrix<float>(x.row(i)), items, target, 3.0f, loss, log_sum,
+    kernel::softmax_over_items_forward<float, std::int32_t>(core::matrix<float>(x.row(i)), items, {}, target, 3.0f, loss, log_sum,
                                                             core::view<float>(), {}, space, {1});
     CHECK(same_bits<float>(loss, one.loss.row(i)));
   }
@@ -102,8 +107,8 @@ TEST_CASE("either gradient of the cross-entropy may be left out") {
   auto dx = normal_matrix<float>(70, 5, 11), ditems = normal_matrix<float>(300, 5, 12);
   workspace<float> space(kernel::softmax_over_items_workspace<float>(70, 300, 5));
   const auto backward = [&](core::view<float> to_x, core::view<float> to_items) {
-    kernel::softmax_over_items_backward<float, std::int32_t>(up, x, items, targets, 1.0f, both.log_sum, both.expected, {}, to_x, to_items,
-                                                             space, {1});
+    kernel::softmax_over_items_backward<float, std::int32_t>(up, x, items, {}, targets, 1.0f, both.log_sum, both.expected, {}, to_x,
+                                                             to_items, space, {1});
   };
   backward(dx, {});
   backward({}, ditems);

@@ -25,10 +25,11 @@ variable<T> info_nce(const variable<T>& a, const variable<T>& b, std::span<const
   return y;
 }
 
-/// -log softmax(scale x items^T)[target] row by row -> [N, 1]; without targets, log sum exp(scale x items^T).
-/// x [N, d], items [V, d]. `targets` must outlive the tape.
+/// -log softmax(scale (x items^T + bias))[target] row by row -> [N, 1]; without targets, log sum exp(scale (x items^T + bias)).
+/// x [N, d], items [V, d], bias [V] or empty. `targets` and `bias`, which has no gradient, must outlive the tape.
 template <class T, class Id>
-variable<T> softmax_over_items(const variable<T>& x, const variable<T>& items, std::span<const Id> targets, std::type_identity_t<T> scale) {
+variable<T> softmax_over_items(const variable<T>& x, const variable<T>& items, std::span<const Id> targets, std::type_identity_t<T> scale,
+                               std::span<const std::type_identity_t<T>> bias = {}) {
   tape<T>& t = x.owner();
   auto [y, out] = t.make(x.rows(), 1, x.needs_grad() || items.needs_grad());
   const core::view<T> log_sum = t.memory().template matrix<T>(x.rows(), 1);
@@ -38,30 +39,14 @@ variable<T> softmax_over_items(const variable<T>& x, const variable<T>& items, s
   const index needed = kernel::softmax_over_items_workspace<T>(x.rows(), items.rows(), x.cols());
   {
     detail::workspace<T> space(t, needed);
-    kernel::softmax_over_items_forward<T, Id>(x.value(), items.value(), targets, scale, out, log_sum, expected, scores, space, t.how());
+    kernel::softmax_over_items_forward<T, Id>(x.value(), items.value(), bias, targets, scale, out, log_sum, expected, scores, space,
+                                              t.how());
   }
   t.record([=, y = y] {
     tape<T>& u = y.owner();
     detail::workspace<T> space(u, needed);
-    kernel::softmax_over_items_backward<T, Id>(y.grad(), x.value(), items.value(), targets, scale, log_sum, expected, scores, x.grad(),
-                                               items.grad(), space, u.how());
-  });
-  return y;
-}
-
-/// [x, column]: one more column, which has no gradient. x [N, d], column [N] -> [N, d + 1]. So a bias of each item becomes a coordinate.
-template <class T>
-variable<T> append_column(const variable<T>& x, std::span<const std::type_identity_t<T>> column) {
-  tape<T>& t = x.owner();
-  const index d = x.cols();
-  auto [y, out] = t.make(x.rows(), d + 1, x.needs_grad());
-  for (index i = 0; i < x.rows(); ++i) {
-    std::copy_n(x.value().row(i), d, out.row(i));
-    out(i, d) = column[static_cast<std::size_t>(i)];
-  }
-  t.record([=, y = y] {
-    if (!x.needs_grad()) return;
-    for (index i = 0; i < x.rows(); ++i) core::simd::add_scaled(x.grad().row(i), T(1), y.grad().row(i), d);
+    kernel::softmax_over_items_backward<T, Id>(y.grad(), x.value(), items.value(), bias, targets, scale, log_sum, expected, scores,
+                                               x.grad(), items.grad(), space, u.how());
   });
   return y;
 }

@@ -55,7 +55,8 @@ inline index round_up(index n, index unit) { return (n + unit - 1) / unit * unit
 /// acc[r] += a[r, :] b_panel over `k`; a is read through its strides, four rows a pointer.
 /// Inlined whatever the compiler thinks of its size: the accumulators of a call would live in memory.
 template <class T, index Rows>
-[[gnu::always_inline]] inline void accumulate(const T* a, index row_stride, index col_stride, const T* b, index k, core::simd::vec<T> (&acc)[Rows][2]) {
+[[gnu::always_inline]] inline void accumulate(const T* a, index row_stride, index col_stride, const T* b, index k,
+                                              core::simd::vec<T> (&acc)[Rows][2]) {
   constexpr index lanes = core::simd::lanes<T>;
   const T* group[(Rows + 3) / 4];
   for (index g = 0; g < (Rows + 3) / 4; ++g) group[g] = a + 4 * g * row_stride;

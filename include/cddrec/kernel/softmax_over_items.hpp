@@ -49,13 +49,14 @@ index softmax_over_items_kept(index rows, index items) {
   return rows * (items <= most ? items : most - most % detail::stream_cols);
 }
 
-/// loss_i = log sum_v exp(scale x_i . e_v) - scale x_i . e_target(i), or without targets the first term alone.
-/// x [N, d], items [V, d], loss [N, 1], log_sum [N, 1]. Kept for backward, or empty: expected [N, d] = sum_v p_iv e_v, and scores.
+/// loss_i = log sum_v exp(scale (x_i . e_v + bias_v)) - scale (x_i . e_target(i) + bias_target(i)), or without targets the first term
+/// alone. x [N, d], items [V, d], bias [V] or empty, loss [N, 1], log_sum [N, 1]. Kept for backward, or empty: expected [N, d] = sum_v p_iv
+/// e_v, and scores.
 template <class T, class Id>
-void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<const Id> targets, std::type_identity_t<T> scale,
-                                core::view<T> loss, core::view<T> log_sum, core::view<T> expected,
-                                std::span<std::type_identity_t<T>> scores, std::span<std::type_identity_t<T>> workspace,
-                                core::execution how) {
+void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<const std::type_identity_t<T>> bias,
+                                std::span<const Id> targets, std::type_identity_t<T> scale, core::view<T> loss, core::view<T> log_sum,
+                                core::view<T> expected, std::span<std::type_identity_t<T>> scores,
+                                std::span<std::type_identity_t<T>> workspace, core::execution how) {
   namespace simd = core::simd;
   using namespace detail;
   const index d = x.cols(), V = items.rows(), N = x.rows(), kept = std::ssize(scores);
@@ -71,7 +72,8 @@ void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<cons
       for (index j = 0; j < e.n; j += stream_cols) {
         const index n = std::min(stream_cols, e.n - j);
         T* const products = (first + j) * N < kept ? scores.data() + (first + j) * N + begin * n : tile;
-        multiply_packed<T>(plain(x), begin, rows, e.score_block(j), n, products, n, write::assign);
+        for (index r = 0; r < rows && !bias.empty(); ++r) std::copy_n(bias.data() + first + j, n, products + r * n);
+        multiply_packed<T>(plain(x), begin, rows, e.score_block(j), n, products, n, bias.empty() ? write::assign : write::add);
         for (index r = 0; r < rows; ++r) {
           T *line = tile + r * n, &largest = log_sum(begin + r, 0), &total = loss(begin + r, 0);
           const T* from = products + r * n;
@@ -110,18 +112,19 @@ void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<cons
       }
       log_sum(i, 0) += std::log(loss(i, 0));
       loss(i, 0) = log_sum(i, 0);
-      if (!targets.empty())
-        loss(i, 0) -= scale * simd::dot(x.row(i), items.row(static_cast<index>(targets[static_cast<std::size_t>(i)])), d);
+      if (targets.empty()) continue;
+      const auto target = static_cast<index>(targets[static_cast<std::size_t>(i)]);
+      loss(i, 0) -= scale * (simd::dot(x.row(i), items.row(target), d) + (bias.empty() ? T(0) : bias[static_cast<std::size_t>(target)]));
     }
   });
 }
 
 /// Adds to dx and ditems (either may be empty) for upstream gradients dloss [N, 1].
-/// forward: p_iv = exp(scale x_i . e_v - log_sum_i);  dx_i = dloss_i scale (expected_i - e_target);
+/// forward: p_iv = exp(scale (x_i . e_v + bias_v) - log_sum_i);  dx_i = dloss_i scale (expected_i - e_target);
 /// de_v = sum_i dloss_i scale (p_iv - [v = target(i)]) x_i
 template <class T, class Id>
-void softmax_over_items_backward(core::in<T> dloss, core::in<T> x, core::in<T> items, std::span<const Id> targets,
-                                 std::type_identity_t<T> scale, core::in<T> log_sum, core::in<T> expected,
+void softmax_over_items_backward(core::in<T> dloss, core::in<T> x, core::in<T> items, std::span<const std::type_identity_t<T>> bias,
+                                 std::span<const Id> targets, std::type_identity_t<T> scale, core::in<T> log_sum, core::in<T> expected,
                                  std::span<const std::type_identity_t<T>> scores, core::view<T> dx,
                                  std::type_identity_t<core::view<T>> ditems, std::span<std::type_identity_t<T>> workspace,
                                  core::execution how) {
@@ -161,7 +164,8 @@ void softmax_over_items_backward(core::in<T> dloss, core::in<T> x, core::in<T> i
     alignas(core::alignment) T tile[stream_rows * stream_cols];
     for (index i = 0; i < N; i += stream_cols) {
       const index n = std::min(stream_cols, N - i);
-      multiply_packed<T>(plain(items), begin, rows, tokens.score_block(i), n, tile, n, write::assign);
+      for (index r = 0; r < rows && !bias.empty(); ++r) std::fill_n(tile + r * n, n, bias[static_cast<std::size_t>(begin + r)]);
+      multiply_packed<T>(plain(items), begin, rows, tokens.score_block(i), n, tile, n, bias.empty() ? write::assign : write::add);
       for (index r = 0; r < rows; ++r) {
         T* line = tile + r * n;
         simd::transform<T>(n, line, [&](index c, index m) {

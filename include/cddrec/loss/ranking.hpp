@@ -60,25 +60,16 @@ struct sampled_softmax {
     using namespace autodiff;
     const T scale = static_cast<T>(1 / static_cast<double>(temperature));
     return detail::ranked(*this, s, parts, [&](const side<T>& view) {
-      variable<T> x = s.scored(view.mean), targets = s.scored(view.x0), items = s.candidates.items;
-      if (correction) {  // a share is one more coordinate, which every prediction has as 1
-        x = append_column(x, filled(x, T(1), {}));
-        targets = append_column(targets, filled(targets, T(-1) / scale, view.target_log_share));
-        items = append_column(items, filled(items, T(-1) / scale, s.candidates.log_share));
-      }
+      const variable<T> x = s.scored(view.mean), own = row_dot(x, s.scored(view.x0));
+      autodiff::tape<T>& t = x.owner();
+      const std::span<T> bias = t.memory().template array<T>(correction ? s.candidates.items.rows() : 0);
+      for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = -s.candidates.log_share[c] / scale;
       // log sum exp of the candidates less the target's: among them it is counted already, otherwise softplus adds it.
-      const auto against = softmax_over_items<T, data::item>(x, items, {}, scale);
-      return softplus_where(linear_combination(T(1), against, -scale, row_dot(x, targets)), view.not_candidates);
+      const auto against = softmax_over_items<T, data::item>(x, s.candidates.items, {}, scale, bias);
+      variable<T> less = linear_combination(T(1), against, -scale, own);
+      if (correction) less = linear_combination(T(1), less, T(1), t.constant({view.target_log_share.data(), x.rows(), 1}));
+      return softplus_where(less, view.not_candidates);
     });
-  }
-
- private:
-  // factor times the values, or the factor itself.
-  template <class T>
-  static std::span<const T> filled(const variable<T>& x, T factor, std::span<const T> values) {
-    const std::span<T> column = x.owner().memory().template array<T>(x.rows());
-    for (std::size_t i = 0; i < column.size(); ++i) column[i] = values.empty() ? factor : factor * values[i];
-    return column;
   }
 };
 
