@@ -83,10 +83,10 @@ inline void tile(operand<T> a, index row, index first, index depth, const T* b_p
   core::simd::vec<T> acc[Rows][2] = {};
   accumulate<T, Rows>(a.at(row, first), a.row_stride, a.col_stride, b_panel, depth, acc);
   // Rows by their numbers: a loop would keep the accumulators in memory.
-  const auto put = [&]<index... R>(std::integer_sequence<index, R...>, T * to, index stride) {
+  const auto put = [&]<index... R>(std::integer_sequence<index, R...>, T * to, index stride) __attribute__((always_inline)) {
     ((store<T>(to + R * stride, acc[R][0]), store<T>(to + R * stride + lanes, acc[R][1])), ...);
   };
-  const auto take = [&]<index... R>(std::integer_sequence<index, R...>) {
+  const auto take = [&]<index... R>(std::integer_sequence<index, R...>) __attribute__((always_inline)) {
     ((acc[R][0] += load(c + R * c_stride), acc[R][1] += load(c + R * c_stride + lanes)), ...);
   };
   constexpr std::make_integer_sequence<index, Rows> every{};
