@@ -88,7 +88,9 @@ def merged(passes, key):
 
     def value(name, values):
         numbers = all(isinstance(v, (int, float)) for v in values)
-        return best.get(name, statistics.median)(values) if numbers else values[0]
+        if not numbers or len(set(values)) == 1:
+            return values[0]
+        return round(best.get(name, statistics.median)(values), 6)
 
     return [{name: value(name, [e[name] for e in entries]) for name in entries[0]} for entries in groups.values()]
 
@@ -107,7 +109,10 @@ def tables(medians):
     groups = {}
     for entry in medians:
         kernel, _, rest = re.sub(r"/manual_time$", "", entry["run_name"]).partition("/")
-        threads = int(re.search(r"threads:(\d+)", rest).group(1))
+        found = re.search(r"threads:(\d+)", rest)
+        if not found:  # it measures an error, not a time
+            continue
+        threads = int(found.group(1))
         shape = re.sub(r"/?threads:\d+|/?manual_time", "", rest).strip("/").replace("/", " ")
         groups.setdefault(kernel, {}).setdefault(shape, {})[threads] = cell(entry)
     for kernel, shapes in groups.items():

@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# Sourced by run.sh and search.sh from the root of the repository: the command is built and rows are compared, as many at a time as there
+# are processors, one thread each. What is recorded is not made again, so whatever was stopped goes on where it was.
+
+# build_command: the release command, with what it needs installed.
+build_command() {
+  . cmake/install_packages.sh
+  install_packages "" || exit $?
+  cmake --preset release >/dev/null
+  cmake --build --preset release --target cddrec_command --parallel "$(nproc)" >/dev/null
+}
+
+# row_names FILE: the names of its rows.
+row_names() { sed 's/#.*//' "$1" | awk 'NF { print $1 }'; }
+
+# compare_all KEPT WORK LOG.txt FILE OPTION…: compares the rows of FILE whose names are read; KEPT holds the committed records of such rows.
+compare_all() {
+  local kept=$1 work=$2 log=$3 file=$4
+  shift 4
+  mkdir -p "$work/records" "$kept"
+  cp -n "$kept"/*.json "$work/records/" 2>/dev/null || true
+  OMP_NUM_THREADS=1 xargs -P "$(nproc)" -I {} build/release/bin/cddrec compare --data "$log" --variants "$file" --models {} --threads 1 \
+    --output "$work" "$@" || echo "some rows of $file failed on $log; their messages are above" >&2
+  cp "$work"/records/*.json "$kept/"
+}
