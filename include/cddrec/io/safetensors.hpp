@@ -158,7 +158,7 @@ inline std::string tensor_file::serialise() const {
   auto& texts = header["__metadata__"];
   texts["checksum"] = std::string(detail::no_digits);
   for (const auto& [key, text] : metadata) {
-    if (key == "checksum") refuse("metadata cannot be named \"checksum\", which is the format's own");
+    if (key == "checksum") refuse("metadata cannot be named `checksum`, which is the format's own");
     texts[key] = text;
   }
   std::size_t offset = 0;
