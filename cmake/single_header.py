@@ -14,6 +14,11 @@ ANY = re.compile(r"^\s*#\s*include\s*<")
 CONDITIONAL = re.compile(r"^\s*#\s*(if|endif)")
 
 
+def refuse(text):
+    print(text, file=sys.stderr)
+    sys.exit(2)
+
+
 def expand(header, met, lines):
     """Appends the lines of a header, and before them those of the headers that it includes. `met`: what is there already."""
     if header in met:
@@ -21,7 +26,7 @@ def expand(header, met, lines):
     met.add(header)
     file = INCLUDE / header
     if not file.is_file():
-        sys.exit(f"single_header.py: {file}: there is no such header; name one as programs include it: cddrec/cddrec.hpp")
+        refuse(f"single_header.py: {file}: there is no such header; name one as programs include it: cddrec/cddrec.hpp")
     depth = 0  # of #if: an include inside one is not everybody's
     for line in file.read_text(encoding="utf-8").splitlines():
         if conditional := CONDITIONAL.match(line):
@@ -51,5 +56,5 @@ def main(output, *headers):
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
-        sys.exit(__doc__.strip())
+        refuse(__doc__.strip())
     main(*sys.argv[1:])

@@ -65,9 +65,11 @@ TEST_CASE("docs/extend.md shows every program of examples/own, and what it print
   CHECK(shown == programs);
 }
 
-TEST_CASE("the version is the same in words and in numbers") {
+TEST_CASE("the version is the same in words, in numbers and for vcpkg") {
   CHECK(std::string(CDDREC_VERSION) ==
         std::to_string(CDDREC_VERSION_MAJOR) + "." + std::to_string(CDDREC_VERSION_MINOR) + "." + std::to_string(CDDREC_VERSION_PATCH));
+  const std::string port = read(fs::path(CDDREC_SOURCE_DIR) / "cmake" / "packaging" / "vcpkg" / "cddrec" / "vcpkg.json");
+  CHECK(port.find("\"version\": \"" CDDREC_VERSION "\"") != std::string::npos);
 }
 
 TEST_CASE("examples/minimal.cpp recommends ten items its user has not had") {
