@@ -11,3 +11,12 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # It also sees overlapping copies in its own std::string (GCC bug 105651).
   target_compile_options(cddrec_development INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict)
 endif()
+
+# The pages of the headers, in build/docs of the clone.
+find_program(CDDREC_DOXYGEN doxygen)
+if(CDDREC_DOXYGEN)
+  add_custom_target(docs
+    COMMAND "${CMAKE_COMMAND}" -E make_directory build
+    COMMAND "${CDDREC_DOXYGEN}" docs/Doxyfile
+    WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" VERBATIM)
+endif()

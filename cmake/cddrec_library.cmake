@@ -34,10 +34,25 @@ if(nlohmann_json_FOUND AND ZLIB_FOUND)
   list(APPEND installed_targets cddrec_io)
 endif()
 
-install(TARGETS ${installed_targets} EXPORT cddrec_targets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(EXPORT cddrec_targets NAMESPACE cddrec:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cddrec FILE cddrec_targets.cmake)
-configure_package_config_file(cmake/cddrecConfig.cmake.in cddrecConfig.cmake
-  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cddrec)
-write_basic_package_version_file(cddrecConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-install(FILES "${PROJECT_BINARY_DIR}/cddrecConfig.cmake" "${PROJECT_BINARY_DIR}/cddrecConfigVersion.cmake"
-  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cddrec)
+if(CDDREC_INSTALL)
+  install(TARGETS ${installed_targets} EXPORT cddrec_targets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT cddrec_targets NAMESPACE cddrec:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cddrec FILE cddrec_targets.cmake)
+  configure_package_config_file(cmake/cddrecConfig.cmake.in cddrecConfig.cmake
+    INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cddrec)
+  write_basic_package_version_file(cddrecConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+  install(FILES "${PROJECT_BINARY_DIR}/cddrecConfig.cmake" "${PROJECT_BINARY_DIR}/cddrecConfigVersion.cmake"
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cddrec)
+
+  # pkg-config: in share/, two folders below the prefix, so that the files find it wherever it is moved.
+  cmake_path(APPEND pc_includedir "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
+  set(pc_openmp "${OpenMP_CXX_FLAGS}")
+  if(pc_openmp MATCHES "^-fopenmp")
+    set(pc_openmp -fopenmp) # as both g++ and clang++ know it
+  endif()
+  configure_file(cmake/cddrec.pc.in cddrec.pc @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/cddrec.pc" DESTINATION share/pkgconfig)
+  if(TARGET cddrec_io)
+    configure_file(cmake/cddrec-io.pc.in cddrec-io.pc @ONLY)
+    install(FILES "${PROJECT_BINARY_DIR}/cddrec-io.pc" DESTINATION share/pkgconfig)
+  endif()
+endif()

@@ -8,7 +8,7 @@ install_packages "" || exit $?
 
 echo "building (a minute or two) …"
 mkdir -p build
-{ cmake --preset release && cmake --build --preset release --parallel "$(nproc)"; } >build/quickstart_build.log 2>&1 || {
+{ cmake --preset release && cmake --build --preset release --target cddrec_command --parallel "$(nproc)"; } >build/quickstart_build.log 2>&1 || {
   tail -n 40 build/quickstart_build.log >&2
   echo "$0: the build failed; all of its output is in build/quickstart_build.log" >&2
   exit 1

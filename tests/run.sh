@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 . cmake/install_packages.sh
 install_packages tests || exit $?
 
-passed=0 failed=0
+passed=0 failed=0 skipped=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -26,6 +26,7 @@ step() {
 }
 
 finish() {
+  [ "$skipped" -eq 0 ] || echo "$skipped skipped: a tool that they need is not here"
   echo "$passed passed, $failed failed"
   [ "$failed" -eq 0 ]
   exit
@@ -33,24 +34,9 @@ finish() {
 
 scripts_parse() {
   local script
-  for script in .ci/run examples/*.sh examples/*/*.sh tests/*.sh cmake/*.sh; do
+  for script in .ci/run examples/*.sh examples/*/*.sh tests/*.sh tests/*/*.sh cmake/*.sh; do
     bash -n "$script" || return 1
   done
-}
-
-# A project elsewhere finds the installed library and builds the README's program, without our compiler flags.
-installed_package_works() {
-  cmake --install build/dev --prefix "$scratch/prefix" &&
-    mkdir "$scratch/consumer" && cp examples/minimal.cpp "$scratch/consumer" &&
-    cat >"$scratch/consumer/CMakeLists.txt" <<'PROJECT' &&
-cmake_minimum_required(VERSION 3.25)
-project(consumer LANGUAGES CXX)
-find_package(cddrec 0.1 REQUIRED)
-add_executable(minimal minimal.cpp)
-target_link_libraries(minimal PRIVATE cddrec::cddrec cddrec::io)
-PROJECT
-    cmake -S "$scratch/consumer" -B "$scratch/consumer/build" -DCMAKE_PREFIX_PATH="$scratch/prefix" &&
-    cmake --build "$scratch/consumer/build"
 }
 
 jobs=$(nproc)
@@ -59,7 +45,6 @@ step "the shell scripts parse" scripts_parse
 step "configure" cmake --preset dev -DCDDREC_WERROR="${CDDREC_WERROR:-OFF}" || finish
 step "build" cmake --build --preset dev --parallel "$jobs" || finish
 step "every header compiles alone" cmake --build --preset dev --target all_verify_interface_header_sets --parallel "$jobs"
-step "an installed package builds the README's program" installed_package_works
 
 ctest --preset dev | tee "$scratch/ctest"
 status=$?
@@ -68,5 +53,6 @@ bad=$(sed -n 's/.* \([0-9]*\) tests failed out of.*/\1/p' "$scratch/ctest")
 if [ -z "$total" ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
   total=1 bad=1 # no summary: ctest itself did not work
 fi
-passed=$((passed + total - bad)) failed=$((failed + bad))
+skipped=$(grep -c '\*\*\*Skipped' "$scratch/ctest")
+passed=$((passed + total - bad - skipped)) failed=$((failed + bad))
 finish

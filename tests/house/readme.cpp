@@ -1,4 +1,4 @@
-// The README's program is a file that is compiled and run, so it cannot go stale.
+// The programs of the README and of docs/extend.md are files that are compiled and run, so they cannot go stale.
 #include <fstream>
 #include <sstream>
 
@@ -16,34 +16,67 @@ std::string read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// The text between the first line "```cpp" and the "```" after it.
-std::string first_program(const std::string& markdown) {
-  const std::string opening = "```cpp\n";
-  const std::size_t begin = markdown.find(opening);
+struct block {
+  std::string text;
+  std::size_t end;
+};
+
+/// The text between the first line `opening` at or after `from` and the "```" after it.
+block next_block(const std::string& markdown, const std::string& opening, std::size_t from) {
+  const std::size_t begin = markdown.find("\n" + opening + "\n", from);
   REQUIRE(begin != std::string::npos);
-  const std::size_t text = begin + opening.size();
-  return markdown.substr(text, markdown.find("```", text) - text);
+  const std::size_t text = begin + opening.size() + 2, end = markdown.find("```", text);
+  REQUIRE(end != std::string::npos);
+  return {markdown.substr(text, end - text), end};
+}
+
+/// What a program of this build prints.
+std::string printed_by(const std::string& program, const std::string& arguments = "") {
+  const fs::path build = CDDREC_BINARY_DIR, output = build / (program + "_output.txt");
+  INFO(program);
+  REQUIRE(fs::exists(build / "bin" / program));
+  REQUIRE(std::system(('"' + (build / "bin" / program).string() + "\" " + arguments + " > \"" + output.string() + '"').c_str()) == 0);
+  return read(output);
 }
 
 }  // namespace
 
 TEST_CASE("the README shows examples/minimal.cpp as it is") {
   const fs::path root = CDDREC_SOURCE_DIR;
-  CHECK(first_program(read(root / "README.md")) == read(root / "examples" / "minimal.cpp"));
+  CHECK(next_block(read(root / "README.md"), "```cpp", 0).text == read(root / "examples" / "minimal.cpp"));
 }
 
-TEST_CASE("the version is the same in words and in numbers") {
+TEST_CASE("docs/extend.md shows every program of examples/own, and what it prints") {
+  const fs::path root = CDDREC_SOURCE_DIR;
+  const std::string page = read(root / "docs" / "extend.md");
+  std::vector<std::string> shown, programs;
+  std::size_t place = 0;
+  while (page.find("\n```cpp\n", place) != std::string::npos) {
+    const block program = next_block(page, "```cpp", place), printed = next_block(page, "```", program.end + 1);
+    shown.push_back(program.text);
+    place = printed.end;
+    for (const auto& entry : fs::directory_iterator(root / "examples" / "own"))
+      if (read(entry.path()) == program.text && fs::exists(fs::path(CDDREC_BINARY_DIR) / "examples"))
+        CHECK(printed_by("cddrec_own_" + entry.path().stem().string()) == printed.text);
+  }
+  for (const auto& entry : fs::directory_iterator(root / "examples" / "own")) programs.push_back(read(entry.path()));
+  std::sort(shown.begin(), shown.end());
+  std::sort(programs.begin(), programs.end());
+  CHECK(shown == programs);
+}
+
+TEST_CASE("the version is the same in words, in numbers and for vcpkg") {
   CHECK(std::string(CDDREC_VERSION) ==
         std::to_string(CDDREC_VERSION_MAJOR) + "." + std::to_string(CDDREC_VERSION_MINOR) + "." + std::to_string(CDDREC_VERSION_PATCH));
+  const std::string port = read(fs::path(CDDREC_SOURCE_DIR) / "cmake" / "packaging" / "vcpkg" / "cddrec" / "vcpkg.json");
+  CHECK(port.find("\"version\": \"" CDDREC_VERSION "\"") != std::string::npos);
 }
 
 TEST_CASE("examples/minimal.cpp recommends ten items its user has not had") {
   const fs::path build = CDDREC_BINARY_DIR;
   if (!fs::exists(build / "examples")) return;  // configured without the examples
-  const fs::path program = build / "bin" / "cddrec_minimal";
-  REQUIRE(fs::exists(program));
 
-  const fs::path log = build / "minimal_log.txt", output = build / "minimal_output.txt";
+  const fs::path log = build / "minimal_log.txt";
   std::ofstream text(log);
   for (int user = 0; user < 60; ++user) {
     text << "user" << user;
@@ -51,10 +84,7 @@ TEST_CASE("examples/minimal.cpp recommends ten items its user has not had") {
     text << '\n';
   }
   text.close();
-  const std::string command = '"' + program.string() + "\" \"" + log.string() + "\" > \"" + output.string() + '"';
-  REQUIRE(std::system(command.c_str()) == 0);
-
-  std::istringstream lines(read(output));
+  std::istringstream lines(printed_by("cddrec_minimal", '"' + log.string() + '"'));
   std::vector<std::string> names;
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);

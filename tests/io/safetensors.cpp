@@ -227,7 +227,7 @@ TEST_CASE("wrong use of a tensor file is told by name") {
   file.metadata["x"] = "\xFF";
   CHECK_THROWS_WITH(file.serialise(), ContainsSubstring("is not UTF-8"));
   file.metadata = {{"checksum", "x"}};
-  CHECK_THROWS_WITH(file.serialise(), ContainsSubstring("cannot be named \"checksum\""));
+  CHECK_THROWS_WITH(file.serialise(), ContainsSubstring("cannot be named `checksum`"));
 }
 
 TEST_CASE("a model that is not there is refused by name") {

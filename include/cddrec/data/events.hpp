@@ -32,8 +32,8 @@ inline interactions grouped(events e) {
   for (std::size_t row = 0; row < rows; ++row) order[static_cast<std::size_t>(next[static_cast<std::size_t>(e.user[row])]++)] = row;
   if (!e.time.empty())
     for (std::size_t u = 0; u + 1 < offsets.size(); ++u)
-      std::stable_sort(order.begin() + offsets[u], order.begin() + offsets[u + 1],
-                       [&](std::size_t a, std::size_t b) { return e.time[a] < e.time[b]; });
+      std::sort(order.begin() + offsets[u], order.begin() + offsets[u + 1],
+                [&](std::size_t a, std::size_t b) { return e.time[a] < e.time[b] || (e.time[a] == e.time[b] && a < b); });
   for (const std::size_t row : order) log.histories.items.push_back(e.what[row]);
   if (!e.time.empty())
     for (const std::size_t row : order) log.times.push_back(e.time[row]);

@@ -21,7 +21,7 @@ struct best_possible {
 
 /// Expectation over the next item given each history; the cases' own targets are one draw of it and are not looked at.
 /// With p_1 >= p_2 >= … the probabilities of one case:
-/// Recall@K = Σ_{r<=K} p_r, NDCG@K = Σ_{r<=K} p_r / log2(r + 1), MRR = Σ_r p_r / r.
+/// `Recall@K` = Σ_{r<=K} p_r, `NDCG@K` = Σ_{r<=K} p_r / log2(r + 1), MRR = Σ_r p_r / r.
 /// `which` must come from a split of `log.log()`: its item numbers are the log's.
 inline best_possible optimum(const synthetic_log& log, const cases& which, core::execution how = {}) {
   std::vector<best_possible> of_case(static_cast<std::size_t>(which.size()));

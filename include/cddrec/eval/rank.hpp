@@ -34,6 +34,7 @@ template <class S>
 concept scorer = requires(const S& s, histories users, core::execution how, index i, data::item v) {
   requires std::floating_point<typename S::scalar>;
   { s.items() } -> std::convertible_to<index>;
+  s.encode(users, how);
   s.score(s.encode(users, how), i, core::view<typename S::scalar>(), how);
   { s.score_item(s.encode(users, how), i, v) } -> std::same_as<typename S::scalar>;
 };

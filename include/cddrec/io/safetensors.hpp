@@ -146,18 +146,19 @@ class tensor_file {
 };
 
 inline std::string tensor_file::serialise() const {
-  // Widest scalars first: then every tensor is aligned to its scalar, because the data begin at a multiple of 64.
+  // Widest scalars first, then by name: so every tensor is aligned to its scalar, because the data begin at a multiple of 64.
   std::vector<std::pair<const std::string*, const tensor*>> order;
   for (const auto& [name, t] : tensors_) order.emplace_back(&name, &t);
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    return detail::dtype_bytes(a.second->dtype) > detail::dtype_bytes(b.second->dtype);
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    const auto x = detail::dtype_bytes(a.second->dtype), y = detail::dtype_bytes(b.second->dtype);
+    return x > y || (x == y && *a.first < *b.first);
   });
 
   nlohmann::ordered_json header;
   auto& texts = header["__metadata__"];
   texts["checksum"] = std::string(detail::no_digits);
   for (const auto& [key, text] : metadata) {
-    if (key == "checksum") refuse("metadata cannot be named \"checksum\", which is the format's own");
+    if (key == "checksum") refuse("metadata cannot be named `checksum`, which is the format's own");
     texts[key] = text;
   }
   std::size_t offset = 0;

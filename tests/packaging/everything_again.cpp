@@ -1,0 +1,3 @@
+// The other unit.
+#define AGAIN
+#include "everything.cpp"

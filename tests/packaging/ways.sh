@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Every way to use the library from a project of one's own, really gone: ways.sh SCRATCH WAY. Builds the two programs of consumer/
+# outside the tree, runs them and compares what they print; the way `install` comes before find_package and pkg_config.
+# Exit status: 0 as expected, 1 not, 77 a tool is missing (it says which).
+set -e -u -o pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+scratch=$1 way=$2
+work=$scratch/$way prefix=$scratch/prefix
+rm -rf "$work"
+mkdir -p "$work"
+[ "$way" = install ] || cp "$root"/tests/packaging/consumer/* "$work"
+
+needs() {
+  command -v "$1" >/dev/null && return
+  echo "skipped: $1 is not here"
+  exit 77
+}
+
+# What a release holds, in a folder whose name is not kind to scripts.
+source_tree() {
+  local copy="$work/the source"
+  mkdir -p "$copy"
+  cp -r "$root"/{CMakeLists.txt,LICENSE,cmake,include} "$copy"
+  echo "$copy"
+}
+
+# build FROM [CMAKE OPTION…]
+build() {
+  local from=$1
+  shift
+  cmake -S "$work" -B "$work/build" -DWAY="${cmake_way:-$way}" -DFROM="$from" -DCMAKE_CXX_FLAGS=-O1 "$@"
+  cmake --build "$work/build"
+}
+
+# run FOLDER: the programs there print what they should.
+run() {
+  printf 'ann a b c\nbob b c\n' >"$work/log.txt"
+  { "$1/consumer" && { [ ! -e "$1/reader" ] || "$1/reader" "$work/log.txt"; }; } | tee "$work/printed.txt"
+  [ -e "$1/reader" ] || echo "2 users, 3 items" >>"$work/printed.txt"
+  diff "$work/expected.txt" "$work/printed.txt"
+}
+
+case $way in
+  install) # what find_package and pkg_config need; moved, since an installation may be
+    cmake -S "$root" -B "$scratch/library" -DCDDREC_BUILD_TESTS=OFF -DCDDREC_BUILD_EXAMPLES=OFF -DCDDREC_BUILD_BENCHMARKS=OFF
+    cmake --install "$scratch/library" --prefix "$work/prefix"
+    rm -rf "$prefix"
+    mv "$work/prefix" "$prefix"
+    ;;
+  find_package)
+    build "" -DCMAKE_PREFIX_PATH="$prefix"
+    run "$work/build"
+    ;;
+  add_subdirectory)
+    build "$(source_tree)"
+    run "$work/build"
+    # A project that uses us does not install us.
+    cmake --install "$work/build" --prefix "$work/prefix"
+    [ ! -e "$work/prefix" ]
+    ;;
+  FetchContent)
+    needs git
+    tree=$(source_tree)
+    git -C "$tree" init -q -b main
+    git -C "$tree" add .
+    git -C "$tree" -c user.name=nobody -c user.email=nobody@example.org commit -q -m "a release"
+    mv "$tree" "$work/repository"
+    build "file://$work/repository"
+    run "$work/build"
+    ;;
+  pkg_config)
+    needs pkg-config
+    PKG_CONFIG_PATH="$prefix/share/pkgconfig:${PKG_CONFIG_PATH:-}"
+    export PKG_CONFIG_PATH
+    [ "$(pkg-config --modversion cddrec)" = "$(sed -n 's/#define CDDREC_VERSION "\(.*\)"/\1/p' "$root/include/cddrec/cddrec.hpp")" ]
+    # The flags are words.
+    # shellcheck disable=SC2046
+    "${CXX:-c++}" -std=c++20 -O1 "$work/consumer.cpp" $(pkg-config --cflags --libs cddrec) -o "$work/consumer"
+    # shellcheck disable=SC2046
+    "${CXX:-c++}" -std=c++20 -O1 "$work/reader.cpp" $(pkg-config --cflags --libs cddrec-io) -o "$work/reader"
+    run "$work"
+    ;;
+  single_header)
+    needs python3
+    python3 -B "$root/cmake/single_header.py" "$work/one/cddrec/cddrec.hpp"
+    build "$work/one"
+    run "$work/build"
+    ;;
+  conan)
+    needs conan
+    [ -e /usr/include/eigen3/Eigen/Core ] || { echo "skipped: Eigen is not in /usr/include/eigen3" && exit 77; }
+    export CONAN_HOME=$work/home EIGEN_INCLUDE=/usr/include/eigen3
+    conan profile detect
+    echo "tools.cmake.cmaketoolchain:user_presets=" >>"$CONAN_HOME/global.conf" # none in the tree
+    for package in eigen/3.4.0 nlohmann_json/3.11.2 zlib/1.2.13; do
+      conan export "$root/tests/packaging/system_package.py" --name "${package%/*}" --version "${package#*/}"
+    done
+    conan create "$root/cmake/packaging/conan" -nr -b missing -s compiler.cppstd=20
+    conan install --requires "cddrec/[*]" -nr -b missing -s compiler.cppstd=20 -g CMakeDeps -g CMakeToolchain -of "$work/conan"
+    cmake_way=find_package build "" -DCMAKE_TOOLCHAIN_FILE="$work/conan/conan_toolchain.cmake" -DCMAKE_BUILD_TYPE=Release
+    run "$work/build"
+    ;;
+  *)
+    echo "$0: no way is called $way; there are install find_package add_subdirectory FetchContent pkg_config single_header conan" >&2
+    exit 2
+    ;;
+esac
