@@ -8,7 +8,7 @@
 
 namespace cddrec::cli {
 
-using serve::model_path, serve::detail::required;
+using serve::model_path, serve::required;
 inline fs::path training_path(const fs::path& directory) { return directory / "training.safetensors"; }
 
 /// A model, as it is served, and the settings it was trained with.

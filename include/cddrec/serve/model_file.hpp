@@ -28,6 +28,13 @@ inline io::tensor_file describe(const std::string& kind, const data::id_map& ids
   return file;
 }
 
+/// A text of a file's metadata; input_error if it is missing.
+inline const std::string& required(const io::tensor_file& file, const std::string& name, const std::string& where) {
+  const auto found = file.metadata.find(name);
+  if (found == file.metadata.end()) throw input_error(where + ": damaged model: its metadata lacks '" + name + "'");
+  return found->second;
+}
+
 namespace detail {
 
 template <class T>
@@ -61,12 +68,6 @@ void get_setting(const io::tensor_file& file, const std::string& name, T& value,
   if (!good) throw input_error(where + ": damaged model: its setting " + name + " is '" + text + "'");
 }
 
-inline const std::string& required(const io::tensor_file& file, const std::string& name, const std::string& where) {
-  const auto found = file.metadata.find(name);
-  if (found == file.metadata.end()) throw input_error(where + ": damaged model: its metadata lacks '" + name + "'");
-  return found->second;
-}
-
 inline network read_network(const io::tensor_file& file, const std::string& kind, index items, const std::string& where) {
   network_settings s;
   network_settings::visit(s, [&](const char* name, auto& value) { get_setting(file, name, value, where); });
@@ -92,9 +93,9 @@ inline void put_settings(io::tensor_file& file, const network_settings& s) {
 /// Reads what describe() and those who put the rest made of it. input_error for what is missing, damaged or of another format; `where` is
 /// its name there.
 inline stored_model read_model(const io::tensor_file& file, const std::string& where) {
-  if (detail::required(file, "format", where) != "cddrec 1")
-    throw input_error(where + ": its format is '" + detail::required(file, "format", where) + "'; this program reads 'cddrec 1'");
-  const std::string kind = detail::required(file, "model", where);
+  if (required(file, "format", where) != "cddrec 1")
+    throw input_error(where + ": its format is '" + required(file, "format", where) + "'; this program reads 'cddrec 1'");
+  const std::string kind = required(file, "model", where);
   data::id_map ids = io::get_ids(file, where);
   const index items = ids.size();
   const auto stored = [&](auto model) { return stored_model{kind, std::move(ids), std::move(model)}; };

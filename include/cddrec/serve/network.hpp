@@ -2,6 +2,9 @@
 // A choice is an encoder or a denoiser like any other, so training, files and serving are compiled once for all kinds of model.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <string>
 #include <variant>
 
 #include "cddrec/baseline/vae.hpp"
