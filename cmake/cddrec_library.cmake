@@ -1,4 +1,4 @@
-# The two targets people link: cddrec::cddrec (Eigen, and OpenMP when found) and cddrec::io (files, beside JSON and zlib).
+# The two targets people link: cddrec::cddrec (Eigen, and OpenMP when found) and cddrec::io (files, and what serves from them, beside JSON and zlib).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -11,8 +11,9 @@ find_package(ZLIB QUIET)
 
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include/cddrec/*.hpp")
 set(io_headers ${headers})
-list(FILTER io_headers INCLUDE REGEX "^include/cddrec/io/")
-list(FILTER headers EXCLUDE REGEX "^include/cddrec/io/")
+set(with_files "^include/cddrec/(io/|serve/|serve.hpp)") # what reads or writes files
+list(FILTER io_headers INCLUDE REGEX ${with_files})
+list(FILTER headers EXCLUDE REGEX ${with_files})
 
 add_library(cddrec INTERFACE)
 add_library(cddrec::cddrec ALIAS cddrec)

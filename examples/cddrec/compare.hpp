@@ -180,10 +180,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   if (const network* net = network_of(m)) {
     index parameters = 0;  // trained: a gan is more than the network that it serves with
     const auto count = [&](const std::string&, const auto& p) { parameters += p.value.size(); };
-    if (const auto* adversarial = std::get_if<gan_network>(&m.model))
-      adversarial->visit(count);
-    else
-      net->visit(count);
+    m.kind == "gan" ? make_gan(m.kind, m.settings, m.ids.size()).visit(count) : net->visit(count);
     row["parameters"] = parameters;
     const io::tensor_file trained = io::tensor_file::load(training_path(directory));
     const auto state = training_progress(trained, training_path(directory).string());

@@ -1,46 +1,29 @@
-// A model directory: `model.safetensors` is the model of the best epoch, whole in itself; `training.safetensors` is where training stands.
-// Networks keep their weights, the models that count keep their counts.
+// What training adds to a model directory: in `model.safetensors`, beside the model, the settings it was trained with;
+// `training.safetensors` is where training stands.
 #pragma once
 
-#include <optional>
-
-#include "cddrec/baseline/markov.hpp"
-#include "cddrec/io/checkpoint.hpp"
+#include "cddrec/serve/model_file.hpp"
 #include "network.hpp"
 #include "report.hpp"
 
 namespace cddrec::cli {
 
-inline fs::path model_path(const fs::path& directory) { return directory / "model.safetensors"; }
+using serve::model_path, serve::required;
 inline fs::path training_path(const fs::path& directory) { return directory / "training.safetensors"; }
 
-struct loaded_model {
-  std::string kind;
+/// A model, as it is served, and the settings it was trained with.
+struct loaded_model : serve::stored_model {
   run_settings settings;
-  data::id_map ids;
-  std::variant<std::monostate, network, gan_network, baseline::popularity, baseline::markov, baseline::item_knn> model;
 };
 
-/// The network that a model serves with, of a gan its generator; null for the models that count.
-inline const network* network_of(const loaded_model& m) {
-  if (const auto* adversarial = std::get_if<gan_network>(&m.model)) return adversarial;
-  return std::get_if<network>(&m.model);
-}
+/// The network of a model, of a gan its generator; null for the models that count.
+inline const network* network_of(const loaded_model& m) { return std::get_if<network>(&m.model); }
 
 inline io::tensor_file describe(const std::string& kind, const run_settings& s, const data::id_map& ids) {
-  io::tensor_file file;
-  file.metadata["format"] = "cddrec 1";
-  file.metadata["model"] = kind;
+  io::tensor_file file = serve::describe(kind, ids);
   for (const auto& [name, key] : setting_keys())
     if (concerns(kind, name)) file.metadata["settings." + name] = key.get(s);
-  io::put_ids(file, ids);
   return file;
-}
-
-inline std::string required(const io::tensor_file& file, const std::string& name, const std::string& where) {
-  const auto found = file.metadata.find(name);
-  if (found == file.metadata.end()) throw input_error(where + ": damaged model: its metadata lacks '" + name + "'");
-  return found->second;
 }
 
 /// A setting as it was written. A file older than a key was made when all models were as the key's default says.
@@ -64,83 +47,17 @@ inline void save_network(const fs::path& directory, const std::string& kind, con
   file.save(model_path(directory));
 }
 
-inline void put_indices(io::tensor_file& file, const std::string& name, const auto& values) {
-  const std::vector<std::int64_t> wide(values.begin(), values.end());
-  file.add<std::int64_t>(name, {static_cast<index>(wide.size())}, wide);
-}
-
-inline void save_popularity(const fs::path& directory, const baseline::popularity& model, const run_settings& s, const data::id_map& ids) {
-  io::tensor_file file = describe("popularity", s, ids);
-  put_indices(file, "counts", model.counts());
-  file.save(model_path(directory));
-}
-
-inline void save_markov(const fs::path& directory, const baseline::markov& model, const run_settings& s, const data::id_map& ids) {
-  io::tensor_file file = describe("markov", s, ids);
-  put_indices(file, "counts", model.item_counts().counts());
-  put_indices(file, "transitions.offsets", model.transition_counts().offsets);
-  put_indices(file, "transitions.successors", model.transition_counts().items);
-  put_indices(file, "transitions.counts", model.transition_counts().values);
-  file.save(model_path(directory));
-}
-
-inline void save_item_knn(const fs::path& directory, const baseline::item_knn& model, const run_settings& s, const data::id_map& ids) {
-  io::tensor_file file = describe("item_knn", s, ids);
-  put_indices(file, "counts", model.item_counts().counts());
-  put_indices(file, "neighbours.offsets", model.neighbours().offsets);
-  put_indices(file, "neighbours.items", model.neighbours().items);
-  const auto& similarities = model.neighbours().values;
-  file.add<double>("neighbours.similarities", {static_cast<index>(similarities.size())}, similarities);
+/// Saves a model that counts.
+inline void save_counts(const fs::path& directory, const std::string& kind, const auto& model, const run_settings& s,
+                        const data::id_map& ids) {
+  io::tensor_file file = describe(kind, s, ids);
+  io::put_counts(file, model);
   file.save(model_path(directory));
 }
 
 inline loaded_model load_model(const fs::path& directory) {
-  const fs::path path = model_path(directory);
-  const std::string where = path.string();
-  if (!fs::exists(path)) throw input_error(directory.string() + ": holds no model; `cddrec train --output` makes one");
-  const io::tensor_file file = io::tensor_file::load(path);
-  if (required(file, "format", where) != "cddrec 1")
-    throw input_error(where + ": its format is '" + required(file, "format", where) + "'; this program reads 'cddrec 1'");
-  loaded_model m;
-  m.kind = required(file, "model", where);
-  m.ids = io::get_ids(file, where);
-  const auto indices = [&](const char* name) {
-    const auto values = file.values<std::int64_t>(name);
-    return std::vector<index>(values.begin(), values.end());
-  };
-  m.settings = read_settings(file);
-  if (is_network(m.kind)) {
-    const auto read = [&](auto net) {
-      io::get_weights(file, net, where);
-      m.model = std::move(net);
-    };
-    m.kind == "gan" ? read(make_gan(m.kind, m.settings, m.ids.size())) : read(make_network(m.kind, m.settings, m.ids.size()));
-  } else if (m.kind == "popularity" || m.kind == "markov" || m.kind == "item_knn") {
-    baseline::popularity counts(indices("counts"));
-    if (counts.items() != m.ids.size()) throw input_error(where + ": damaged model: counts and item ids differ in number");
-    const auto rows = [&](auto& table, const std::string& name, const char* items) {
-      table.offsets = indices((name + ".offsets").c_str());
-      const auto columns = indices((name + items).c_str());
-      table.items.assign(columns.begin(), columns.end());
-    };
-    if (m.kind == "popularity") {
-      m.model = std::move(counts);
-    } else if (m.kind == "markov") {
-      baseline::transitions table;
-      rows(table, "transitions", ".successors");
-      table.values = indices("transitions.counts");
-      m.model.emplace<baseline::markov>(std::move(counts), std::move(table));
-    } else {
-      baseline::sparse_rows<double> table;
-      rows(table, "neighbours", ".items");
-      const auto similarities = file.values<double>("neighbours.similarities");
-      table.values.assign(similarities.begin(), similarities.end());
-      m.model.emplace<baseline::item_knn>(std::move(counts), std::move(table), knn_settings(m.settings));
-    }
-  } else {
-    throw input_error(where + ": unknown kind of model '" + m.kind + "'");
-  }
-  return m;
+  const io::tensor_file file = serve::load_file(directory);
+  return {serve::read_model(file, model_path(directory).string()), read_settings(file)};
 }
 
 /// Where training stands: the weights of the last epoch, those that go on where they are not the same, and the moments of Adam.
@@ -224,17 +141,6 @@ inline train::fit_state<float> load_training(const fs::path& directory, const st
     if (s.ema_decay > 0) state.trained.push_back(like("trained." + name, p));
   });
   return state;
-}
-
-/// Calls f with the scorer of a loaded model, whose predictions are made as asked if it is a diffusion model.
-template <class F>
-auto with_scorer(const loaded_model& m, core::execution how, const model::generation& made, F&& f) {
-  if (m.kind != "cddrec" && made.kind != model::way::direct)
-    throw input_error("a model of kind " + m.kind + " has no diffusion: its predictions are direct");
-  if (const network* net = network_of(m)) return f(model::ranker<network>(*net, how, std::size_t{64} << 20, made));
-  if (const auto* popularity = std::get_if<baseline::popularity>(&m.model)) return f(*popularity);
-  if (const auto* markov = std::get_if<baseline::markov>(&m.model)) return f(*markov);
-  return f(std::get<baseline::item_knn>(m.model));
 }
 
 /// How predictions are made, as the command line says it.

@@ -1,7 +1,7 @@
 // cddrec recommend: the best unseen items for one history, or for a file of them.
 #pragma once
 
-#include "model_file.hpp"
+#include "cddrec/serve.hpp"
 #include "report.hpp"
 
 namespace cddrec::cli {
@@ -42,35 +42,24 @@ class known_items {
   std::string first_;
 };
 
-/// The items that nobody is to get: those of one file, and all but those of the other.
-inline std::vector<data::item> excluded_items(const recommend_options& o, known_items& known, index items) {
-  const auto read = [&](const std::string& path) {
-    std::vector<data::item> all;
-    std::string_view rest;
-    const std::string text = io::read_text(path);
-    index number = 1;
-    for (rest = text; !rest.empty(); ++number)
-      for (const data::item i : known(io::detail::take_line(rest), path + ":" + std::to_string(number))) all.push_back(i);
-    return all;
-  };
-  std::vector<bool> out(static_cast<std::size_t>(items), !o.only.empty());
-  if (!o.only.empty())
-    for (const data::item i : read(o.only)) out[static_cast<std::size_t>(i)] = false;
-  if (!o.exclude.empty())
-    for (const data::item i : read(o.exclude)) out[static_cast<std::size_t>(i)] = true;
-  std::vector<data::item> excluded;
-  for (data::item i = 0; i < items; ++i)
-    if (out[static_cast<std::size_t>(i)]) excluded.push_back(i);
-  if (static_cast<index>(excluded.size()) == items) throw input_error("recommend: --exclude and --only leave no item");
-  return excluded;
+/// The items of a file.
+inline std::vector<data::item> items_in(const std::string& path, known_items& known) {
+  std::vector<data::item> all;
+  const std::string text = io::read_text(path);
+  index number = 1;
+  for (std::string_view rest = text; !rest.empty(); ++number)
+    for (const data::item i : known(io::detail::take_line(rest), path + ":" + std::to_string(number))) all.push_back(i);
+  return all;
 }
 
 inline void run_recommend(const recommend_options& o, const model::generation& made, core::execution how) {
   if (o.history.empty() && o.input.empty()) throw input_error("recommend: give a history with --history, or a file of them with --input");
   if (o.diverse && made.draws < 2) throw input_error("recommend: --diverse lets several draws take turns; give them with --draws");
-  const loaded_model m = load_model(o.model);
-  known_items known(m.ids, o.unknown == "drop");
-  const std::vector<data::item> excluded = excluded_items(o, known, m.ids.size());
+  const serve::recommender m(o.model, made, how);
+  known_items known(m.items(), o.unknown == "drop");
+  std::optional<std::vector<data::item>> only;
+  if (!o.only.empty()) only = items_in(o.only, known);
+  const std::vector<data::item> excluded = m.excluded(o.exclude.empty() ? std::vector<data::item>() : items_in(o.exclude, known), only);
   std::vector<std::vector<data::item>> all;
   if (o.input.empty()) {
     all.push_back(known(o.history, "--history"));
@@ -84,39 +73,29 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
     if (all.empty()) throw input_error(name + ": is empty; give one history a line");
   }
   known.tell();
-  if (o.top > m.ids.size()) std::cerr << "cddrec: --top " << o.top << " is more than the " << m.ids.size() << " items there are\n";
+  if (o.top > m.items().size()) std::cerr << "cddrec: --top " << o.top << " is more than the " << m.items().size() << " items there are\n";
   if (const auto none = std::count_if(all.begin(), all.end(), [](const auto& h) { return h.empty(); }); none > 0)
     std::cerr << "cddrec: " << none << " histories hold no item that the model knows: nothing is recommended for them\n";
 
-  const auto print = [&](std::size_t number, const auto& list) {
+  const auto print = [&](std::size_t number, const serve::recommender::list& list) {
     json items = json::array();
     if (!o.as_json && !o.input.empty()) std::cout << "history " << number << '\n';
     for (const auto& [item, score] : list) {
       if (o.as_json)
-        items.push_back({{"item", m.ids.name(item)}, {"score", score}});
+        items.push_back({{"item", m.items().name(item)}, {"score", score}});
       else
-        std::cout << std::fixed << std::setprecision(4) << std::setw(10) << score << "  " << m.ids.name(item) << '\n';
+        std::cout << std::fixed << std::setprecision(4) << std::setw(10) << score << "  " << m.items().name(item) << '\n';
     }
     if (o.as_json) std::cout << json{{"recommendations", std::move(items)}}.dump() << '\n';
   };
-  with_scorer(m, how, made, [&](const auto& scorer) {
-    const auto lists_of = [&](eval::histories these) {
-      if constexpr (requires { scorer.draws(); })
-        if (o.diverse) return model::diversified(scorer, these, o.top, how, excluded);
-      return eval::recommend(scorer, these, o.top, how, {.excluded = excluded});
-    };
-    // Some at a time, so that lists of a long file are not all in memory; a history without items has none.
-    constexpr std::size_t batch = 4096;
-    for (std::size_t begin = 0; begin < all.size(); begin += batch) {
-      const std::size_t end = std::min(begin + batch, all.size());
-      std::vector<std::span<const data::item>> some;
-      for (std::size_t u = begin; u < end; ++u)
-        if (!all[u].empty()) some.push_back(all[u]);
-      const auto lists = lists_of(some);
-      for (std::size_t u = begin, next = 0; u < end; ++u)
-        print(u + 1, all[u].empty() ? typename std::decay_t<decltype(lists)>::value_type() : lists[next++]);
-    }
-  });
+  // Some at a time, so that lists of a long file are not all in memory.
+  constexpr std::size_t batch = 4096;
+  for (std::size_t begin = 0; begin < all.size(); begin += batch) {
+    const std::vector<std::span<const data::item>> some(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                        all.begin() + static_cast<std::ptrdiff_t>(std::min(begin + batch, all.size())));
+    const auto lists = m.lists(some, o.top, excluded, o.diverse, how);
+    for (std::size_t u = 0; u < lists.size(); ++u) print(begin + u + 1, lists[u]);
+  }
 }
 
 }  // namespace cddrec::cli

@@ -8,23 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "cddrec/core/tensor.hpp"
+#include "cddrec/serve/network.hpp"
 
 namespace cddrec::cli {
 
 using core::index;
+using serve::is_network;
 
-struct run_settings {
-  // Network. Defaults here are those of the paper's presets and of older model files; see defaults() below.
-  index width = 128, layers = 1, heads = 4, max_length = 20;
-  double dropout = 0.4, attention_dropout = 0.2;
-  std::string denoiser = "cross_decoder", score = "cosine";
-  index decoder_layers = 1;
-  bool residual = true, feed_forward = true;
-  // Diffusion
-  std::string schedule = "linear";
-  index steps = 20;
-  double beta_first = 1e-4, beta_last = 0.04;
+/// The network's settings, and those of its training. Defaults are those of the paper's presets and of older model files; see defaults().
+struct run_settings : serve::network_settings {
   // Objective
   std::string objective = "combined", divergence = "dot_product", contrastive = "exact", ranking = "softmax";
   double divergence_weight = 1, lambda = 0, temperature = 0.5, softmax_weight = 1, softmax_temperature = 0.1;
@@ -185,11 +177,6 @@ inline void check(const run_settings& s) {
   if (s.features % 2 != 0) throw input_error("setting features must be even, it is " + std::to_string(s.features));
   if (s.schedule == "linear" && s.beta_first > s.beta_last && s.steps > 1)
     throw input_error("setting beta_first must not be above beta_last");
-}
-
-/// The models that are networks; the others count.
-inline bool is_network(const std::string& kind) {
-  return kind == "cddrec" || kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae" || kind == "gan";
 }
 
 inline const std::vector<std::string>& kinds() {

@@ -102,9 +102,9 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   table.emplace_back("markov", test_metrics(markov, split, how));
   const baseline::item_knn item_knn(split, knn_settings(s), how);
   table.emplace_back("item_knn", test_metrics(item_knn, split, how));
-  if (o.model == "popularity") save_popularity(o.output, popularity, s, log.items);
-  if (o.model == "markov") save_markov(o.output, markov, s, log.items);
-  if (o.model == "item_knn") save_item_knn(o.output, item_knn, s, log.items);
+  if (o.model == "popularity") save_counts(o.output, o.model, popularity, s, log.items);
+  if (o.model == "markov") save_counts(o.output, o.model, markov, s, log.items);
+  if (o.model == "item_knn") save_counts(o.output, o.model, item_knn, s, log.items);
   const auto fit = [&](auto net) {
     train::fit_state<float> state;
     if (goes_on) state = load_training(o.output, o.model, net, s, log.items);

@@ -2,6 +2,7 @@
 #include <fstream>
 #include <map>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "test.hpp"
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 
 const std::map<std::string, int> floor_of = {{"core", 0},     {"kernel", 1},    {"data", 1},  {"autodiff", 2}, {"eval", 2},
                                              {"nn", 3},       {"diffusion", 3}, {"optim", 3}, {"loss", 4},     {"model", 4},
-                                             {"baseline", 5}, {"train", 6},     {"io", 7}};
+                                             {"baseline", 5}, {"train", 6},     {"io", 7},    {"serve", 8}};
 constexpr int longest_header = 350;
 
 std::string read(const fs::path& path) {
@@ -31,8 +32,8 @@ std::vector<std::string> violations(const std::string& name, const std::string& 
 
   std::vector<std::string> found;
   const std::string folder = name.substr(0, name.find('/'));
-  const bool door = folder == "cddrec.hpp";
-  if (!door && !floor_of.contains(folder)) return {name + ":1: no floor is called " + folder};
+  const bool door = folder == "cddrec.hpp", serving = folder == "serve.hpp";
+  if (!door && !serving && !floor_of.contains(folder)) return {name + ":1: no floor is called " + folder};
 
   std::istringstream lines(text);
   int number = 0;
@@ -45,7 +46,9 @@ std::vector<std::string> violations(const std::string& name, const std::string& 
       const std::string other = match[2];
       if (!floor_of.contains(other))
         report("includes cddrec/" + other + ", which is no floor");
-      else if (door ? other == "io" : other != folder && floor_of.at(other) >= floor_of.at(folder))
+      else if (door      ? floor_of.at(other) >= floor_of.at("io")
+               : serving ? other != "serve"
+                         : other != folder && floor_of.at(other) >= floor_of.at(folder))
         report("includes " + other + ", which is not below " + folder);
     }
     if (name != "core/parallel.hpp" && std::regex_search(line, omp)) report("OpenMP outside core/parallel.hpp");
@@ -67,6 +70,31 @@ std::vector<std::string> headers() {
   return names;
 }
 
+/// Every header that `name` brings, whatever brings it.
+std::set<std::string> behind(const std::string& name) {
+  static const std::regex include(R"re(^\s*#\s*include\s*["<]cddrec/([^">]*)[">])re");
+  std::set<std::string> all;
+  std::vector<std::string> open{name};
+  while (!open.empty()) {
+    std::istringstream lines(read(fs::path(CDDREC_SOURCE_DIR) / "include" / "cddrec" / open.back()));
+    open.pop_back();
+    std::smatch match;
+    for (std::string line; std::getline(lines, line);)
+      if (std::regex_search(line, match, include) && all.insert(match[1]).second) open.push_back(match[1]);
+  }
+  return all;
+}
+
+/// Those of them that only training needs: optimisers, objectives and their kernels, what draws for them, and what checks gradients.
+std::vector<std::string> training_alone(const std::set<std::string>& names) {
+  static const std::regex training(
+      "(optim|train|loss)/.*|autodiff/(gradcheck|objective_ops|fourier_ops).hpp|baseline/gan.hpp|data/(augment|negatives|synthetic).hpp|"
+      "kernel/(info_nce|fourier_info_nce|softmax_over_items|draw_items).hpp|eval/(diagnostics|sampled_metrics).hpp");
+  std::vector<std::string> found;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(found), [&](const auto& n) { return std::regex_match(n, training); });
+  return found;
+}
+
 }  // namespace
 
 TEST_CASE("no header of the library breaks the law of floors") {
@@ -79,13 +107,28 @@ TEST_CASE("no header of the library breaks the law of floors") {
   }
 }
 
-TEST_CASE("the door opens on every header but those of io") {
+TEST_CASE("the doors open on every header: one on those of io and serve not, the other on those of serve alone") {
   const std::string door = read(fs::path(CDDREC_SOURCE_DIR) / "include" / "cddrec" / "cddrec.hpp");
+  const std::string serving = read(fs::path(CDDREC_SOURCE_DIR) / "include" / "cddrec" / "serve.hpp");
   for (const std::string& name : headers()) {
-    if (name == "cddrec.hpp") continue;
+    if (name == "cddrec.hpp" || name == "serve.hpp") continue;
     INFO(name);
-    CHECK((door.find("#include \"cddrec/" + name + "\"") != std::string::npos) != name.starts_with("io/"));
+    const bool served = name.starts_with("serve/");
+    CHECK((door.find("#include \"cddrec/" + name + "\"") != std::string::npos) == (!served && !name.starts_with("io/")));
+    CHECK((serving.find("#include \"cddrec/" + name + "\"") != std::string::npos) == served);
   }
+}
+
+TEST_CASE("nothing that only trains or measures is behind the door of those who serve") {
+  const std::set<std::string> all = behind("serve.hpp");
+  CHECK(all.size() > 40);
+  CHECK(all.contains("kernel/top_k.hpp"));
+  const auto found = training_alone(all);
+  for (const std::string& name : found) FAIL_CHECK("serve.hpp brings " << name);
+  CHECK(found.empty());
+  // The other door has all of them.
+  const std::set<std::string> everything = behind("cddrec.hpp");
+  CHECK(training_alone(everything).size() >= 20);
 }
 
 TEST_CASE("the scanner finds what it looks for, with its line") {
@@ -100,6 +143,8 @@ TEST_CASE("the scanner finds what it looks for, with its line") {
     only("data/a.hpp", "  #  include <cddrec/train/fit.hpp>\n", "data/a.hpp:1: includes train");
     only("train/a.hpp", "#include \"cddrec/cddrec.hpp\"\n", "train/a.hpp:1: includes cddrec/, which is no floor");
     only("cddrec.hpp", "#include \"cddrec/io/report.hpp\"\n", "cddrec.hpp:1: includes io");
+    only("cddrec.hpp", "#include \"cddrec/serve/network.hpp\"\n", "cddrec.hpp:1: includes serve");
+    only("serve.hpp", "#include \"cddrec/io/checkpoint.hpp\"\n", "serve.hpp:1: includes io");
     only("attic/a.hpp", "", "attic/a.hpp:1: no floor");
     CHECK(violations("data/a.hpp", "#include \"cddrec/data/b.hpp\"\n#include \"cddrec/core/tensor.hpp\"\n").empty());
     CHECK(violations("io/a.hpp", "#include \"cddrec/train/fit.hpp\"\n// #include \"cddrec/nowhere/b.hpp\"\n").empty());

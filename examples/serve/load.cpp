@@ -1,0 +1,112 @@
+// cddrec_load: asks a running service from several connections at a time and prints how many answers a second it gives and how long they
+// take. Each connection asks again as soon as it has its answer, so more of them show what waiting costs.
+#include <httplib.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <thread>
+
+namespace {
+
+using json = nlohmann::json;
+using watch = std::chrono::steady_clock;
+
+struct tally {
+  std::vector<double> milliseconds;  // of those that were answered
+  std::map<int, long> others;        // by status; 0: no answer at all
+};
+
+int run(int argc, char** argv) {
+  CLI::App app{"Load for a running cddrec_serve", "cddrec_load"};
+  std::string host = "127.0.0.1";
+  int port = 8080, connections = 8, histories = 1, length = 10, top = 10;
+  double seconds = 10;
+  app.option_defaults()->always_capture_default();
+  app.add_option("--host", host, "Address of the service");
+  app.add_option("--port", port, "Its port")->check(CLI::Range(1, 65535));
+  app.add_option("--connections", connections, "Connections that ask at a time")->check(CLI::Range(1, 1000));
+  app.add_option("--seconds", seconds, "How long")->check(CLI::Range(0.1, 3600.0));
+  app.add_option("--histories", histories, "Histories of a request")->check(CLI::Range(1, 10000));
+  app.add_option("--length", length, "Items of a history, drawn evenly from a thousand")->check(CLI::Range(1, 10000));
+  app.add_option("--top", top, "Items of an answer")->check(CLI::Range(1, 100000));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    if (wrong.get_exit_code() == 0) return app.exit(wrong);
+    std::cerr << "cddrec: " << wrong.what() << "\nTry `cddrec_load --help`.\n";
+    return 2;
+  }
+
+  httplib::Client first(host, port);
+  const auto known = first.Get("/items?limit=1000");
+  if (!known || known->status != 200) {
+    std::cerr << "cddrec: " << host << ':' << port << ": nothing of ours answers there; start cddrec_serve, or name its port by --port\n";
+    return 1;
+  }
+  const auto items = json::parse(known->body).at("items").get<std::vector<std::string>>();
+
+  std::vector<tally> tallies(static_cast<std::size_t>(connections));
+  std::vector<std::thread> clients;
+  const auto begin = watch::now(), end = begin + std::chrono::duration_cast<watch::duration>(std::chrono::duration<double>(seconds));
+  for (int c = 0; c < connections; ++c)
+    clients.emplace_back([&, c] {
+      tally& mine = tallies[static_cast<std::size_t>(c)];
+      std::mt19937 draw(static_cast<unsigned>(c));
+      std::uniform_int_distribution<std::size_t> any(0, items.size() - 1);
+      httplib::Client client(host, port);
+      client.set_keep_alive(true);
+      client.set_tcp_nodelay(true);
+      while (watch::now() < end) {
+        json all = json::array();
+        for (int h = 0; h < histories; ++h) {
+          all.push_back(json::array());
+          for (int k = 0; k < length; ++k) all.back().push_back(items[any(draw)]);
+        }
+        const std::string body = json{{"histories", std::move(all)}, {"top", top}}.dump();
+        const auto asked = watch::now();
+        const auto answer = client.Post("/recommend", body, "application/json");
+        const double took = std::chrono::duration<double, std::milli>(watch::now() - asked).count();
+        if (answer && answer->status == 200) {
+          mine.milliseconds.push_back(took);
+        } else {
+          ++mine.others[answer ? answer->status : 0];
+          std::this_thread::sleep_for(std::chrono::milliseconds(10));  // it asked us to come again
+        }
+      }
+    });
+  for (auto& c : clients) c.join();
+  const double took = std::chrono::duration<double>(watch::now() - begin).count();
+
+  std::vector<double> all;
+  std::map<int, long> others;
+  for (const tally& t : tallies) {
+    all.insert(all.end(), t.milliseconds.begin(), t.milliseconds.end());
+    for (const auto& [status, count] : t.others) others[status] += count;
+  }
+  std::sort(all.begin(), all.end());
+  const auto at = [&](double p) { return all[static_cast<std::size_t>(p * static_cast<double>(all.size() - 1))]; };
+  std::cout << std::fixed << std::setprecision(1) << connections << " connections, " << took << " s, " << all.size() << " answers of "
+            << histories << (histories == 1 ? " history: " : " histories: ") << static_cast<double>(all.size()) / took << " answers/s\n";
+  if (!all.empty())
+    std::cout << std::setprecision(2) << "p50 " << at(0.5) << " ms, p90 " << at(0.9) << " ms, p99 " << at(0.99) << " ms, longest "
+              << all.back() << " ms\n";
+  for (const auto& [status, count] : others)
+    std::cout << count << (status == 0 ? " without an answer\n" : " with status " + std::to_string(status) + "\n");
+  return all.empty() ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& e) {
+    std::cerr << "cddrec: " << e.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,77 @@
+// cddrec_serve: answers requests for recommendations over HTTP until Ctrl-C.
+// Exit status: 0 stopped, 1 runtime error, 2 wrong usage or bad input; every error begins `cddrec: `.
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "service.hpp"
+
+namespace cddrec::service {
+
+int run(int argc, char** argv) {
+  CLI::App app{"Recommendations over HTTP: POST /recommend, GET /items, /health, /metrics, and a page to try it at /", "cddrec_serve"};
+  std::string directory, host = "127.0.0.1";
+  int port = 8080;
+  limits most{.threads = core::available_threads()};
+  const CLI::Range some(1, 1'000'000);
+  app.option_defaults()->always_capture_default();  // help shows them
+  app.add_option("--model", directory, "Directory of the model, as `cddrec train` leaves it")->required();
+  app.add_option("--host", host, "Address to listen on; 0.0.0.0 for all");
+  app.add_option("--port", port, "Port; 0 takes any that is free")->check(CLI::Range(0, 65535));
+  app.add_option("--threads", most.threads, "Requests that compute at a time")->check(CLI::Range(1, 1024));
+  app.add_option("--queue", most.queue, "Requests that may wait for that; one more gets 503")->check(CLI::Range(0, 1'000'000));
+  app.add_option("--connections", most.connections, "Connections that are open at a time")->check(CLI::Range(1, 900));
+  app.add_option("--max-body", most.body, "Bytes of a request; one with more gets 413, as with the others below")
+      ->check(CLI::Range(1, 1 << 30));
+  app.add_option("--max-history", most.history, "Items of a history, and of the lists to leave out or to keep to")->check(some);
+  app.add_option("--max-histories", most.histories, "Histories of a request")->check(some);
+  app.add_option("--max-top", most.top, "Items of an answer")->check(some);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    if (wrong.get_exit_code() == 0) return app.exit(wrong);
+    std::cerr << "cddrec: " << wrong.what() << "\nTry `cddrec_serve --help`.\n";
+    return 2;
+  }
+
+  // One thread waits for the signals that end us; all others, made later, never see them.
+  sigset_t ending;
+  sigemptyset(&ending), sigaddset(&ending, SIGINT), sigaddset(&ending, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+
+  const serve::recommender model(directory, {}, {most.threads});
+  server s(model, most);
+  const int bound = s.bind(host, port);
+  if (bound == 0) throw error(host + ":" + std::to_string(port) + ": cannot listen there; is the port taken? --port 0 finds a free one");
+  std::cout << "cddrec: a " << model.kind() << " of " << model.items().size() << " items listens on http://" << host << ':' << bound
+            << "  (Ctrl-C stops it)\n"
+            << std::flush;
+  bool well = true;
+  std::thread listener([&] {
+    well = s.listen();
+    ::kill(::getpid(), SIGTERM);  // if it ended by itself
+  });
+  int signal = 0;
+  sigwait(&ending, &signal);
+  s.stop();
+  listener.join();
+  std::cout << "cddrec: stopped\n";
+  return well ? 0 : 1;
+}
+
+}  // namespace cddrec::service
+
+int main(int argc, char** argv) {
+  try {
+    return cddrec::service::run(argc, argv);
+  } catch (const cddrec::input_error& e) {
+    std::cerr << "cddrec: " << e.what() << '\n';
+    return 2;
+  } catch (const std::exception& e) {
+    std::cerr << "cddrec: " << e.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,211 @@
+// Recommendations over HTTP: JSON in, JSON out, from one const model that all requests share.
+// Every request is checked against its limits before anything is computed, and every error is JSON too: {"error": "what; what to do"}.
+#pragma once
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "admission.hpp"
+#include "metrics.hpp"
+#include "page.hpp"
+
+namespace cddrec::service {
+
+using core::index;
+using json = nlohmann::ordered_json;
+
+struct limits {
+  int threads = 1;        // requests that compute at a time
+  int queue = 64;         // requests that wait for it
+  int connections = 256;  // open at a time, each with a thread; the queue can only be full if there are more than it holds
+  index body = 1 << 20;   // bytes of a request
+  index history = 1000;   // items of a history, of exclude and of only
+  index histories = 256;  // of one request
+  index top = 1000;       // items of an answer
+};
+
+/// A request that is not answered, with its HTTP status.
+struct refusal : std::runtime_error {
+  int status;
+  refusal(int s, const std::string& what) : std::runtime_error(what), status(s) {}
+};
+
+/// What POST /recommend is asked for. refusal 400 for what is not as docs/serve.md says, 413 for what is over a limit.
+struct asked {
+  std::vector<std::vector<std::string>> histories;
+  bool several = false;
+  serve::wishes wishes;
+
+  asked(const std::string& body, const limits& most) {
+    nlohmann::json all;
+    try {
+      all = nlohmann::json::parse(body);
+    } catch (const nlohmann::json::parse_error& e) {
+      throw refusal(400, "the body is not JSON at byte " + std::to_string(e.byte) + "; send {\"history\": [\"item\", …]}");
+    }
+    if (!all.is_object()) throw refusal(400, "the body is not a JSON object; send {\"history\": [\"item\", …]}");
+    several = all.contains("histories");
+    if (several == all.contains("history")) throw refusal(400, "give \"history\", a list of items, or \"histories\", a list of such lists");
+    for (const auto& [key, value] : all.items()) {
+      if (key == "history") {
+        histories.push_back(items(key, value, most));
+      } else if (key == "histories") {
+        if (!value.is_array()) throw refusal(400, "\"histories\" is not a list of histories");
+        at_most(std::ssize(value), most.histories, "histories");
+        for (const auto& one : value) histories.push_back(items(key, one, most));
+      } else if (key == "top") {
+        if (!value.is_number_unsigned() || value < 1) throw refusal(400, "\"top\" is not a whole number from 1 on");
+        if (value > most.top) throw refusal(413, "\"top\" is more than " + std::to_string(most.top));
+        wishes.top = value.get<index>();
+      } else if (key == "exclude") {
+        wishes.exclude = items(key, value, most);
+      } else if (key == "only") {
+        wishes.only = items(key, value, most);
+      } else if (key == "unknown") {
+        if (value != "drop" && value != "error") throw refusal(400, "\"unknown\" is neither \"drop\" nor \"error\"");
+        wishes.refuse_unknown = value == "error";
+      } else {
+        throw refusal(400, "there is no key " + nlohmann::json(key).dump() + "; there are history, histories, top, exclude, only, unknown");
+      }
+    }
+  }
+
+ private:
+  static void at_most(index n, index most, const std::string& what) {
+    if (n > most) throw refusal(413, std::to_string(n) + " " + what + " are more than " + std::to_string(most) + "; send fewer");
+  }
+  static std::vector<std::string> items(const std::string& key, const nlohmann::json& value, const limits& most) {
+    if (!value.is_array()) throw refusal(400, "\"" + key + "\" holds what is not a list of items");
+    at_most(std::ssize(value), most.history, "items of \"" + key + "\"");
+    std::vector<std::string> all;
+    for (const auto& one : value) {
+      if (!one.is_string()) throw refusal(400, "\"" + key + "\" holds an item that is not a string");
+      all.push_back(one.get<std::string>());
+    }
+    return all;
+  }
+};
+
+/// Answers until stop(). The model must outlive it.
+class server {
+ public:
+  server(const serve::recommender& model, const limits& most) : model_(model), most_(most), gate_(most.threads, most.queue) {
+    http_.new_task_queue = [this] { return new connections(most_.connections); };
+    http_.set_payload_max_length(static_cast<std::size_t>(most_.body));
+    http_.set_keep_alive_max_count(100'000);
+    http_.set_keep_alive_timeout(2);  // seconds: no longer does an idle connection keep its thread, or a stop waiting
+    http_.set_tcp_nodelay(true);
+    http_.set_socket_options([this](auto s) {  // a port that is taken is an error, not shared
+      const int yes = 1;
+      ::setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+      socket_ = s;
+    });
+    http_.set_default_headers({{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}});
+    http_.Get("/", [](const auto&, auto& res) { res.set_content(page, "text/html; charset=utf-8"); });
+    http_.Get("/health", [this](const auto&, auto& res) { say(res, health()); });
+    http_.Get("/metrics", [this](const auto&, auto& res) {
+      res.set_content(metrics_.text(gate_.inside(), gate_.waiting()), "text/plain; version=0.0.4; charset=utf-8");
+    });
+    http_.Get("/items", [this](const auto& req, auto& res) { say(res, search(req)); });
+    http_.Post("/recommend", [this](const auto& req, auto& res) { say(res, recommend(req.body)); });
+    http_.set_exception_handler([](const auto&, auto& res, std::exception_ptr failure) { explain(res, failure); });
+    http_.set_error_handler([](const auto&, auto& res) {
+      if (!res.body.empty()) return;
+      say(res, {{"error", res.status == 404   ? "there is no such path; there are GET /, /items, /health, /metrics and POST /recommend"
+                          : res.status == 413 ? "the body is too long; send less at a time"
+                                              : "the request is not HTTP as it is understood here"}});
+    });
+    http_.set_logger([this](const auto& req, const auto& res) {
+      const bool own =
+          req.path == "/" || req.path == "/items" || req.path == "/health" || req.path == "/metrics" || req.path == "/recommend";
+      metrics_.request(own ? req.path : "other", res.status);
+    });
+  }
+
+  /// Takes the port, any that is free for 0, and returns it; 0 if it cannot be had.
+  int bind(const std::string& host, int port) {
+    if (port == 0)
+      port = std::max(0, http_.bind_to_any_port(host));
+    else if (!http_.bind_to_port(host, port))
+      port = 0;
+    if (port > 0) ::listen(socket_, most_.connections);  // the library lets few knock at a time: others would wait a second
+    return port;
+  }
+  /// Answers on this thread's watch until stop(), which lets the requests that are here finish.
+  bool listen() { return http_.listen_after_bind(); }
+  void stop() { http_.stop(); }
+  gate& admission() { return gate_; }
+
+  /// What POST /recommend answers. Throws refusal, input_error, numeric_error.
+  json recommend(const std::string& body) {
+    const auto arrived = std::chrono::steady_clock::now();
+    const asked what(body, most_);
+    if (!gate_.enter()) throw refusal(503, "too many requests wait already; try again in a moment");
+    const struct leaving {
+      gate& g;
+      ~leaving() { g.leave(); }
+    } at_the_end{gate_};
+    const auto answers = model_.recommend(what.histories, what.wishes);
+    json all = json::array();
+    index unknown = 0;
+    for (const auto& answer : answers) {
+      json list = json::array();
+      for (const auto& [item, score] : answer.items) list.push_back({{"item", item}, {"score", score}});
+      all.push_back({{"recommendations", std::move(list)}, {"unknown", answer.unknown}});
+      unknown += answer.unknown;
+    }
+    metrics_.recommended(answers.size(), static_cast<std::uint64_t>(unknown),
+                         std::chrono::duration<double>(std::chrono::steady_clock::now() - arrived).count());
+    return what.several ? json{{"answers", std::move(all)}} : std::move(all[0]);
+  }
+
+ private:
+  static void say(httplib::Response& res, const json& what) {
+    res.set_content(what.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", "application/json");
+  }
+  static void explain(httplib::Response& res, std::exception_ptr failure) {
+    const auto refuse = [&](int status, const char* what) {
+      res.status = status;
+      say(res, {{"error", what}});
+      if (status == 503) res.set_header("Retry-After", "1");
+    };
+    try {
+      std::rethrow_exception(failure);
+    } catch (const refusal& e) {
+      refuse(e.status, e.what());
+    } catch (const input_error& e) {
+      refuse(400, e.what());
+    } catch (const std::exception& e) {
+      refuse(500, e.what());
+    }
+  }
+
+  json health() const {
+    const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
+    return {{"status", "ok"}, {"model", model_.kind()}, {"items", model_.items().size()}, {"seconds", std::round(up.count())}};
+  }
+
+  /// The first items whose tokens hold a text.
+  json search(const httplib::Request& req) const {
+    const std::string query = req.get_param_value("query"), wanted = req.has_param("limit") ? req.get_param_value("limit") : "50";
+    index limit = 0;
+    const auto [end, problem] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
+    if (problem != std::errc() || end != wanted.data() + wanted.size() || limit < 1)
+      throw refusal(400, "\"limit\" is not a number from 1 on");
+    if (limit > most_.top) throw refusal(413, "\"limit\" is more than " + std::to_string(most_.top));
+    json found = json::array();
+    for (data::item i = 0; i < model_.items().size() && std::ssize(found) < limit; ++i)
+      if (model_.items().name(i).find(query) != std::string::npos) found.push_back(model_.items().name(i));
+    return {{"items", std::move(found)}, {"total", model_.items().size()}};
+  }
+
+  const serve::recommender& model_;
+  const limits most_;
+  gate gate_;
+  metrics metrics_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  httplib::Server http_;
+  int socket_ = -1;
+};
+
+}  // namespace cddrec::service

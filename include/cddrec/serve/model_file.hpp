@@ -1,0 +1,136 @@
+// A model directory: `model.safetensors` is a model, whole in itself: what kind it is, its settings, its item ids, its weights or counts.
+// Reading checks all of it, so that a model that loads can be used.
+#pragma once
+
+#include <charconv>
+
+#include "cddrec/io/checkpoint.hpp"
+#include "cddrec/io/counts.hpp"
+#include "cddrec/serve/network.hpp"
+
+namespace cddrec::serve {
+
+inline std::filesystem::path model_path(const std::filesystem::path& directory) { return directory / "model.safetensors"; }
+
+/// A model and the tokens of its items.
+struct stored_model {
+  std::string kind;
+  data::id_map ids;
+  std::variant<network, baseline::popularity, baseline::markov, baseline::item_knn> model;
+};
+
+/// A file that says what a model is; its weights or counts are still to be put there, and a network's settings.
+inline io::tensor_file describe(const std::string& kind, const data::id_map& ids) {
+  io::tensor_file file;
+  file.metadata["format"] = "cddrec 1";
+  file.metadata["model"] = kind;
+  io::put_ids(file, ids);
+  return file;
+}
+
+/// A text of a file's metadata; input_error if it is missing.
+inline const std::string& required(const io::tensor_file& file, const std::string& name, const std::string& where) {
+  const auto found = file.metadata.find(name);
+  if (found == file.metadata.end()) throw input_error(where + ": damaged model: its metadata lacks '" + name + "'");
+  return found->second;
+}
+
+namespace detail {
+
+template <class T>
+std::string setting_text(const T& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    char buffer[32];
+    return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
+  } else {
+    return value;
+  }
+}
+
+// A file older than a setting was made when all models were as its default says.
+template <class T>
+void get_setting(const io::tensor_file& file, const std::string& name, T& value, const std::string& where) {
+  const auto found = file.metadata.find("settings." + name);
+  if (found == file.metadata.end()) return;
+  const std::string& text = found->second;
+  bool good = true;
+  if constexpr (std::is_same_v<T, bool>) {
+    value = text == "true";
+    good = value || text == "false";
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    good = problem == std::errc() && end == text.data() + text.size() && value >= 0 && value <= 1'000'000'000;
+  } else {
+    value = text;
+  }
+  if (!good) throw input_error(where + ": damaged model: its setting " + name + " is '" + text + "'");
+}
+
+inline network read_network(const io::tensor_file& file, const std::string& kind, index items, const std::string& where) {
+  network_settings s;
+  network_settings::visit(s, [&](const char* name, auto& value) { get_setting(file, name, value, where); });
+  // No memory is taken on the word of settings that the tensors do not bear out.
+  const auto& table = file.shape("item_embedding.weight");
+  const index parts = std::ssize(file.tensors()), most = 100'000;
+  if (table != std::vector<index>{items + 1, s.width} || s.layers > parts || s.decoder_layers > parts || s.max_length > most ||
+      s.steps > most)
+    throw input_error(where + ": damaged model: its tensors are not those that its settings ask for");
+  network net = make_network(kind, s, items, {});
+  io::get_weights(file, net, where);
+  return net;
+}
+
+}  // namespace detail
+
+/// Adds a network's settings.
+inline void put_settings(io::tensor_file& file, const network_settings& s) {
+  network_settings::visit(
+      s, [&](const char* name, const auto& value) { file.metadata["settings." + std::string(name)] = detail::setting_text(value); });
+}
+
+/// Reads what describe() and those who put the rest made of it. input_error for what is missing, damaged or of another format; `where` is
+/// its name there.
+inline stored_model read_model(const io::tensor_file& file, const std::string& where) {
+  if (required(file, "format", where) != "cddrec 1")
+    throw input_error(where + ": its format is '" + required(file, "format", where) + "'; this program reads 'cddrec 1'");
+  const std::string kind = required(file, "model", where);
+  data::id_map ids = io::get_ids(file, where);
+  const index items = ids.size();
+  const auto stored = [&](auto model) { return stored_model{kind, std::move(ids), std::move(model)}; };
+  if (is_network(kind)) return stored(detail::read_network(file, kind, items, where));
+  if (kind == "popularity") return stored(io::get_popularity(file, items, where));
+  if (kind == "markov") return stored(io::get_markov(file, items, where));
+  if (kind != "item_knn") throw input_error(where + ": unknown kind of model '" + kind + "'");
+  baseline::item_knn_settings s;
+  detail::get_setting(file, "neighbours", s.neighbours, where);
+  detail::get_setting(file, "shrinkage", s.shrinkage, where);
+  detail::get_setting(file, "decay", s.decay, where);
+  return stored(io::get_item_knn(file, items, s, where));
+}
+
+/// The file of a model directory. input_error if there is none.
+inline io::tensor_file load_file(const std::filesystem::path& directory) {
+  const auto path = model_path(directory);
+  if (!std::filesystem::exists(path)) throw input_error(directory.string() + ": holds no model; `cddrec train --output` makes one");
+  return io::tensor_file::load(path);
+}
+
+/// Calls f with the scorer of a model, whose predictions are made as asked if it is a diffusion model; input_error if they can't be.
+/// The model must stay alive and where it is as long as the scorer.
+template <class F>
+auto with_scorer(const stored_model& m, core::execution how, const model::generation& made, F&& f) {
+  if (m.kind != "cddrec" && made.kind != model::way::direct)
+    throw input_error("a model of kind " + m.kind + " has no diffusion: its predictions are direct");
+  return std::visit(
+      [&](const auto& model) {
+        if constexpr (eval::scorer<std::decay_t<decltype(model)>>)
+          return f(model);
+        else
+          return f(model::ranker<network>(model, how, std::size_t{64} << 20, made));
+      },
+      m.model);
+}
+
+}  // namespace cddrec::serve

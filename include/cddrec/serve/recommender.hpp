@@ -1,0 +1,152 @@
+// A model that serves: the tokens of a history in, the best other items with their scores out.
+// It is read once and never changes after, so any number of threads may ask it at a time, and each gets what it would get alone.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "cddrec/model/draws.hpp"
+#include "cddrec/serve/model_file.hpp"
+
+namespace cddrec::serve {
+
+struct recommendation {
+  std::string item;
+  double score;  // see recommender
+};
+
+/// What one history gets, best first, and how many of its items the model does not know.
+struct recommendations {
+  std::vector<recommendation> items;
+  index unknown = 0;
+};
+
+/// What is asked for.
+struct wishes {
+  index top = 10;
+  std::vector<std::string> exclude = {};              // items that are not to be recommended; the history's own never are
+  std::optional<std::vector<std::string>> only = {};  // if given, the items that alone may be
+  bool diverse = false;                               // let several draws take turns, each with its best item
+  bool refuse_unknown = false;                        // an item that the model does not know is an error
+};
+
+/// The scores are cosines, or dot products where the network was trained so (`score=dot_product`); of markov, item_knn and popularity, what
+/// those say in baseline/. They order the items of one answer; only cosines can be compared between answers.
+class recommender {
+ public:
+  /// Item numbers and scores, best first.
+  using list = std::vector<kernel::scored<double>>;
+
+  /// Reads a model directory, as `cddrec train` leaves it. input_error for one that is missing or damaged, and for a way of generation
+  /// that the model does not have. `how` is for this alone.
+  explicit recommender(const std::filesystem::path& directory, const model::generation& made = {}, core::execution how = {})
+      : recommender(read_model(load_file(directory), model_path(directory).string()), made, how) {}
+
+  /// Serves a model that is in memory.
+  explicit recommender(stored_model model, const model::generation& made = {}, core::execution how = {})
+      : model_(std::make_unique<const stored_model>(std::move(model))) {
+    with_scorer(*model_, how, made, [&](auto&& scorer) { keep(std::forward<decltype(scorer)>(scorer)); });
+  }
+
+  const std::string& kind() const { return model_->kind; }
+  /// Tokens of the items, by number.
+  const data::id_map& items() const { return model_->ids; }
+
+  /// For one history, oldest first. One that holds no item that the model knows gets nothing. input_error where `only` and `exclude` leave
+  /// no item, `top` is negative, an item is unknown and that is an error, or there are no draws to take turns; numeric_error for a
+  /// model whose scores are not finite.
+  recommendations recommend(std::span<const std::string> history, const wishes& w = {}, core::execution how = {}) const {
+    const std::vector<std::string> one(history.begin(), history.end());
+    return std::move(recommend({&one, 1}, w, how).front());
+  }
+
+  /// The same for several at once, which takes less time for each than one by one.
+  std::vector<recommendations> recommend(std::span<const std::vector<std::string>> histories, const wishes& w = {},
+                                         core::execution how = {}) const {
+    std::vector<recommendations> all(histories.size());
+    std::vector<std::vector<data::item>> known;
+    for (std::size_t u = 0; u < histories.size(); ++u) known.push_back(numbers(histories[u], w.refuse_unknown, all[u].unknown));
+    std::vector<data::item> keep_out;
+    if (w.only || !w.exclude.empty()) {
+      index unknown = 0;  // what is not there is not recommended, whoever asks
+      std::optional<std::vector<data::item>> only;
+      if (w.only) only = numbers(*w.only, w.refuse_unknown, unknown);
+      keep_out = excluded(numbers(w.exclude, w.refuse_unknown, unknown), only);
+    }
+    const std::vector<std::span<const data::item>> views(known.begin(), known.end());
+    const auto found = lists(views, w.top, keep_out, w.diverse, how);
+    for (std::size_t u = 0; u < found.size(); ++u)
+      for (const auto& [item, score] : found[u]) all[u].items.push_back({items().name(item), score});
+    return all;
+  }
+
+  /// The same in item numbers, for those who look tokens up themselves. None of `keep_out` is recommended.
+  std::vector<list> lists(eval::histories histories, index top, std::span<const data::item> keep_out = {}, bool diverse = false,
+                          core::execution how = {}) const {
+    std::vector<std::span<const data::item>> some;
+    for (const auto& history : histories)
+      if (!history.empty()) some.push_back(history);
+    std::vector<list> found = ask_(some, top, keep_out, diverse, how), all;
+    for (auto next = found.begin(); const auto& history : histories) all.push_back(history.empty() ? list() : std::move(*next++));
+    return all;
+  }
+
+  /// What is to be kept out, in rising order: `exclude` and, if `only` is given, all that it does not hold. input_error if no item is left.
+  std::vector<data::item> excluded(std::span<const data::item> exclude, const std::optional<std::vector<data::item>>& only) const {
+    std::vector<bool> out(static_cast<std::size_t>(items().size()), only.has_value());
+    if (only)
+      for (const data::item i : *only) out[static_cast<std::size_t>(i)] = false;
+    for (const data::item i : exclude) out[static_cast<std::size_t>(i)] = true;
+    std::vector<data::item> all;
+    for (std::size_t i = 0; i < out.size(); ++i)
+      if (out[i]) all.push_back(static_cast<data::item>(i));
+    if (all.size() == out.size()) throw input_error("recommend: what is excluded, and what alone is allowed, leave no item");
+    return all;
+  }
+
+ private:
+  template <class Scorer>
+  void keep(Scorer&& scorer) {
+    using S = std::remove_cvref_t<Scorer>;
+    if constexpr (std::is_lvalue_reference_v<Scorer>)  // the model itself
+      ask_ = [&scorer](auto&&... asked) { return best<S>(scorer, asked...); };
+    else
+      ask_ = [kept = std::make_shared<const S>(std::move(scorer))](auto&&... asked) { return best<S>(*kept, asked...); };
+  }
+
+  template <class S>
+  static std::vector<list> best(const S& scorer, eval::histories histories, index top, std::span<const data::item> keep_out, bool diverse,
+                                core::execution how) {
+    const auto widened = [](const auto& narrow) {
+      std::vector<list> wide;
+      for (const auto& one : narrow) {
+        wide.emplace_back();
+        for (const auto& [item, score] : one) wide.back().push_back({item, static_cast<double>(score)});
+      }
+      return wide;
+    };
+    if (!diverse) return widened(eval::recommend(scorer, histories, top, how, {.excluded = keep_out}));
+    if constexpr (requires { scorer.draws(); })
+      if (scorer.draws() > 1) return widened(model::diversified(scorer, histories, top, how, keep_out));
+    throw input_error("serve::recommender: several draws take turns where lists are to be diverse, and this model makes one");
+  }
+
+  std::vector<data::item> numbers(std::span<const std::string> tokens, bool refuse_unknown, index& unknown) const {
+    std::vector<data::item> known;
+    for (const std::string& token : tokens) {
+      const auto number = items().find(token);
+      if (number)
+        known.push_back(*number);
+      else if (refuse_unknown)
+        throw input_error("the model does not know the item '" + token + "'; leave it out");
+      else
+        ++unknown;
+    }
+    return known;
+  }
+
+  std::unique_ptr<const stored_model> model_;  // at an address of its own: the scorer refers to it
+  std::function<std::vector<list>(eval::histories, index, std::span<const data::item>, bool, core::execution)> ask_;
+};
+
+}  // namespace cddrec::serve
