@@ -229,7 +229,7 @@ inline train::fit_state<float> load_training(const fs::path& directory, const st
 /// Calls f with the scorer of a loaded model, whose predictions are made as asked if it is a diffusion model.
 template <class F>
 auto with_scorer(const loaded_model& m, core::execution how, const model::generation& made, F&& f) {
-  if (m.kind != "cddrec" && made.kind != model::way::direct)
+  if (m.kind != "cddrec" && (made.kind != model::way::direct || made.steps != 0 || made.stop != 0 || made.draws != 1))
     throw input_error("a model of kind " + m.kind + " has no diffusion: its predictions are direct");
   if (const network* net = network_of(m)) return f(model::ranker<network>(*net, how, std::size_t{64} << 20, made));
   if (const auto* popularity = std::get_if<baseline::popularity>(&m.model)) return f(*popularity);

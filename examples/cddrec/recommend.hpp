@@ -30,9 +30,11 @@ class known_items {
     }
     return known;
   }
-  void tell() const {
+  /// Says how many were dropped since it was last asked.
+  void tell() {
     if (dropped_ > 0)
       std::cerr << "cddrec: " << first_ << ": " << dropped_ << " unknown items dropped" << (dropped_ > 1 ? " from here on" : "") << '\n';
+    dropped_ = 0;
   }
 
  private:
@@ -46,11 +48,11 @@ class known_items {
 inline std::vector<data::item> excluded_items(const recommend_options& o, known_items& known, index items) {
   const auto read = [&](const std::string& path) {
     std::vector<data::item> all;
-    std::string_view rest;
     const std::string text = io::read_text(path);
-    index number = 1;
-    for (rest = text; !rest.empty(); ++number)
+    std::string_view rest = text;
+    for (index number = 1; !rest.empty(); ++number)
       for (const data::item i : known(io::detail::take_line(rest), path + ":" + std::to_string(number))) all.push_back(i);
+    known.tell();
     return all;
   };
   std::vector<bool> out(static_cast<std::size_t>(items), !o.only.empty());
@@ -67,6 +69,8 @@ inline std::vector<data::item> excluded_items(const recommend_options& o, known_
 
 inline void run_recommend(const recommend_options& o, const model::generation& made, core::execution how) {
   if (o.history.empty() && o.input.empty()) throw input_error("recommend: give a history with --history, or a file of them with --input");
+  if ((o.input == "-") + (o.exclude == "-") + (o.only == "-") > 1)
+    throw input_error("recommend: standard input can be one thing only; name a file for the other");
   if (o.diverse && made.draws < 2) throw input_error("recommend: --diverse lets several draws take turns; give them with --draws");
   const loaded_model m = load_model(o.model);
   known_items known(m.ids, o.unknown == "drop");

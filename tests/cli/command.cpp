@@ -23,6 +23,14 @@ std::string slurp(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+/// Lines of a text, without their ends.
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
 /// A directory of its own, with a small log and a model trained on it for two epochs.
 struct workshop {
   fs::path root = fs::temp_directory_path() / ("cddrec_cli_" + std::to_string(::getpid()));
@@ -126,6 +134,93 @@ TEST_CASE("evaluate and recommend print one JSON object and nothing else") {
   CHECK(r.out.starts_with(shop().run("recommend --model model --history 'i1 i2' --json --top 3 --threads 1").out));
 }
 
+TEST_CASE("recommendations keep to lists of items") {
+  const auto recommend = [&](const std::string& options, const std::string& model = "model") {
+    const outcome o = shop().run("recommend --model " + model + " --history 'i1 i2' --top 60 " + options);
+    INFO(o.err);
+    CHECK(o.status == 0);
+    return lines_of(o.out);
+  };
+  const auto name = [](const std::string& line) { return line.substr(line.rfind(' ') + 1); };
+  for (const std::string kind : {"model", "listed_markov"}) {
+    if (kind != "model") REQUIRE(shop().run("train --data log.txt --model markov --output " + kind).status == 0);
+    const auto all = recommend("", kind);
+    REQUIRE(all.size() > 20);
+    shop().write("out.txt", name(all[0]) + "\n\n" + name(all[3]) + " " + name(all[3]) + "\n");
+    auto fewer = all;
+    fewer.erase(fewer.begin() + 3);
+    fewer.erase(fewer.begin());
+    CHECK(recommend("--exclude out.txt", kind) == fewer);
+    // An item of the history stays out, whatever the list says.
+    shop().write("only.txt", name(all[9]) + "\n" + name(all[0]) + "\n" + name(all[5]) + " i1\n");
+    CHECK(recommend("--only only.txt", kind) == std::vector<std::string>{all[0], all[5], all[9]});
+    CHECK(recommend("--only only.txt --exclude out.txt", kind) == std::vector<std::string>{all[5], all[9]});
+    CHECK(recommend("--only - <only.txt", kind).size() == 3);
+  }
+  const auto drawn = recommend("--diverse --draws 3 --generation ancestral --generation-stop 15 --only only.txt");
+  CHECK(drawn.size() == 3);
+  refused("recommend --model model --history i1 --only out.txt --exclude out.txt", "--exclude and --only leave no item");
+  refused("recommend --model model --input - --only - <only.txt", "standard input can be one thing only");
+  refused("recommend --model model --history i1 --only nowhere.txt", "nowhere.txt: cannot be opened");
+  shop().write("out.txt", "i7\nmoon i8 sun\n");
+  const outcome dropped = shop().run("recommend --model model --history 'i1 moon' --exclude out.txt");
+  CHECK(dropped.status == 0);
+  CHECK(dropped.err == "cddrec: out.txt:2: 2 unknown items dropped from here on\ncddrec: --history: 1 unknown items dropped\n");
+  refused("recommend --model model --history i1 --exclude out.txt --unknown error", "out.txt:2: the model does not know the item 'moon'");
+}
+
+TEST_CASE("histories come by the thousand, from a file or from standard input") {
+  std::string histories;
+  for (int u = 0; u < 5000; ++u) histories += "i" + std::to_string(u % 50 + 1) + " i" + std::to_string(u % 7 + 51) + "\n";
+  histories += "moon\r\n\ni3 moon\n";
+  shop().write("many.txt", histories);
+  const outcome many = shop().run("recommend --model model --json --top 3 --input - <many.txt");
+  CHECK(many.status == 0);
+  CHECK(many.err ==
+        "cddrec: standard input:5001: 2 unknown items dropped from here on\n"
+        "cddrec: 2 histories hold no item that the model knows: nothing is recommended for them\n");
+  const auto lists = lines_of(many.out);
+  REQUIRE(lists.size() == 5003);
+  const auto alone = [](const std::string& history) {
+    return shop().run("recommend --model model --json --top 3 --history '" + history + "'").out;
+  };
+  CHECK(lists[0] + "\n" == alone("i1 i51"));
+  CHECK(lists[4095] + "\n" == alone("i46 i51"));
+  CHECK(lists[4096] + "\n" == alone("i47 i52"));
+  CHECK(lists[5000] == "{\"recommendations\":[]}");
+  CHECK(lists[5001] == lists[5000]);
+  CHECK(lists[5002] + "\n" == alone("i3"));
+  CHECK(shop().run("recommend --model model --json --top 3 --input many.txt").out == many.out);
+  const auto shown = lines_of(shop().run("recommend --model model --top 3 --input many.txt").out);
+  CHECK(shown[0] == "history 1");
+  CHECK(shown[4] == "history 2");
+  CHECK(shown[shown.size() - 5] == "history 5002");  // an empty line is a history without items
+  CHECK(shown[shown.size() - 4] == "history 5003");
+  refused("recommend --model model --unknown error --input many.txt",
+          "many.txt:5001: the model does not know the item 'moon'; leave it out");
+  refused("recommend --model model --unknown perhaps --input many.txt", "--unknown");
+  refused("recommend --model model --input many.txt --history i1", "--history");
+  refused("recommend --model model --input -", "standard input: is empty");
+}
+
+TEST_CASE("metrics against a sample stand beside the full ranking, with a warning") {
+  const std::string evaluate = "evaluate --model model --data log.txt ";
+  const outcome one = shop().run(evaluate + "--json --sampled 5");
+  CHECK(one.status == 0);
+  CHECK_THAT(one.out, ContainsSubstring("\"sampled\":{\"items\":5,\"metrics\":{\"recall@1\":"));
+  const std::string sampled = one.out.substr(one.out.find("sampled")), name = "\"recall@10\":";
+  CHECK(std::stod(sampled.substr(sampled.find(name) + name.size())) == Approx(1).epsilon(1e-9));  // of six items
+  CHECK(one.out.substr(0, one.out.find(",\"best\"")) == shop().run(evaluate + "--json").out.substr(0, one.out.find(",\"best\"")));
+  CHECK_THAT(one.err, ContainsSubstring("metrics against 5 sampled items flatter"));
+  const auto all = lines_of(shop().run(evaluate + "--sampled 1000").out);  // more than there are
+  REQUIRE(all.size() == 5);
+  CHECK(all[4].starts_with("of 1000 sampled"));
+  CHECK(all[4].substr(16) == all[2].substr(16));
+  const outcome full = shop().run(evaluate);
+  CHECK((full.out + full.err).find("sampled") == std::string::npos);
+  refused(evaluate + "--sampled 0", "--sampled: must be a positive number");
+}
+
 TEST_CASE("the best possible metrics stand beside the log they belong to, and no other") {
   CHECK_THAT(shop().run("evaluate --model model --data log.txt").out, ContainsSubstring("best possible"));
   shop().write("edited.txt", slurp(shop().root / "log.txt") + "one_more i1 i2 i3 i4\n");
@@ -169,6 +264,7 @@ TEST_CASE("baselines are models too") {
     CHECK(e.status == 0);
     CHECK_THAT(e.out, ContainsSubstring("\"model\":\"" + kind + "\""));
     CHECK(shop().run("recommend --model " + kind + " --history i1").status == 0);
+    refused("recommend --model " + kind + " --history i1 --draws 2", "has no diffusion");
     refused("train --data log.txt --output " + kind + " --resume", "nothing there can be resumed");
     refused("train --data log.txt --output model --resume --model " + kind, "already holds a model");
   }
@@ -252,6 +348,7 @@ TEST_CASE("every kind of network is trained, goes on, evaluates and recommends")
     CHECK(shop().run("evaluate --model " + kind + " --data log.txt --json --diagnostics").out.starts_with("{\"model\":\"" + kind + "\""));
     CHECK(shop().run("recommend --model " + kind + " --history i1 --json").status == 0);
     refused("evaluate --model " + kind + " --data log.txt --generation ddim", "has no diffusion");
+    refused("recommend --model " + kind + " --history i1 --draws 2", "has no diffusion");
   }
   refused("train --data log.txt --output sasrec --resume --epochs 2", "holds a sasrec, not a cddrec");
   refused("train --data log.txt --output fresh --model sasrec --preset office", "the presets are for the model cddrec");
