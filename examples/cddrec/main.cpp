@@ -1,9 +1,10 @@
-// The cddrec command: generate, prepare, train, compare, evaluate, recommend.
+// The cddrec command: generate, prepare, train, compare, evaluate, recommend, export.
 // Results go to standard output, progress and remarks to standard error; 0 done, 1 runtime error, 2 wrong usage or bad input.
 #include <CLI/CLI.hpp>
 
 #include "cddrec/cddrec.hpp"
 #include "compare.hpp"
+#include "export.hpp"
 #include "generate.hpp"
 #include "prepare.hpp"
 #include "recommend.hpp"
@@ -122,6 +123,24 @@ int run(int argc, char** argv) {
   recommend->add_flag("--json", r.as_json, "JSON, one object a history");
   add_threads(recommend);
 
+  CLI::App* exported = app.add_subcommand("export", "Write what a model holds for other programs");
+  export_options x;
+  exported->add_option("--model", x.model, "Directory of the model")->required();
+  exported
+      ->add_option("--what", x.what, "items: their embeddings; recommendations: for every user of a log; onnx: the graph, tokens to scores")
+      ->check(CLI::IsMember({"items", "recommendations", "onnx"}))
+      ->required();
+  exported
+      ->add_option("--output", x.output,
+                   "File to write; its name says the format: .csv or .jsonl, for items also .npy (ids in a .txt beside it), .onnx")
+      ->required();
+  add_log(exported, x.log);
+  exported->get_option("--data")->required(false);
+  exported->add_option("--top", x.top, "How many recommendations a user gets, 10 by default")->check(positive);
+  exported->add_option("--exclude", x.exclude, "File of items that nobody is to get");
+  exported->add_option("--only", x.only, "File of the items that alone may be recommended");
+  add_threads(exported);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
@@ -145,6 +164,7 @@ int run(int argc, char** argv) {
   if (*compare && run_compare(c, how) > 0) return 1;
   if (*evaluate) run_evaluate(e, made, how);
   if (*recommend) run_recommend(r, made, how);
+  if (*exported) run_export(x, how);
   return 0;
 }
 

@@ -45,7 +45,7 @@ class known_items {
 };
 
 /// The items that nobody is to get: those of one file, and all but those of the other.
-inline std::vector<data::item> excluded_items(const recommend_options& o, known_items& known, index items) {
+inline std::vector<data::item> excluded_items(const std::string& exclude, const std::string& only, known_items& known, index items) {
   const auto read = [&](const std::string& path) {
     std::vector<data::item> all;
     const std::string text = io::read_text(path);
@@ -55,16 +55,47 @@ inline std::vector<data::item> excluded_items(const recommend_options& o, known_
     known.tell();
     return all;
   };
-  std::vector<bool> out(static_cast<std::size_t>(items), !o.only.empty());
-  if (!o.only.empty())
-    for (const data::item i : read(o.only)) out[static_cast<std::size_t>(i)] = false;
-  if (!o.exclude.empty())
-    for (const data::item i : read(o.exclude)) out[static_cast<std::size_t>(i)] = true;
+  std::vector<bool> out(static_cast<std::size_t>(items), !only.empty());
+  if (!only.empty())
+    for (const data::item i : read(only)) out[static_cast<std::size_t>(i)] = false;
+  if (!exclude.empty())
+    for (const data::item i : read(exclude)) out[static_cast<std::size_t>(i)] = true;
   std::vector<data::item> excluded;
   for (data::item i = 0; i < items; ++i)
     if (out[static_cast<std::size_t>(i)]) excluded.push_back(i);
-  if (static_cast<index>(excluded.size()) == items) throw input_error("recommend: --exclude and --only leave no item");
+  if (static_cast<index>(excluded.size()) == items) throw input_error("--exclude and --only leave no item");
   return excluded;
+}
+
+/// What goes into every list.
+struct list_options {
+  index top;
+  std::span<const data::item> excluded;  // recommended to nobody
+  bool diverse = false;                  // several draws take turns
+};
+
+/// Calls f(number, list) with the best unseen items of every history in turn; a history without items has none. Some are made at a time, so
+/// that not all are in memory.
+template <class F>
+void for_each_list(const loaded_model& m, eval::histories all, const list_options& o, const model::generation& made, core::execution how,
+                   F&& f) {
+  with_scorer(m, how, made, [&](const auto& scorer) {
+    const auto lists_of = [&](eval::histories these) {
+      if constexpr (requires { scorer.draws(); })
+        if (o.diverse) return model::diversified(scorer, these, o.top, how, o.excluded);
+      return eval::recommend(scorer, these, o.top, how, {.excluded = o.excluded});
+    };
+    constexpr std::size_t batch = 4096;
+    for (std::size_t begin = 0; begin < all.size(); begin += batch) {
+      const std::size_t end = std::min(begin + batch, all.size());
+      std::vector<std::span<const data::item>> some;
+      for (std::size_t u = begin; u < end; ++u)
+        if (!all[u].empty()) some.push_back(all[u]);
+      const auto lists = lists_of(some);
+      for (std::size_t u = begin, next = 0; u < end; ++u)
+        f(u, all[u].empty() ? typename std::decay_t<decltype(lists)>::value_type() : lists[next++]);
+    }
+  });
 }
 
 inline void run_recommend(const recommend_options& o, const model::generation& made, core::execution how) {
@@ -74,7 +105,7 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
   if (o.diverse && made.draws < 2) throw input_error("recommend: --diverse lets several draws take turns; give them with --draws");
   const loaded_model m = load_model(o.model);
   known_items known(m.ids, o.unknown == "drop");
-  const std::vector<data::item> excluded = excluded_items(o, known, m.ids.size());
+  const std::vector<data::item> excluded = excluded_items(o.exclude, o.only, known, m.ids.size());
   std::vector<std::vector<data::item>> all;
   if (o.input.empty()) {
     all.push_back(known(o.history, "--history"));
@@ -103,24 +134,8 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
     }
     if (o.as_json) std::cout << json{{"recommendations", std::move(items)}}.dump() << '\n';
   };
-  with_scorer(m, how, made, [&](const auto& scorer) {
-    const auto lists_of = [&](eval::histories these) {
-      if constexpr (requires { scorer.draws(); })
-        if (o.diverse) return model::diversified(scorer, these, o.top, how, excluded);
-      return eval::recommend(scorer, these, o.top, how, {.excluded = excluded});
-    };
-    // Some at a time, so that lists of a long file are not all in memory; a history without items has none.
-    constexpr std::size_t batch = 4096;
-    for (std::size_t begin = 0; begin < all.size(); begin += batch) {
-      const std::size_t end = std::min(begin + batch, all.size());
-      std::vector<std::span<const data::item>> some;
-      for (std::size_t u = begin; u < end; ++u)
-        if (!all[u].empty()) some.push_back(all[u]);
-      const auto lists = lists_of(some);
-      for (std::size_t u = begin, next = 0; u < end; ++u)
-        print(u + 1, all[u].empty() ? typename std::decay_t<decltype(lists)>::value_type() : lists[next++]);
-    }
-  });
+  std::vector<std::span<const data::item>> histories(all.begin(), all.end());
+  for_each_list(m, histories, {o.top, excluded, o.diverse}, made, how, [&](std::size_t u, const auto& list) { print(u + 1, list); });
 }
 
 }  // namespace cddrec::cli

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 
 #include "test.hpp"
@@ -203,6 +204,73 @@ TEST_CASE("histories come by the thousand, from a file or from standard input") 
   refused("recommend --model model --input -", "standard input: is empty");
 }
 
+TEST_CASE("what a model holds is exported, in the format that the name says") {
+  const auto exported = [&](const std::string& what, const std::string& output, const std::string& more = "") {
+    const outcome o = shop().run("export --model model --what " + what + " --output " + output + " " + more);
+    INFO(o.err);
+    CHECK(o.status == 0);
+    CHECK(o.out.empty());
+    return slurp(shop().root / output);
+  };
+  const auto rows = lines_of(exported("items", "items.csv")), objects = lines_of(exported("items", "items.jsonl"));
+  REQUIRE(rows.size() == 61);
+  REQUIRE(objects.size() == 60);
+  CHECK(rows[0].starts_with("item,e0,e1,"));
+  CHECK(rows[0].ends_with(",e15"));
+  for (std::size_t i = 0; i < 60; ++i) {
+    const std::size_t comma = rows[i + 1].find(',');
+    CHECK(std::count(rows[i + 1].begin(), rows[i + 1].end(), ',') == 16);
+    CHECK(objects[i] == "{\"item\":\"" + rows[i + 1].substr(0, comma) + "\",\"embedding\":[" + rows[i + 1].substr(comma + 1) + "]}");
+  }
+  // The same values in binary: 60 rows of 16 floats behind a header of whole lines of cache.
+  const std::string npy = exported("items", "items.npy");
+  REQUIRE(npy.size() == 128 + 60 * 16 * 4);
+  CHECK(npy.starts_with(std::string("\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (60, 16), }", 66)));
+  CHECK(npy[127] == '\n');
+  const auto names = lines_of(slurp(shop().root / "items.txt"));
+  REQUIRE(names.size() == 60);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{59}}) {
+    float first = 0;
+    std::memcpy(&first, npy.data() + 128 + i * 64, sizeof first);
+    CHECK(rows[i + 1].starts_with(names[i] + ","));
+    CHECK(std::stof(rows[i + 1].substr(names[i].size() + 1)) == first);
+  }
+
+  const auto lists = lines_of(exported("recommendations", "r.jsonl", "--data log.txt --top 3"));
+  const auto table = lines_of(exported("recommendations", "r.csv", "--data log.txt --top 3"));
+  REQUIRE(lists.size() == 200);
+  REQUIRE(table.size() == 601);
+  CHECK(table[0] == "user,rank,item,score");
+  const std::string line = slurp(shop().root / "log.txt"), history = line.substr(0, line.find('\n'));
+  const std::size_t blank = history.find(' ');
+  const auto shown = lines_of(shop().run("recommend --model model --top 3 --history '" + history.substr(blank + 1) + "'").out);
+  for (std::size_t rank = 1; rank <= 3; ++rank) {
+    const std::string item = shown[rank - 1].substr(shown[rank - 1].rfind(' ') + 1);
+    CHECK(table[rank].starts_with(history.substr(0, blank) + "," + std::to_string(rank) + "," + item + ",0."));
+    CHECK_THAT(lists[0], ContainsSubstring("{\"item\":\"" + item + "\",\"score\":" + table[rank].substr(table[rank].rfind(',') + 1) + "}"));
+  }
+  CHECK(lists[0].starts_with("{\"user\":\"" + history.substr(0, blank) + "\",\"recommendations\":[{"));
+  shop().write("only.txt", "i5\n");
+  CHECK(lines_of(exported("recommendations", "only.csv", "--data log.txt --only only.txt")).size() < 202);
+  shop().write("odd.csv", "user,item\n\"a,b\",i1\nc,new\n");
+  const auto odd = lines_of(exported("recommendations", "odd_lists.csv", "--data odd.csv --top 1"));
+  REQUIRE(odd.size() == 2);  // nothing for c
+  CHECK(odd[1].starts_with("\"a,b\",1,i"));
+
+  CHECK_THAT(exported("onnx", "model.onnx"), ContainsSubstring("top_items") && ContainsSubstring("LayerNormalization"));
+  refused("export --model model --what onnx --output model.onnx", "model.onnx: is there already");
+  refused("export --model model --what onnx --output model.pb", "model.pb: name it by what it shall be: .onnx");
+  refused("export --model model --what items --output items.tsv", ".csv, .jsonl, .npy");
+  refused("export --model model --what items --output more.csv --top 3", "--top, --exclude and --only are for recommendations");
+  refused("export --model model --what items --output more.csv --data log.txt", "are for recommendations");
+  refused("export --model model --what recommendations --output more.csv", "name it with --data");
+  refused("export --model model --what dreams --output more.csv", "--what");
+  REQUIRE(shop().run("train --data log.txt --model popularity --output counted").status == 0);
+  refused("export --model counted --what items --output more.csv", "its items have no embeddings");
+  refused("export --model counted --what onnx --output more.onnx", "a popularity has no ONNX graph");
+  CHECK(shop().run("export --model counted --what recommendations --data log.txt --output counted.csv").status == 0);
+}
+
 TEST_CASE("metrics against a sample stand beside the full ranking, with a warning") {
   const std::string evaluate = "evaluate --model model --data log.txt ";
   const outcome one = shop().run(evaluate + "--json --sampled 5");
@@ -347,6 +415,11 @@ TEST_CASE("every kind of network is trained, goes on, evaluates and recommends")
     CHECK_THAT(further.err, ContainsSubstring("epoch 2") && !ContainsSubstring("epoch 1  loss"));
     CHECK(shop().run("evaluate --model " + kind + " --data log.txt --json --diagnostics").out.starts_with("{\"model\":\"" + kind + "\""));
     CHECK(shop().run("recommend --model " + kind + " --history i1 --json").status == 0);
+    const std::string graph = "export --model " + kind + " --what onnx --output " + kind + ".onnx";
+    if (kind == "gru4rec" || kind == "svae")
+      refused(graph, "a " + kind + " has no ONNX graph here");
+    else
+      CHECK(shop().run(graph).status == 0);
     refused("evaluate --model " + kind + " --data log.txt --generation ddim", "has no diffusion");
     refused("recommend --model " + kind + " --history i1 --draws 2", "has no diffusion");
   }
