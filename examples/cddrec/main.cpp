@@ -66,8 +66,9 @@ int run(int argc, char** argv) {
   CLI::App* train = app.add_subcommand("train", "Train a model on a log");
   add_log(train, o.log);
   train->add_option("--output", o.output, "Directory for the model")->required();
-  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember(kinds()));
-  train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own");
+  auto* from = train->add_option("--from", o.from, "Directory of a model to start from, with its kind and settings; items may be new");
+  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember(kinds()))->excludes(from);
+  train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own")->excludes(from);
   train->add_option("--config", config, "File of settings, `key = value`");
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all");
   train->add_option("--epochs", epochs, "At most so many epochs");
@@ -155,11 +156,14 @@ int run(int argc, char** argv) {
     run_prepare(p);
   }
   if (*train) {
-    run_settings s = gather_settings(o.model, preset_name, config, assignments);
+    const loaded_model before = o.from.empty() ? loaded_model() : load_start(o.from);
+    if (!o.from.empty()) o.model = before.kind;
+    run_settings s = gather_settings(o.from.empty() ? starting_settings(o.model, preset_name) : before.settings, config, assignments);
     if (seed) set(s, "seed", *seed);
     if (epochs) set(s, "epochs", *epochs);
     check(s);
-    run_train(o, s, how);
+    if (!o.from.empty()) check_start(o, before, s);
+    run_train(o, s, before, how);
   }
   if (*compare && run_compare(c, how) > 0) return 1;
   if (*evaluate) run_evaluate(e, made, how);

@@ -379,6 +379,63 @@ TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
           "was trained with optimizer = adam_rows, not adam");
 }
 
+TEST_CASE("training starts from a model; what it knew it still knows, and items may be new") {
+  std::string grown, added;
+  for (int u = 0; u < 20; ++u) {
+    const std::string n = std::to_string(u);
+    added += "v" + n + " new" + std::to_string(u % 3) + " i" + std::to_string(u + 1) + " i7 new" + std::to_string((u + 1) % 3) + " i9\n";
+  }
+  shop().write("added.txt", added);
+  shop().write("grown.txt", added + slurp(shop().root / "log.txt"));  // so that every item gets another number
+  std::string old;
+  for (int i = 1; i <= 60; ++i) old += "i" + std::to_string(i) + "\n";
+  shop().write("old.txt", old);
+  const std::string start = "train --from model --threads 1 --epochs 1 --data ", still = " --set learning_rate=1e-30 --set ema_decay=0";
+  const auto lists = [](const std::string& model) {
+    const outcome o = shop().run("recommend --json --top 60 --history 'i1 i2 i3' --only old.txt --model " + model);
+    CHECK(o.status == 0);
+    return o.out;
+  };
+  for (const std::string log : {"log.txt", "grown.txt", "added.txt"}) {
+    const std::string output = "still_" + log.substr(0, log.find('.'));
+    const outcome o = shop().run(start + log + still + " --output " + output);
+    INFO(o.err);
+    CHECK(o.status == 0);
+    CHECK_THAT(o.err, ContainsSubstring("model: 60 items go on from it, " + std::string(log == "log.txt" ? "0" : "3") + " are new\n"));
+    CHECK(lists(output) == lists("model"));
+    const outcome all = shop().run("recommend --model " + output + " --history i1 --top 60");
+    CHECK((all.out.find("new2") != all.out.npos) == (log != "log.txt"));
+  }
+
+  const auto first_loss = [](const outcome& o) {
+    const std::string before = "epoch 1  loss ";
+    return std::stod(o.err.substr(o.err.find(before) + before.size()));
+  };
+  const std::string network = " --set width=16 --set heads=2 --threads 1 ";
+  const outcome further = shop().run(start + "grown.txt --output further");
+  const outcome afresh = shop().run("train --data grown.txt --output afresh --epochs 1" + network);
+  CHECK(first_loss(further) < first_loss(afresh));
+  CHECK(lists("further") != lists("model"));
+
+  const std::string go_on = "train --from model --data grown.txt --threads 1 --resume --output ";
+  CHECK(shop().run(go_on + "from_once --epochs 3").status == 0);
+  CHECK(shop().run(go_on + "from_twice --epochs 1").status == 0);
+  const outcome resumed = shop().run(go_on + "from_twice --epochs 3");
+  CHECK(resumed.status == 0);
+  CHECK(resumed.err.find("are new") == resumed.err.npos);
+  const bool same = slurp(shop().root / "from_once/model.safetensors") == slurp(shop().root / "from_twice/model.safetensors");
+  CHECK(same);
+
+  refused("train --from model --data log.txt --output other --set width=32", "model: was trained with width = 16, not 32");
+  refused("train --from model --data log.txt --output other --model sasrec", "--from");
+  refused("train --from nowhere --data log.txt --output other", "nowhere: holds no model");
+  REQUIRE(shop().run("train --data log.txt --model popularity --output counts").status == 0);
+  refused("train --from counts --data log.txt --output other", "which counts; count anew with `cddrec train --model popularity`");
+  REQUIRE(shop().run("train --data log.txt --model gan --output game --epochs 1 --set gan_pretraining=1" + network).status == 0);
+  CHECK(shop().run("train --from game --data grown.txt --output game_on --epochs 1 --threads 1").status == 0);
+  CHECK(shop().run("evaluate --model game_on --data grown.txt").status == 0);
+}
+
 TEST_CASE("the optimiser of touched rows is another optimiser") {
   // Two users a batch, so that most items rest. A model file ends in its weights.
   const auto weights = [](const std::string& optimizer) {
