@@ -8,12 +8,15 @@
 
 namespace cddrec::cli {
 
-/// Settings in rising strength: preset or the kind's defaults, the file, --set.
-inline run_settings gather_settings(const std::string& kind, const std::string& preset_name, const std::string& config,
-                                    const std::vector<std::string>& assignments) {
+/// What a run starts from: the preset or, without one, the kind's own settings.
+inline run_settings starting_settings(const std::string& kind, const std::string& preset_name) {
   if (!preset_name.empty() && kind != "cddrec")
     throw input_error("preset " + preset_name + ": the presets are for the model cddrec, not for " + kind);
-  run_settings s = preset_name.empty() ? defaults(kind) : preset(preset_name);
+  return preset_name.empty() ? defaults(kind) : preset(preset_name);
+}
+
+/// Settings in rising strength: those to start from, the file, --set.
+inline run_settings gather_settings(run_settings s, const std::string& config, const std::vector<std::string>& assignments) {
   if (!config.empty()) {
     std::istringstream text(io::read_file(config));
     std::vector<CLI::ConfigItem> items;

@@ -29,6 +29,16 @@ inline data::split divide(const data::interactions& log, const run_settings& s) 
   return s.division == "time" ? data::by_time(log, s.validation_share, s.test_share) : data::leave_one_out(log);
 }
 
+/// The log with the items of `ids` under their numbers there, whether it has them or not, and its new ones behind them.
+inline data::interactions numbered_after(const data::id_map& ids, data::interactions log) {
+  data::id_map all = ids;
+  std::vector<data::item> numbers;
+  for (index i = 0; i < log.items.size(); ++i) numbers.push_back(all.add(log.name(static_cast<data::item>(i))));
+  for (data::item& i : log.histories.items) i = numbers[static_cast<std::size_t>(i)];
+  log.items = std::move(all);
+  return log;
+}
+
 /// Tells whom a division leaves out, and which targets nothing can predict.
 inline void tell_left_out(const data::split& split, const run_settings& s) {
   const bool by_time = s.division == "time";

@@ -1,9 +1,10 @@
-// The cddrec command: generate, prepare, train, compare, evaluate, recommend.
+// The cddrec command: generate, prepare, train, compare, evaluate, recommend, export.
 // Results go to standard output, progress and remarks to standard error; 0 done, 1 runtime error, 2 wrong usage or bad input.
 #include <CLI/CLI.hpp>
 
 #include "cddrec/cddrec.hpp"
 #include "compare.hpp"
+#include "export.hpp"
 #include "generate.hpp"
 #include "prepare.hpp"
 #include "recommend.hpp"
@@ -65,8 +66,9 @@ int run(int argc, char** argv) {
   CLI::App* train = app.add_subcommand("train", "Train a model on a log");
   add_log(train, o.log);
   train->add_option("--output", o.output, "Directory for the model")->required();
-  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember(kinds()));
-  train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own");
+  auto* from = train->add_option("--from", o.from, "Directory of a model to start from, with its kind and settings; items may be new");
+  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember(kinds()))->excludes(from);
+  train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own")->excludes(from);
   train->add_option("--config", config, "File of settings, `key = value`");
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all");
   train->add_option("--epochs", epochs, "At most so many epochs");
@@ -122,6 +124,24 @@ int run(int argc, char** argv) {
   recommend->add_flag("--json", r.as_json, "JSON, one object a history");
   add_threads(recommend);
 
+  CLI::App* exported = app.add_subcommand("export", "Write what a model holds for other programs");
+  export_options x;
+  exported->add_option("--model", x.model, "Directory of the model")->required();
+  exported
+      ->add_option("--what", x.what, "items: their embeddings; recommendations: for every user of a log; onnx: the graph, tokens to scores")
+      ->check(CLI::IsMember({"items", "recommendations", "onnx"}))
+      ->required();
+  exported
+      ->add_option("--output", x.output,
+                   "File to write; its name says the format: .csv or .jsonl, for items also .npy (ids in a .txt beside it), .onnx")
+      ->required();
+  add_log(exported, x.log);
+  exported->get_option("--data")->required(false);
+  exported->add_option("--top", x.top, "How many recommendations a user gets, 10 by default")->check(positive);
+  exported->add_option("--exclude", x.exclude, "File of items that nobody is to get");
+  exported->add_option("--only", x.only, "File of the items that alone may be recommended");
+  add_threads(exported);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
@@ -136,15 +156,19 @@ int run(int argc, char** argv) {
     run_prepare(p);
   }
   if (*train) {
-    run_settings s = gather_settings(o.model, preset_name, config, assignments);
+    const loaded_model before = o.from.empty() ? loaded_model() : load_start(o.from);
+    if (!o.from.empty()) o.model = before.kind;
+    run_settings s = gather_settings(o.from.empty() ? starting_settings(o.model, preset_name) : before.settings, config, assignments);
     if (seed) set(s, "seed", *seed);
     if (epochs) set(s, "epochs", *epochs);
     check(s);
-    run_train(o, s, how);
+    if (!o.from.empty()) check_start(o, before, s);
+    run_train(o, s, before, how);
   }
   if (*compare && run_compare(c, how) > 0) return 1;
   if (*evaluate) run_evaluate(e, made, how);
   if (*recommend) run_recommend(r, made, how);
+  if (*exported) run_export(x, how);
   return 0;
 }
 

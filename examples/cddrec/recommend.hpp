@@ -30,9 +30,11 @@ class known_items {
     }
     return known;
   }
-  void tell() const {
+  /// Says how many were dropped since it was last asked.
+  void tell() {
     if (dropped_ > 0)
       std::cerr << "cddrec: " << first_ << ": " << dropped_ << " unknown items dropped" << (dropped_ > 1 ? " from here on" : "") << '\n';
+    dropped_ = 0;
   }
 
  private:
@@ -52,14 +54,36 @@ inline std::vector<data::item> items_in(const std::string& path, known_items& kn
   return all;
 }
 
+/// The items that nobody is to get: those of one file, and all but those of the other.
+inline std::vector<data::item> excluded_items(const serve::recommender& m, const std::string& exclude, const std::string& only,
+                                              known_items& known) {
+  std::optional<std::vector<data::item>> alone;
+  if (!only.empty()) alone = items_in(only, known);
+  const auto out = m.excluded(exclude.empty() ? std::vector<data::item>() : items_in(exclude, known), alone);
+  known.tell();
+  return out;
+}
+
+/// Calls f(number, list) with the best unseen items of every history in turn; a history without items has none. Some are made at a time, so
+/// that not all are in memory.
+template <class F>
+void for_each_list(const serve::recommender& m, eval::histories all, index top, std::span<const data::item> excluded, bool diverse,
+                   core::execution how, F&& f) {
+  constexpr std::size_t batch = 4096;
+  for (std::size_t begin = 0; begin < all.size(); begin += batch) {
+    const auto lists = m.lists(all.subspan(begin, std::min(batch, all.size() - begin)), top, excluded, diverse, how);
+    for (std::size_t u = 0; u < lists.size(); ++u) f(begin + u, lists[u]);
+  }
+}
+
 inline void run_recommend(const recommend_options& o, const model::generation& made, core::execution how) {
   if (o.history.empty() && o.input.empty()) throw input_error("recommend: give a history with --history, or a file of them with --input");
+  if ((o.input == "-") + (o.exclude == "-") + (o.only == "-") > 1)
+    throw input_error("recommend: standard input can be one thing only; name a file for the other");
   if (o.diverse && made.draws < 2) throw input_error("recommend: --diverse lets several draws take turns; give them with --draws");
   const serve::recommender m(o.model, made, how);
   known_items known(m.items(), o.unknown == "drop");
-  std::optional<std::vector<data::item>> only;
-  if (!o.only.empty()) only = items_in(o.only, known);
-  const std::vector<data::item> excluded = m.excluded(o.exclude.empty() ? std::vector<data::item>() : items_in(o.exclude, known), only);
+  const std::vector<data::item> excluded = excluded_items(m, o.exclude, o.only, known);
   std::vector<std::vector<data::item>> all;
   if (o.input.empty()) {
     all.push_back(known(o.history, "--history"));
@@ -88,14 +112,8 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
     }
     if (o.as_json) std::cout << json{{"recommendations", std::move(items)}}.dump() << '\n';
   };
-  // Some at a time, so that lists of a long file are not all in memory.
-  constexpr std::size_t batch = 4096;
-  for (std::size_t begin = 0; begin < all.size(); begin += batch) {
-    const std::vector<std::span<const data::item>> some(all.begin() + static_cast<std::ptrdiff_t>(begin),
-                                                        all.begin() + static_cast<std::ptrdiff_t>(std::min(begin + batch, all.size())));
-    const auto lists = m.lists(some, o.top, excluded, o.diverse, how);
-    for (std::size_t u = 0; u < lists.size(); ++u) print(begin + u + 1, lists[u]);
-  }
+  const std::vector<std::span<const data::item>> histories(all.begin(), all.end());
+  for_each_list(m, histories, o.top, excluded, o.diverse, how, [&](std::size_t u, const auto& list) { print(u + 1, list); });
 }
 
 }  // namespace cddrec::cli

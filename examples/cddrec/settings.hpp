@@ -200,6 +200,14 @@ inline bool concerns(const std::string& kind, const std::string& key) {
   return kind == "item_knn" ? neighbours : is_network(kind) && !neighbours && (kind == "gan" || !adversarial);
 }
 
+/// Whether a key says what a network is made of: where weights are taken over it cannot change.
+inline bool shapes_network(const std::string& key) {
+  for (const char* k : {"width", "layers", "heads", "max_length", "denoiser", "decoder_layers", "residual", "feed_forward", "steps",
+                        "discriminator_layers"})
+    if (key == k) return true;
+  return false;
+}
+
 /// What a kind of model starts from: for every network the recipe of training that served best on real logs, see docs/results.md.
 inline run_settings defaults(const std::string& kind) {
   run_settings s;

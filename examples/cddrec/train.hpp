@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cddrec/model/warm_start.hpp"
 #include "log.hpp"
 #include "model_file.hpp"
 #include "report.hpp"
@@ -73,7 +74,7 @@ class training_display {
 
 struct train_options {
   log_options log;
-  std::string output, model = "cddrec";
+  std::string output, model = "cddrec", from;
   double minutes = 0;
   bool resume = false;
 };
@@ -83,8 +84,25 @@ inline json test_metrics(const Scorer& s, const data::split& split, core::execut
   return to_json(eval::measure(eval::rank(s, split.test(), how)));
 }
 
-inline void run_train(const train_options& o, const run_settings& s, core::execution how) {
-  const data::interactions log = o.log.read();
+/// A model to start from; input_error if it is none that can be trained on.
+inline loaded_model load_start(const std::string& directory) {
+  loaded_model m = load_model(directory);
+  if (!is_network(m.kind))
+    throw input_error(directory + ": is a " + m.kind + ", which counts; count anew with `cddrec train --model " + m.kind + "`");
+  return m;
+}
+
+/// input_error for settings that would make another network of the one to start from.
+inline void check_start(const train_options& o, const loaded_model& before, const run_settings& s) {
+  for (const auto& [name, key] : setting_keys())
+    if (concerns(before.kind, name) && shapes_network(name) && key.get(s) != key.get(before.settings))
+      throw input_error(o.from + ": was trained with " + name + " = " + key.get(before.settings) + ", not " + key.get(s) +
+                        ", and stays the network that it is; leave that setting out");
+}
+
+/// `before` is the model to start from, or holds none.
+inline void run_train(const train_options& o, const run_settings& s, const loaded_model& before, core::execution how) {
+  const data::interactions log = o.from.empty() ? o.log.read() : numbered_after(before.ids, o.log.read());
   const data::split split = divide(log, s);
   tell_left_out(split, s);
   const bool goes_on = o.resume && is_network(o.model) && fs::exists(training_path(o.output));
@@ -107,7 +125,12 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   if (o.model == "item_knn") save_counts(o.output, o.model, item_knn, s, log.items);
   const auto fit = [&](auto net) {
     train::fit_state<float> state;
-    if (goes_on) state = load_training(o.output, o.model, net, s, log.items);
+    if (goes_on) {
+      state = load_training(o.output, o.model, net, s, log.items);
+    } else if (!o.from.empty()) {
+      const index known = model::start_from(std::get<decltype(net)>(before.model), before.ids, net, log.items);
+      std::cerr << o.from << ": " << known << " items go on from it, " << log.items.size() - known << " are new\n";
+    }
     training_display display(state, s.epochs, o.minutes);
     train::fit_hooks<float> hooks;
     hooks.progress = [&](index epoch, index batch, index batches) { return display.batch(epoch, batch, batches), true; };

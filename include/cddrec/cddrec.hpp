@@ -77,6 +77,7 @@
 #include "cddrec/model/ranker.hpp"
 #include "cddrec/model/recommender.hpp"
 #include "cddrec/model/transformer_decoder.hpp"
+#include "cddrec/model/warm_start.hpp"
 #include "cddrec/nn/attention.hpp"
 #include "cddrec/nn/feed_forward.hpp"
 #include "cddrec/nn/gru.hpp"

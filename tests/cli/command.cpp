@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 
 #include "test.hpp"
@@ -21,6 +22,14 @@ struct outcome {
 std::string slurp(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Lines of a text, without their ends.
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
 }
 
 /// A directory of its own, with a small log and a model trained on it for two epochs.
@@ -126,6 +135,160 @@ TEST_CASE("evaluate and recommend print one JSON object and nothing else") {
   CHECK(r.out.starts_with(shop().run("recommend --model model --history 'i1 i2' --json --top 3 --threads 1").out));
 }
 
+TEST_CASE("recommendations keep to lists of items") {
+  const auto recommend = [&](const std::string& options, const std::string& model = "model") {
+    const outcome o = shop().run("recommend --model " + model + " --history 'i1 i2' --top 60 " + options);
+    INFO(o.err);
+    CHECK(o.status == 0);
+    return lines_of(o.out);
+  };
+  const auto name = [](const std::string& line) { return line.substr(line.rfind(' ') + 1); };
+  for (const std::string kind : {"model", "listed_markov"}) {
+    if (kind != "model") REQUIRE(shop().run("train --data log.txt --model markov --output " + kind).status == 0);
+    const auto all = recommend("", kind);
+    REQUIRE(all.size() > 20);
+    shop().write("out.txt", name(all[0]) + "\n\n" + name(all[3]) + " " + name(all[3]) + "\n");
+    auto fewer = all;
+    fewer.erase(fewer.begin() + 3);
+    fewer.erase(fewer.begin());
+    CHECK(recommend("--exclude out.txt", kind) == fewer);
+    // An item of the history stays out, whatever the list says.
+    shop().write("only.txt", name(all[9]) + "\n" + name(all[0]) + "\n" + name(all[5]) + " i1\n");
+    CHECK(recommend("--only only.txt", kind) == std::vector<std::string>{all[0], all[5], all[9]});
+    CHECK(recommend("--only only.txt --exclude out.txt", kind) == std::vector<std::string>{all[5], all[9]});
+    CHECK(recommend("--only - <only.txt", kind).size() == 3);
+  }
+  const auto drawn = recommend("--diverse --draws 3 --generation ancestral --generation-stop 15 --only only.txt");
+  CHECK(drawn.size() == 3);
+  refused("recommend --model model --history i1 --only out.txt --exclude out.txt", "--exclude and --only leave no item");
+  refused("recommend --model model --input - --only - <only.txt", "standard input can be one thing only");
+  refused("recommend --model model --history i1 --only nowhere.txt", "nowhere.txt: cannot be opened");
+  shop().write("out.txt", "i7\nmoon i8 sun\n");
+  const outcome dropped = shop().run("recommend --model model --history 'i1 moon' --exclude out.txt");
+  CHECK(dropped.status == 0);
+  CHECK(dropped.err == "cddrec: out.txt:2: 2 unknown items dropped from here on\ncddrec: --history: 1 unknown items dropped\n");
+  refused("recommend --model model --history i1 --exclude out.txt --unknown error", "out.txt:2: the model does not know the item 'moon'");
+}
+
+TEST_CASE("histories come by the thousand, from a file or from standard input") {
+  std::string histories;
+  for (int u = 0; u < 5000; ++u) histories += "i" + std::to_string(u % 50 + 1) + " i" + std::to_string(u % 7 + 51) + "\n";
+  histories += "moon\r\n\ni3 moon\n";
+  shop().write("many.txt", histories);
+  const outcome many = shop().run("recommend --model model --json --top 3 --input - <many.txt");
+  CHECK(many.status == 0);
+  CHECK(many.err ==
+        "cddrec: standard input:5001: 2 unknown items dropped from here on\n"
+        "cddrec: 2 histories hold no item that the model knows: nothing is recommended for them\n");
+  const auto lists = lines_of(many.out);
+  REQUIRE(lists.size() == 5003);
+  const auto alone = [](const std::string& history) {
+    return shop().run("recommend --model model --json --top 3 --history '" + history + "'").out;
+  };
+  CHECK(lists[0] + "\n" == alone("i1 i51"));
+  CHECK(lists[4095] + "\n" == alone("i46 i51"));
+  CHECK(lists[4096] + "\n" == alone("i47 i52"));
+  CHECK(lists[5000] == "{\"recommendations\":[]}");
+  CHECK(lists[5001] == lists[5000]);
+  CHECK(lists[5002] + "\n" == alone("i3"));
+  CHECK(shop().run("recommend --model model --json --top 3 --input many.txt").out == many.out);
+  const auto shown = lines_of(shop().run("recommend --model model --top 3 --input many.txt").out);
+  CHECK(shown[0] == "history 1");
+  CHECK(shown[4] == "history 2");
+  CHECK(shown[shown.size() - 5] == "history 5002");  // an empty line is a history without items
+  CHECK(shown[shown.size() - 4] == "history 5003");
+  refused("recommend --model model --unknown error --input many.txt",
+          "many.txt:5001: the model does not know the item 'moon'; leave it out");
+  refused("recommend --model model --unknown perhaps --input many.txt", "--unknown");
+  refused("recommend --model model --input many.txt --history i1", "--history");
+  refused("recommend --model model --input -", "standard input: is empty");
+}
+
+TEST_CASE("what a model holds is exported, in the format that the name says") {
+  const auto exported = [&](const std::string& what, const std::string& output, const std::string& more = "") {
+    const outcome o = shop().run("export --model model --what " + what + " --output " + output + " " + more);
+    INFO(o.err);
+    CHECK(o.status == 0);
+    CHECK(o.out.empty());
+    return slurp(shop().root / output);
+  };
+  const auto rows = lines_of(exported("items", "items.csv")), objects = lines_of(exported("items", "items.jsonl"));
+  REQUIRE(rows.size() == 61);
+  REQUIRE(objects.size() == 60);
+  CHECK(rows[0].starts_with("item,e0,e1,"));
+  CHECK(rows[0].ends_with(",e15"));
+  for (std::size_t i = 0; i < 60; ++i) {
+    const std::size_t comma = rows[i + 1].find(',');
+    CHECK(std::count(rows[i + 1].begin(), rows[i + 1].end(), ',') == 16);
+    CHECK(objects[i] == "{\"item\":\"" + rows[i + 1].substr(0, comma) + "\",\"embedding\":[" + rows[i + 1].substr(comma + 1) + "]}");
+  }
+  // The same values in binary: 60 rows of 16 floats behind a header of whole lines of cache.
+  const std::string npy = exported("items", "items.npy");
+  REQUIRE(npy.size() == 128 + 60 * 16 * 4);
+  CHECK(npy.starts_with(std::string("\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (60, 16), }", 66)));
+  CHECK(npy[127] == '\n');
+  const auto names = lines_of(slurp(shop().root / "items.txt"));
+  REQUIRE(names.size() == 60);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{59}}) {
+    float first = 0;
+    std::memcpy(&first, npy.data() + 128 + i * 64, sizeof first);
+    CHECK(rows[i + 1].starts_with(names[i] + ","));
+    CHECK(std::stof(rows[i + 1].substr(names[i].size() + 1)) == first);
+  }
+
+  const auto lists = lines_of(exported("recommendations", "r.jsonl", "--data log.txt --top 3"));
+  const auto table = lines_of(exported("recommendations", "r.csv", "--data log.txt --top 3"));
+  REQUIRE(lists.size() == 200);
+  REQUIRE(table.size() == 601);
+  CHECK(table[0] == "user,rank,item,score");
+  const std::string line = slurp(shop().root / "log.txt"), history = line.substr(0, line.find('\n'));
+  const std::size_t blank = history.find(' ');
+  const auto shown = lines_of(shop().run("recommend --model model --top 3 --history '" + history.substr(blank + 1) + "'").out);
+  for (std::size_t rank = 1; rank <= 3; ++rank) {
+    const std::string item = shown[rank - 1].substr(shown[rank - 1].rfind(' ') + 1);
+    CHECK(table[rank].starts_with(history.substr(0, blank) + "," + std::to_string(rank) + "," + item + ",0."));
+    CHECK_THAT(lists[0], ContainsSubstring("{\"item\":\"" + item + "\",\"score\":" + table[rank].substr(table[rank].rfind(',') + 1) + "}"));
+  }
+  CHECK(lists[0].starts_with("{\"user\":\"" + history.substr(0, blank) + "\",\"recommendations\":[{"));
+  shop().write("only.txt", "i5\n");
+  CHECK(lines_of(exported("recommendations", "only.csv", "--data log.txt --only only.txt")).size() < 202);
+  shop().write("odd.csv", "user,item\n\"a,b\",i1\nc,new\n");
+  const auto odd = lines_of(exported("recommendations", "odd_lists.csv", "--data odd.csv --top 1"));
+  REQUIRE(odd.size() == 2);  // nothing for c
+  CHECK(odd[1].starts_with("\"a,b\",1,i"));
+
+  CHECK_THAT(exported("onnx", "model.onnx"), ContainsSubstring("top_items") && ContainsSubstring("LayerNormalization"));
+  refused("export --model model --what onnx --output model.onnx", "model.onnx: is there already");
+  refused("export --model model --what onnx --output model.pb", "model.pb: name it by what it shall be: .onnx");
+  refused("export --model model --what items --output items.tsv", ".csv, .jsonl, .npy");
+  refused("export --model model --what items --output more.csv --top 3", "--top, --exclude and --only are for recommendations");
+  refused("export --model model --what items --output more.csv --data log.txt", "are for recommendations");
+  refused("export --model model --what recommendations --output more.csv", "name it with --data");
+  refused("export --model model --what dreams --output more.csv", "--what");
+  REQUIRE(shop().run("train --data log.txt --model popularity --output counted").status == 0);
+  refused("export --model counted --what items --output more.csv", "its items have no embeddings");
+  refused("export --model counted --what onnx --output more.onnx", "a popularity has no ONNX graph");
+  CHECK(shop().run("export --model counted --what recommendations --data log.txt --output counted.csv").status == 0);
+}
+
+TEST_CASE("metrics against a sample stand beside the full ranking, with a warning") {
+  const std::string evaluate = "evaluate --model model --data log.txt ";
+  const outcome one = shop().run(evaluate + "--json --sampled 5");
+  CHECK(one.status == 0);
+  CHECK_THAT(one.out, ContainsSubstring("\"sampled\":{\"items\":5,\"metrics\":{\"recall@1\":"));
+  const std::string sampled = one.out.substr(one.out.find("sampled")), name = "\"recall@10\":";
+  CHECK(std::stod(sampled.substr(sampled.find(name) + name.size())) == Approx(1).epsilon(1e-9));  // of six items
+  CHECK(one.out.substr(0, one.out.find(",\"best\"")) == shop().run(evaluate + "--json").out.substr(0, one.out.find(",\"best\"")));
+  CHECK_THAT(one.err, ContainsSubstring("metrics against 5 sampled items flatter"));
+  const auto all = lines_of(shop().run(evaluate + "--sampled 1000").out);  // more than there are
+  REQUIRE(all.size() == 5);
+  CHECK(all[4].starts_with("of 1000 sampled"));
+  CHECK(all[4].substr(16) == all[2].substr(16));
+  const outcome full = shop().run(evaluate);
+  CHECK((full.out + full.err).find("sampled") == std::string::npos);
+  refused(evaluate + "--sampled 0", "--sampled: must be a positive number");
+}
+
 TEST_CASE("the best possible metrics stand beside the log they belong to, and no other") {
   CHECK_THAT(shop().run("evaluate --model model --data log.txt").out, ContainsSubstring("best possible"));
   shop().write("edited.txt", slurp(shop().root / "log.txt") + "one_more i1 i2 i3 i4\n");
@@ -169,6 +332,7 @@ TEST_CASE("baselines are models too") {
     CHECK(e.status == 0);
     CHECK_THAT(e.out, ContainsSubstring("\"model\":\"" + kind + "\""));
     CHECK(shop().run("recommend --model " + kind + " --history i1").status == 0);
+    refused("recommend --model " + kind + " --history i1 --draws 2", "has no diffusion");
     refused("train --data log.txt --output " + kind + " --resume", "nothing there can be resumed");
     refused("train --data log.txt --output model --resume --model " + kind, "already holds a model");
   }
@@ -215,6 +379,63 @@ TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
           "was trained with optimizer = adam_rows, not adam");
 }
 
+TEST_CASE("training starts from a model; what it knew it still knows, and items may be new") {
+  std::string grown, added;
+  for (int u = 0; u < 20; ++u) {
+    const std::string n = std::to_string(u);
+    added += "v" + n + " new" + std::to_string(u % 3) + " i" + std::to_string(u + 1) + " i7 new" + std::to_string((u + 1) % 3) + " i9\n";
+  }
+  shop().write("added.txt", added);
+  shop().write("grown.txt", added + slurp(shop().root / "log.txt"));  // so that every item gets another number
+  std::string old;
+  for (int i = 1; i <= 60; ++i) old += "i" + std::to_string(i) + "\n";
+  shop().write("old.txt", old);
+  const std::string start = "train --from model --threads 1 --epochs 1 --data ", still = " --set learning_rate=1e-30 --set ema_decay=0";
+  const auto lists = [](const std::string& model) {
+    const outcome o = shop().run("recommend --json --top 60 --history 'i1 i2 i3' --only old.txt --model " + model);
+    CHECK(o.status == 0);
+    return o.out;
+  };
+  for (const std::string log : {"log.txt", "grown.txt", "added.txt"}) {
+    const std::string output = "still_" + log.substr(0, log.find('.'));
+    const outcome o = shop().run(start + log + still + " --output " + output);
+    INFO(o.err);
+    CHECK(o.status == 0);
+    CHECK_THAT(o.err, ContainsSubstring("model: 60 items go on from it, " + std::string(log == "log.txt" ? "0" : "3") + " are new\n"));
+    CHECK(lists(output) == lists("model"));
+    const outcome all = shop().run("recommend --model " + output + " --history i1 --top 60");
+    CHECK((all.out.find("new2") != all.out.npos) == (log != "log.txt"));
+  }
+
+  const auto first_loss = [](const outcome& o) {
+    const std::string before = "epoch 1  loss ";
+    return std::stod(o.err.substr(o.err.find(before) + before.size()));
+  };
+  const std::string network = " --set width=16 --set heads=2 --threads 1 ";
+  const outcome further = shop().run(start + "grown.txt --output further");
+  const outcome afresh = shop().run("train --data grown.txt --output afresh --epochs 1" + network);
+  CHECK(first_loss(further) < first_loss(afresh));
+  CHECK(lists("further") != lists("model"));
+
+  const std::string go_on = "train --from model --data grown.txt --threads 1 --resume --output ";
+  CHECK(shop().run(go_on + "from_once --epochs 3").status == 0);
+  CHECK(shop().run(go_on + "from_twice --epochs 1").status == 0);
+  const outcome resumed = shop().run(go_on + "from_twice --epochs 3");
+  CHECK(resumed.status == 0);
+  CHECK(resumed.err.find("are new") == resumed.err.npos);
+  const bool same = slurp(shop().root / "from_once/model.safetensors") == slurp(shop().root / "from_twice/model.safetensors");
+  CHECK(same);
+
+  refused("train --from model --data log.txt --output other --set width=32", "model: was trained with width = 16, not 32");
+  refused("train --from model --data log.txt --output other --model sasrec", "--from");
+  refused("train --from nowhere --data log.txt --output other", "nowhere: holds no model");
+  REQUIRE(shop().run("train --data log.txt --model popularity --output counts").status == 0);
+  refused("train --from counts --data log.txt --output other", "which counts; count anew with `cddrec train --model popularity`");
+  REQUIRE(shop().run("train --data log.txt --model gan --output game --epochs 1 --set gan_pretraining=1" + network).status == 0);
+  CHECK(shop().run("train --from game --data grown.txt --output game_on --epochs 1 --threads 1").status == 0);
+  CHECK(shop().run("evaluate --model game_on --data grown.txt").status == 0);
+}
+
 TEST_CASE("the optimiser of touched rows is another optimiser") {
   // Two users a batch, so that most items rest. A model file ends in its weights.
   const auto weights = [](const std::string& optimizer) {
@@ -251,7 +472,13 @@ TEST_CASE("every kind of network is trained, goes on, evaluates and recommends")
     CHECK_THAT(further.err, ContainsSubstring("epoch 2") && !ContainsSubstring("epoch 1  loss"));
     CHECK(shop().run("evaluate --model " + kind + " --data log.txt --json --diagnostics").out.starts_with("{\"model\":\"" + kind + "\""));
     CHECK(shop().run("recommend --model " + kind + " --history i1 --json").status == 0);
+    const std::string graph = "export --model " + kind + " --what onnx --output " + kind + ".onnx";
+    if (kind == "gru4rec" || kind == "svae")
+      refused(graph, "a " + kind + " has no ONNX graph here");
+    else
+      CHECK(shop().run(graph).status == 0);
     refused("evaluate --model " + kind + " --data log.txt --generation ddim", "has no diffusion");
+    refused("recommend --model " + kind + " --history i1 --draws 2", "has no diffusion");
   }
   refused("train --data log.txt --output sasrec --resume --epochs 2", "holds a sasrec, not a cddrec");
   refused("train --data log.txt --output fresh --model sasrec --preset office", "the presets are for the model cddrec");

@@ -9,26 +9,36 @@
 namespace cddrec::io {
 
 namespace detail {
-/// Biases and gains are vectors in PyTorch, whatever the number of rows here.
+// Whether PyTorch has a vector where we have a matrix: biases, stacked or not, and gains of layer norms.
+inline bool is_vector(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  const std::string_view last = name.substr(dot + 1);  // the whole, if there is no dot
+  if (last.starts_with("bias") || last.ends_with("bias")) return true;
+  if (dot == name.npos || last != "weight") return false;
+  const std::string_view owner = name.substr(0, dot);
+  return owner.substr(owner.rfind('.') + 1).find("norm") != owner.npos;
+}
+
 template <class T>
 std::vector<core::index> tensor_shape(const std::string& name, const core::matrix<T>& value) {
-  const bool vector = value.rows() == 1 || name.ends_with("bias");
-  return vector ? std::vector<core::index>{value.size()} : std::vector<core::index>{value.rows(), value.cols()};
+  return is_vector(name) ? std::vector<core::index>{value.size()} : std::vector<core::index>{value.rows(), value.cols()};
 }
 }  // namespace detail
 
-/// Adds one matrix under a name.
+/// Adds one matrix under a name, with the shape that PyTorch gives it: a vector if the name ends in a bias (`bias`, `in_proj_bias`,
+/// `bias_ih_l0`) or is the weight of a layer whose name says `norm`.
 template <class T>
 void put_matrix(tensor_file& file, const std::string& name, const core::matrix<T>& value) {
   file.add<T>(name, detail::tensor_shape<T>(name, value), std::span<const T>(value.data(), static_cast<std::size_t>(value.size())));
 }
 
-/// Reads a matrix of the size that `value` has. input_error for a missing tensor, another shape, or a value that is not finite.
+/// Reads a matrix of the size that `value` has; one row may be a vector, too. input_error for a missing tensor, another shape, or a value
+/// that is not finite.
 template <class T>
 void get_matrix(const tensor_file& file, const std::string& name, core::matrix<T>& value, const std::string& where) {
   const auto wanted = detail::tensor_shape<T>(name, value);
   const auto shape = file.shape(name);
-  if (!std::equal(shape.begin(), shape.end(), wanted.begin(), wanted.end()))
+  if (shape != wanted && !(value.rows() == 1 && shape == std::vector<core::index>{value.size()}))
     throw input_error(where + ": damaged model: tensor " + name + " does not have the shape that the settings ask for");
   const std::span<const T> from = file.values<T>(name);
   if (!std::all_of(from.begin(), from.end(), [](T v) { return std::isfinite(v); }))

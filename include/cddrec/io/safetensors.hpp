@@ -215,7 +215,7 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
   const std::string_view text = file.substr(detail::length_bytes, length);
   const std::string_view data = file.substr(detail::length_bytes + length);
   if (!text.starts_with(detail::checksum_key) || text.size() < detail::checksum_key.size() + detail::no_digits.size())
-    refuse("the header does not begin with a checksum; only files that this library wrote can be read");
+    refuse("the header does not begin with a checksum; examples/pytorch/checkpoint.py seals a file of another hand");
   if (file.substr(detail::digits_begin, detail::no_digits.size()) != detail::checksum(file))
     refuse("the checksum does not match, bytes were changed or cut off; restore it from a copy");
 

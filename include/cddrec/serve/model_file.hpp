@@ -121,7 +121,7 @@ inline io::tensor_file load_file(const std::filesystem::path& directory) {
 /// The model must stay alive and where it is as long as the scorer.
 template <class F>
 auto with_scorer(const stored_model& m, core::execution how, const model::generation& made, F&& f) {
-  if (m.kind != "cddrec" && made.kind != model::way::direct)
+  if (m.kind != "cddrec" && (made.kind != model::way::direct || made.steps != 0 || made.stop != 0 || made.draws != 1))
     throw input_error("a model of kind " + m.kind + " has no diffusion: its predictions are direct");
   return std::visit(
       [&](const auto& model) {
