@@ -40,7 +40,7 @@ inline std::vector<variant> read_variants(const std::string& path) {
         else
           v.assignments.push_back(word);
       }
-      gather_settings(v.kind, v.preset, "", v.assignments);
+      gather_settings(v.kind, v.preset, {}, v.assignments);
     } catch (const input_error& e) {
       throw input_error(path + ":" + std::to_string(number) + ": " + e.what());
     }

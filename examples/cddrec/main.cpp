@@ -65,9 +65,9 @@ int run(int argc, char** argv) {
   CLI::App* train = app.add_subcommand("train", "Train a model on a log");
   add_log(train, o.log);
   train->add_option("--output", o.output, "Directory for the model")->required();
-  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember(kinds()));
+  train->add_option("--model", o.model, "Kind of model; without it what --config says, else cddrec")->check(CLI::IsMember(kinds()));
   train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own");
-  train->add_option("--config", config, "File of settings, `key = value`");
+  train->add_option("--config", config, "File of settings, `key = value`: what an earlier run left as settings.toml, say");
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all");
   train->add_option("--epochs", epochs, "At most so many epochs");
   train->add_option("--seed", seed, "Seed");
@@ -136,10 +136,14 @@ int run(int argc, char** argv) {
     run_prepare(p);
   }
   if (*train) {
-    run_settings s = gather_settings(o.model, preset_name, config, assignments);
-    if (seed) set(s, "seed", *seed);
-    if (epochs) set(s, "epochs", *epochs);
-    check(s);
+    const settings_file file = config.empty() ? settings_file{} : read_settings_file(config);
+    if (const auto* version = file.find("version"); version && version->value != CDDREC_VERSION)
+      std::cerr << "cddrec: " << version->where << ": of version " << version->value
+                << ", this is " CDDREC_VERSION ": the run may differ\n";
+    for (const auto& [key, value] : {std::pair{"seed=", seed}, {"epochs=", epochs}})
+      if (value) assignments.push_back(key + *value);
+    auto [kind, s] = gather_settings(o.model, preset_name, file, assignments);
+    o.model = kind;
     run_train(o, s, how);
   }
   if (*compare && run_compare(c, how) > 0) return 1;

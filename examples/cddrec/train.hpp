@@ -4,9 +4,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cddrec/cddrec.hpp"
 #include "log.hpp"
 #include "model_file.hpp"
 #include "report.hpp"
+#include "settings_file.hpp"
 
 namespace cddrec::cli {
 
@@ -73,9 +75,17 @@ class training_display {
 
 struct train_options {
   log_options log;
-  std::string output, model = "cddrec";
+  std::string output, model;
   double minutes = 0;
   bool resume = false;
+
+  /// What does the run again, with the settings it left.
+  std::string command() const {
+    std::string line = "cddrec train --data " + log.data;
+    for (const std::string& word : log.words()) line += " " + word;
+    if (minutes > 0) line += " --minutes " + detail::text(minutes);
+    return line + " --config settings.toml --output DIR";
+  }
 };
 
 template <class Scorer>
@@ -94,6 +104,8 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   std::error_code problem;
   fs::create_directories(o.output, problem);
   if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
+
+  io::write_atomically(fs::path(o.output) / "settings.toml", settings_text(o.model, s, CDDREC_VERSION, o.command()));
 
   std::vector<std::pair<std::string, json>> table;
   const baseline::popularity popularity(split);

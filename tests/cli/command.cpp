@@ -238,7 +238,44 @@ TEST_CASE("settings come from a file too, and --set wins") {
   CHECK(shop().run("train --data log.txt --output configured --config run.toml --set heads=1").status == 0);
   CHECK_THAT(slurp(shop().root / "configured/model.safetensors"), ContainsSubstring("\"settings.heads\":\"1\""));
   shop().write("wrong.toml", "widht = 8\n");
-  refused("train --data log.txt --output other --config wrong.toml", "wrong.toml: unknown setting 'widht'");
+  refused("train --data log.txt --output other --config wrong.toml", "wrong.toml:1: unknown setting 'widht'");
+  for (const auto& [text, message] : {std::pair<std::string, std::string>{"\nwidth 8\n", "wrong.toml:2: write `key = value`"},
+                                      {"width =\n", "wrong.toml:1: there is no value"},
+                                      {"width = 8 9\n", "wrong.toml:1: '8 9' is not one value"},
+                                      {"width = [8]\n", "wrong.toml:1: '[8]' is not one value"},
+                                      {"width = 8\nwidth = 9\n", "wrong.toml:2: 'width' is set already, at wrong.toml:1"},
+                                      {"objective = \"softmax\n", "wrong.toml:1: the quotation is not closed"},
+                                      {"objective = \"softmax\" and\n", "wrong.toml:1: 'and' stands behind the value"},
+                                      {"[network]\nwidth = 8\n", "wrong.toml:1: settings have no tables"},
+                                      {"model = \"moon\"\n", "wrong.toml:1: unknown model 'moon'"}}) {
+    shop().write("wrong.toml", text);
+    refused("train --data log.txt --output other --config wrong.toml", message);
+  }
+}
+
+TEST_CASE("the settings that a run leaves are the run") {
+  const auto same = [](const std::string& a, const std::string& b) {
+    return slurp(shop().root / a / "model.safetensors") == slurp(shop().root / b / "model.safetensors");
+  };
+  const std::string again = "train --data log.txt --config first/settings.toml --output ";
+  CHECK(shop()
+            .run("train --data log.txt --output first --model svae --epochs 2 --seed 7 --set width=8 --set heads=2 --set decay=0.3 "
+                 "--set learning_rate=0.00012345678901")
+            .status == 0);
+  const std::string settings = slurp(shop().root / "first/settings.toml");
+  CHECK(settings.starts_with("# The same run again: cddrec train --data log.txt --config settings.toml --output DIR\nversion = \""));
+  CHECK_THAT(settings, ContainsSubstring("\nmodel = \"svae\"\n") && ContainsSubstring("\nseed = 7\n") &&
+                           ContainsSubstring("\nresidual = true\n") && ContainsSubstring("\ndecay = 0.3\n"));
+  CHECK(shop().run(again + "second").status == 0);
+  CHECK(same("first", "second"));
+  CHECK(slurp(shop().root / "second/settings.toml") == settings);
+  CHECK(shop().run(again + "third --seed 8").status == 0);
+  CHECK_FALSE(same("first", "third"));
+  shop().write("older.toml", "version = '0.0.1'  # long ago\nmodel = 'markov'\n");
+  const outcome older = shop().run("train --data log.txt --config older.toml --output older");
+  CHECK(older.status == 0);
+  CHECK_THAT(older.err, ContainsSubstring("older.toml:1: of version 0.0.1, this is "));
+  CHECK_THAT(slurp(shop().root / "older/settings.toml"), ContainsSubstring("model = \"markov\""));
 }
 
 TEST_CASE("every kind of network is trained, goes on, evaluates and recommends") {
