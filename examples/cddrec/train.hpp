@@ -7,6 +7,7 @@
 #include "cddrec/cddrec.hpp"
 #include "log.hpp"
 #include "model_file.hpp"
+#include "page.hpp"
 #include "report.hpp"
 #include "settings_file.hpp"
 
@@ -88,10 +89,7 @@ struct train_options {
   }
 };
 
-template <class Scorer>
-inline json test_metrics(const Scorer& s, const data::split& split, core::execution how) {
-  return to_json(eval::measure(eval::rank(s, split.test(), how)));
-}
+inline fs::path log_path(const fs::path& directory) { return directory / "log.csv"; }
 
 inline void run_train(const train_options& o, const run_settings& s, core::execution how) {
   const data::interactions log = o.log.read();
@@ -104,42 +102,65 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   std::error_code problem;
   fs::create_directories(o.output, problem);
   if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
-
   io::write_atomically(fs::path(o.output) / "settings.toml", settings_text(o.model, s, CDDREC_VERSION, o.command()));
 
   std::vector<std::pair<std::string, json>> table;
+  const auto test = [&](const std::string& name, const auto& scorer) {
+    std::vector<index> ranks = eval::rank(scorer, split.test(), how);
+    table.emplace_back(name, to_json(eval::measure(ranks)));
+    return ranks;
+  };
   const baseline::popularity popularity(split);
   const baseline::markov markov(split);
-  table.emplace_back("popularity", test_metrics(popularity, split, how));
-  table.emplace_back("markov", test_metrics(markov, split, how));
+  test("popularity", popularity);
+  test("markov", markov);
   const baseline::item_knn item_knn(split, knn_settings(s), how);
-  table.emplace_back("item_knn", test_metrics(item_knn, split, how));
+  test("item_knn", item_knn);
   if (o.model == "popularity") save_popularity(o.output, popularity, s, log.items);
   if (o.model == "markov") save_markov(o.output, markov, s, log.items);
   if (o.model == "item_knn") save_item_knn(o.output, item_knn, s, log.items);
+  io::training_report page;
+  const auto add_best_possible = [&] {
+    if (const auto best = read_optimum(o.log.data, "test")) table.emplace_back("best possible", *best);
+    page = begin_report(o.model, s, o.log.data, log, table, split.test().size());
+  };
   const auto fit = [&](auto net) {
     train::fit_state<float> state;
-    if (goes_on) state = load_training(o.output, o.model, net, s, log.items);
+    io::training_log written;
+    if (goes_on) {
+      state = load_training(o.output, o.model, net, s, log.items);
+      if (fs::exists(log_path(o.output))) written = io::training_log(log_path(o.output));
+      written.keep_until(state.epoch);
+    }
     training_display display(state, s.epochs, o.minutes);
     train::fit_hooks<float> hooks;
     hooks.progress = [&](index epoch, index batch, index batches) { return display.batch(epoch, batch, batches), true; };
     hooks.epoch_done = [&](const train::epoch_report& report, const train::fit_state<float>& now) {
-      // The model first: a training state never stands beside an older model than it knows of.
+      // The model and the log first: a training state never stands beside older ones than it knows of.
       if (report.best) save_network(o.output, o.model, net, s, log.items);
+      written.add(report);
+      io::write_atomically(log_path(o.output), written.text());
       save_training(o.output, o.model, net, now, s, log.items);
       display.epoch(report);
     };
     const auto result = train::fit(net, make_objective(o.model, s), split, make_fit_settings(s, o.minutes, how), hooks, std::move(state));
-    table.emplace_back(o.model, test_metrics(model::ranker<network>(net, how), split, how));
+    const std::vector<index> ranks = test(o.model, model::ranker<network>(net, how));
     std::cerr << "best epoch " << result.best_epoch << " of " << result.epochs << ", validation ndcg@10 " << std::fixed
               << std::setprecision(4) << result.best_ndcg << ", " << std::setprecision(1) << result.seconds << " s, peak memory "
               << peak_memory_mb() << " MB\n";
+    add_best_possible();
+    page.facts.push_back({"best epoch", std::to_string(result.best_epoch) + " of " + std::to_string(result.epochs)});
+    page.facts.push_back({"seconds of training", io::svg::short_number(result.seconds, 3)});
+    page.log = std::move(written), page.best_epoch = result.best_epoch;
+    add_network(page, o.model, net, log, split.test(), ranks, how);
   };
   if (o.model == "gan")
     fit(make_gan(o.model, s, split.items()));
   else if (is_network(o.model))
     fit(make_network(o.model, s, split.items()));
-  if (const auto best = read_optimum(o.log.data, "test")) table.emplace_back("best possible", *best);
+  else
+    add_best_possible();
+  io::write_atomically(fs::path(o.output) / "report.html", io::html(page));
   std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";
   print_table(table);
 }

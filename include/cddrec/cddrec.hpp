@@ -47,6 +47,7 @@
 #include "cddrec/diffusion/schedule.hpp"
 #include "cddrec/eval/diagnostics.hpp"
 #include "cddrec/eval/metrics.hpp"
+#include "cddrec/eval/principal.hpp"
 #include "cddrec/eval/rank.hpp"
 #include "cddrec/eval/sampled_metrics.hpp"
 #include "cddrec/kernel/attention.hpp"

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 
 #include "test.hpp"
 
@@ -276,6 +277,34 @@ TEST_CASE("the settings that a run leaves are the run") {
   CHECK(older.status == 0);
   CHECK_THAT(older.err, ContainsSubstring("older.toml:1: of version 0.0.1, this is "));
   CHECK_THAT(slurp(shop().root / "older/settings.toml"), ContainsSubstring("model = \"markov\""));
+}
+
+TEST_CASE("a run leaves its log and a page, and a run that goes on goes on with them") {
+  const auto epochs = [](const std::string& log) {  // without the seconds, which differ
+    std::string all, line;
+    for (std::istringstream lines(log); std::getline(lines, line);) all += line.substr(0, line.rfind(',')) + "\n";
+    return all;
+  };
+  for (const std::string kind : {"cddrec", "gan"}) {
+    const std::string train = "train --data log.txt --model " + kind + " --set width=8 --set heads=2 --seed 5 --resume --output ";
+    CHECK(shop().run(train + kind + "_logged --epochs 3").status == 0);
+    const std::string log = slurp(shop().root / (kind + "_logged/log.csv"));
+    CHECK(log.starts_with("epoch,loss,"));
+    CHECK(std::count(log.begin(), log.end(), '\n') == 4);
+    CHECK(shop().run(train + kind + "_continued --epochs 1").status == 0);
+    // As if the power had failed between the log and the training state.
+    std::ofstream(shop().root / (kind + "_continued/log.csv"), std::ios::app) << log.substr(log.rfind('\n', log.size() - 2) + 1);
+    CHECK(shop().run(train + kind + "_continued --epochs 3").status == 0);
+    CHECK(epochs(slurp(shop().root / (kind + "_continued/log.csv"))) == epochs(log));
+    const std::string page = slurp(shop().root / (kind + "_logged/report.html"));
+    CHECK_THAT(page, ContainsSubstring("<h1>" + kind + " on log.txt</h1>") && ContainsSubstring("<dt>seed</dt><dd>5</dd>") &&
+                         ContainsSubstring("best possible") && ContainsSubstring("Spectra") && ContainsSubstring("<dt>width</dt><dd>8"));
+    CHECK((page.find("Noise schedule") != page.npos) == (kind == "cddrec"));
+  }
+  // A width that has no plane, a process that has no way.
+  CHECK(shop().run("train --data log.txt --output narrow --epochs 1 --set width=1 --set heads=1 --set steps=1").status == 0);
+  CHECK(shop().run("train --data log.txt --output one_step --epochs 1 --set width=4 --set heads=1 --set steps=1").status == 0);
+  CHECK_THAT(slurp(shop().root / "one_step/report.html"), ContainsSubstring("Denoising"));
 }
 
 TEST_CASE("every kind of network is trained, goes on, evaluates and recommends") {
