@@ -1,5 +1,6 @@
 // The cddrec command: generate, prepare, train, compare, evaluate, recommend.
-// Results go to standard output, progress and remarks to standard error; 0 done, 1 runtime error, 2 wrong usage or bad input.
+// Results go to standard output, progress and remarks to standard error; 0 done, 1 runtime error, 2 wrong usage or bad input, 130 stopped by
+// a signal.
 #include <CLI/CLI.hpp>
 
 #include "cddrec/cddrec.hpp"
@@ -160,6 +161,9 @@ int main(int argc, char** argv) {
   } catch (const cddrec::input_error& e) {
     std::cerr << "cddrec: " << e.what() << '\n';
     return 2;
+  } catch (const cddrec::stopped& e) {
+    std::cerr << "cddrec: " << e.what() << '\n';
+    return cddrec::cli::stopped_status;
   } catch (const std::exception& e) {
     std::cerr << "cddrec: " << e.what() << '\n';
     return 1;

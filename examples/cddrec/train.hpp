@@ -1,10 +1,8 @@
 // cddrec train: fits a model to a log, keeps the best validation epoch, and compares it with the baselines on test.
 #pragma once
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include "cddrec/cddrec.hpp"
+#include "display.hpp"
 #include "log.hpp"
 #include "model_file.hpp"
 #include "page.hpp"
@@ -13,65 +11,56 @@
 
 namespace cddrec::cli {
 
-inline std::string duration(double seconds) {
-  const long s = std::lround(std::max(0.0, seconds));
-  std::ostringstream out;
-  out << s / 60 << ':' << std::setw(2) << std::setfill('0') << s % 60;
-  return out.str();
-}
-
-/// A line an epoch, and on a terminal a bar below them.
+/// A line an epoch, and on a terminal a bar below them with the time left.
 class training_display {
  public:
   training_display(const train::fit_state<float>& state, index epochs, double minutes)
-      : first_epoch_(state.epoch + 1), epochs_(epochs), minutes_(minutes), before_(state.seconds), best_(state.stopping.best),
-        best_epoch_(state.stopping.best_epoch) {}
-  training_display(const training_display&) = delete;
-  training_display& operator=(const training_display&) = delete;
-  ~training_display() { clear(); }
+      : epochs_(epochs), minutes_(minutes), before_(state.seconds), best_(state.stopping.best), best_epoch_(state.stopping.best_epoch) {}
 
-  void batch(index epoch, index batch, index batches) {
-    if (!terminal_) return;
-    const double part = static_cast<double>(batch) / static_cast<double>(batches);
-    std::ostringstream out;
-    out << "epoch " << epoch << " [";
-    for (int i = 0; i < 20; ++i) out << (i < 20 * part ? '#' : '.');
-    out << "] " << batch << '/' << batches;
-    if (best_epoch_ > 0) out << "  best " << std::fixed << std::setprecision(4) << best_ << " at epoch " << best_epoch_;
-    const double done = static_cast<double>(epoch - first_epoch_) + part;
-    if (done > 0) out << "  at most " << left(done) << " left";
-    winsize size{};
-    const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
-    std::cerr << '\r' << out.str().substr(0, known ? size.ws_col - 1u : 79) << "\033[K" << std::flush;
+  /// Before a batch; false if somebody has asked to stop.
+  bool batch(index epoch, index batch, index batches) {
+    epoch_ = epoch;
+    return show(static_cast<double>(batch) / static_cast<double>(batches), std::to_string(batch) + "/" + std::to_string(batches));
   }
+  bool validation(index done, index all) { return show(1, "validation " + std::to_string(done) + "/" + std::to_string(all)); }
   void epoch(const train::epoch_report& r) {
     if (r.best) best_ = r.validation.ndcg_at_10, best_epoch_ = r.epoch;
-    std::ostringstream out;
-    out << "epoch " << r.epoch << "  loss " << std::setprecision(4) << r.loss << std::setprecision(3);
-    for (const auto& [name, value] : r.parts) out << "  " << name << ' ' << value;
-    out << std::fixed << std::setprecision(4) << "  validation ndcg@10 " << r.validation.ndcg_at_10 << (r.best ? " *" : "");
-    if (!terminal_) out << "  at most " << left(static_cast<double>(r.epoch - first_epoch_ + 1)) << " left";
-    clear();
-    std::cerr << out.str() << std::endl;
+    std::ostringstream begin, parts, end;
+    begin << "epoch " << r.epoch << "  loss " << std::setprecision(4) << r.loss;
+    parts << std::setprecision(3);
+    for (const auto& [name, value] : r.parts) parts << "  " << name << ' ' << value;
+    end << std::fixed << std::setprecision(4) << "  validation ndcg@10 " << r.validation.ndcg_at_10 << (r.best ? " *" : "");
+    if (!line_.on()) end << "  at most " << left(static_cast<double>(r.epoch)) << " left";
+    const bool fits = !line_.on() || begin.str().size() + parts.str().size() + end.str().size() < line_.width();
+    line_.clear();
+    std::cerr << begin.str() << (fits ? parts.str() : "") << end.str() << std::endl;
   }
+  void clear() { line_.clear(); }
 
  private:
-  void clear() const {
-    if (terminal_) std::cerr << "\r\033[K" << std::flush;
+  bool show(double part, const std::string& place) {
+    const double done = static_cast<double>(epoch_ - 1) + part;
+    if (begun_ < 0) begun_ = done;
+    std::ostringstream tail;
+    tail << place;
+    if (best_epoch_ > 0) tail << "  best " << std::fixed << std::setprecision(4) << best_ << " at epoch " << best_epoch_;
+    if (done > begun_) tail << "  at most " << left(done) << " left";
+    line_.draw("epoch " + std::to_string(epoch_), part, tail.str());
+    return may_go_on();
   }
   /// The time to the last epoch or to the limit; early stopping may end it sooner.
   std::string left(double epochs_done) const {
     const double now = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-    const double to_last = now / epochs_done * (static_cast<double>(epochs_ - first_epoch_ + 1) - epochs_done);
+    const double to_last = now / (epochs_done - begun_) * (static_cast<double>(epochs_) - epochs_done);
     return duration(minutes_ > 0 ? std::min(to_last, 60 * minutes_ - before_ - now) : to_last);
   }
 
-  index first_epoch_, epochs_;
-  double minutes_, before_;
-  bool terminal_ = isatty(STDERR_FILENO) == 1;
+  index epochs_, epoch_ = 0;
+  double minutes_, before_, begun_ = -1;  // begun_: epochs done when this sitting began
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   double best_;
   index best_epoch_;
+  status_line line_;
 };
 
 struct train_options {
@@ -96,9 +85,10 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
   const data::split split = divide(log, s);
   tell_left_out(split, s);
   const bool goes_on = o.resume && is_network(o.model) && fs::exists(training_path(o.output));
-  if (fs::exists(model_path(o.output)) && !goes_on)
+  const bool resumable = fs::exists(training_path(o.output));
+  if ((fs::exists(model_path(o.output)) || resumable) && !goes_on)
     throw input_error(o.output + ": already holds a model; name another directory" +
-                      (fs::exists(training_path(o.output)) ? ", or go on with --resume" : " (nothing there can be resumed)"));
+                      (resumable ? ", or go on with --resume" : " (nothing there can be resumed)"));
   std::error_code problem;
   fs::create_directories(o.output, problem);
   if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
@@ -106,7 +96,8 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
 
   std::vector<std::pair<std::string, json>> table;
   const auto test = [&](const std::string& name, const auto& scorer) {
-    std::vector<index> ranks = eval::rank(scorer, split.test(), how);
+    work_display bar("testing " + name);
+    std::vector<index> ranks = eval::rank(scorer, split.test(), how, {}, bar.tell());
     table.emplace_back(name, to_json(eval::measure(ranks)));
     return ranks;
   };
@@ -132,18 +123,28 @@ inline void run_train(const train_options& o, const run_settings& s, core::execu
       if (fs::exists(log_path(o.output))) written = io::training_log(log_path(o.output));
       written.keep_until(state.epoch);
     }
-    training_display display(state, s.epochs, o.minutes);
     train::fit_hooks<float> hooks;
-    hooks.progress = [&](index epoch, index batch, index batches) { return display.batch(epoch, batch, batches), true; };
+    std::optional<training_display> display;
+    display.emplace(state, s.epochs, o.minutes);
+    hooks.progress = [&](index epoch, index batch, index batches) { return display->batch(epoch, batch, batches); };
+    hooks.validation = [&](index done, index all) { return display->validation(done, all); };
+    hooks.interrupted = [&](const train::fit_state<float>& now) {
+      display->clear();
+      save_training(o.output, o.model, net, now, s, log.items);
+      throw stopped("stopped in epoch " + std::to_string(now.epoch + 1) + " after " + std::to_string(now.batch) +
+                    " batches; the same command with --resume goes on from there");
+    };
     hooks.epoch_done = [&](const train::epoch_report& report, const train::fit_state<float>& now) {
       // The model and the log first: a training state never stands beside older ones than it knows of.
       if (report.best) save_network(o.output, o.model, net, s, log.items);
       written.add(report);
       io::write_atomically(log_path(o.output), written.text());
       save_training(o.output, o.model, net, now, s, log.items);
-      display.epoch(report);
+      display->epoch(report);
     };
+    std::optional<interruptible> signals(std::in_place);
     const auto result = train::fit(net, make_objective(o.model, s), split, make_fit_settings(s, o.minutes, how), hooks, std::move(state));
+    display.reset(), signals.reset();
     const std::vector<index> ranks = test(o.model, model::ranker<network>(net, how));
     std::cerr << "best epoch " << result.best_epoch << " of " << result.epochs << ", validation ndcg@10 " << std::fixed
               << std::setprecision(4) << result.best_ndcg << ", " << std::setprecision(1) << result.seconds << " s, peak memory "

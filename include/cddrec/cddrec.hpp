@@ -27,6 +27,7 @@
 #include "cddrec/core/arena.hpp"
 #include "cddrec/core/check.hpp"
 #include "cddrec/core/parallel.hpp"
+#include "cddrec/core/progress.hpp"
 #include "cddrec/core/ragged.hpp"
 #include "cddrec/core/random.hpp"
 #include "cddrec/core/simd.hpp"

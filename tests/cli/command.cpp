@@ -1,9 +1,13 @@
 // The command line is a contract: exit status, messages, output formats.
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "test.hpp"
@@ -37,6 +41,27 @@ struct workshop {
     const std::string command = "cd " + root.string() + " && </dev/null " CDDREC_BINARY_DIR "/bin/cddrec " + arguments + " >out 2>err";
     const int status = std::system(command.c_str());
     return {WEXITSTATUS(status), slurp(root / "out"), slurp(root / "err")};
+  }
+  /// Runs it until `ready`, asked every few milliseconds, then sends a signal.
+  template <class Ready>
+  outcome run_until(std::vector<std::string> words, Ready ready, int signal) const {
+    words.insert(words.begin(), CDDREC_BINARY_DIR "/bin/cddrec");
+    std::vector<char*> arguments;
+    for (std::string& w : words) arguments.push_back(w.data());
+    arguments.push_back(nullptr);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const auto to = [&](const char* name, int file) { ::dup2(::open((root / name).c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0666), file); };
+      to("out", 1), to("err", 2);
+      ::signal(SIGINT, SIG_DFL);  // a test in the background may have been told to ignore it
+      if (::chdir(root.c_str()) == 0) ::execv(arguments[0], arguments.data());
+      ::_exit(127);
+    }
+    int status = 0;
+    pid_t ended = 0;
+    while (!ready() && (ended = ::waitpid(child, &status, WNOHANG)) == 0) ::usleep(2000);
+    if (ended == 0) ::kill(child, signal), ::waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(root / "out"), slurp(root / "err")};
   }
   void write(const std::string& name, const std::string& text) const { std::ofstream(root / name, std::ios::binary) << text; }
 };
@@ -214,6 +239,61 @@ TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
   }
   refused("train --output once_by_row --epochs 5 --data log.txt --set width=16 --set heads=2 --set objective=paper --resume",
           "was trained with optimizer = adam_rows, not adam");
+}
+
+TEST_CASE("a signal stops training with a checkpoint, from which it goes on as if nothing had been") {
+  // Twenty-five batches an epoch, and no end.
+  const std::string settings = " --data log.txt --set width=16 --set heads=2 --set batch_users=8 --set patience=0 --threads 1 --epochs ";
+  const auto words = [&](const std::string& arguments) {
+    std::istringstream in(arguments);
+    return std::vector<std::string>{std::istream_iterator<std::string>(in), {}};
+  };
+  const auto number_after = [](const std::string& text, const std::string& word) {
+    const std::size_t at = text.find(word);
+    return at == text.npos ? -1 : std::atol(text.c_str() + at + word.size());
+  };
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::string cut = "cut" + std::to_string(signal), whole = "whole" + std::to_string(signal);
+    const auto begun = [&] { return fs::exists(shop().root / cut / "log.csv"); };
+    const outcome first = shop().run_until(words("train --output " + cut + settings + "1000000"), begun, signal);
+    CHECK(first.status == 130);
+    CHECK(first.out.empty());
+    CHECK_THAT(first.err, ContainsSubstring("cddrec: stopped in epoch ") && ContainsSubstring("--resume goes on from there"));
+    CHECK(first.err.find('\r') == first.err.npos);  // no bar where there is no terminal
+    CHECK(slurp(shop().root / cut / "training.safetensors").size() > 10000);
+    refused("train --output " + cut + settings + "2", "--resume");
+    // Once more, at some other place; then to the end.
+    const index epoch = number_after(first.err, "stopped in epoch ");
+    REQUIRE(epoch > 1);
+    const auto further = [&] { return number_after(slurp(shop().root / "err"), "epoch " + std::to_string(epoch + 1) + "  loss") >= 0; };
+    const outcome second = shop().run_until(words("train --resume --output " + cut + settings + "1000000"), further, signal);
+    CHECK(second.status == 130);
+    const std::string last = std::to_string(number_after(second.err, "stopped in epoch ") + 1);
+    CHECK(shop().run("train --resume --output " + cut + settings + last).status == 0);
+    CHECK(shop().run("train --output " + whole + settings + last).status == 0);
+    const bool same = slurp(shop().root / cut / "model.safetensors") == slurp(shop().root / whole / "model.safetensors");
+    CHECK(same);
+    const auto losses = [](const fs::path& log) {  // epoch and loss
+      std::vector<std::string> all;
+      std::istringstream lines(slurp(log));
+      for (std::string line; std::getline(lines, line);) all.push_back(line.substr(0, line.find(',', line.find(',') + 1)));
+      return all;
+    };
+    CHECK(losses(shop().root / cut / "log.csv") == losses(shop().root / whole / "log.csv"));
+  }
+}
+
+TEST_CASE("a signal stops a comparison, which goes on where it was") {
+  const std::string study =
+      "compare --data log.txt --models sasrec,markov --output cut_study --set width=16 --set heads=2 --set batch_users=8 ";
+  std::istringstream in(study + "--set patience=0 --set epochs=1000000");
+  const auto begun = [] { return fs::exists(shop().root / "cut_study/models/log-sasrec-1/log.csv"); };
+  const outcome cut = shop().run_until({std::istream_iterator<std::string>(in), {}}, begun, SIGTERM);
+  CHECK(cut.status == 130);
+  CHECK_THAT(cut.err, ContainsSubstring("cddrec: stopped in epoch ") && ContainsSubstring("cddrec: stopped at log-sasrec-1"));
+  CHECK(fs::exists(shop().root / "cut_study/models/log-sasrec-1/training.safetensors"));
+  CHECK(shop().run(study + "--set patience=0 --set epochs=2").status == 0);
+  CHECK(fs::exists(shop().root / "cut_study/records/log-markov-1.json"));
 }
 
 TEST_CASE("the optimiser of touched rows is another optimiser") {
