@@ -112,6 +112,57 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
   CHECK_FALSE(fs::exists(shop().root / "fresh"));
 }
 
+TEST_CASE("help has examples that name no option that there is not, and completion knows every option") {
+  const outcome whole = shop().run("--help");
+  CHECK(whole.status == 0);
+  CHECK_THAT(whole.out, ContainsSubstring("A first walk:"));
+  shop().write("complete.sh", "source <(" CDDREC_BINARY_DIR
+                              "/bin/cddrec completion bash)\nCOMP_WORDS=(cddrec \"$@\")\nCOMP_CWORD=$#\n_cddrec\n"
+                              "printf '%s\\n' \"${COMPREPLY[@]}\"\n");
+  const auto completed = [](const std::string& words) {
+    const std::string command = "cd " + shop().root.string() + " && bash complete.sh " + words + " >completed";
+    CHECK(std::system(command.c_str()) == 0);
+    return slurp(shop().root / "completed");
+  };
+  const std::string zsh = shop().run("completion zsh").out, commands = completed("\"\"");
+  index seen = 0;
+  for (std::istringstream lines(whole.out.substr(whole.out.find("Subcommands:"))); !lines.eof();) {
+    std::string line, name;
+    std::getline(lines, line);
+    std::istringstream(line) >> name;
+    if (!line.starts_with("  ") || name == "cddrec") continue;
+    ++seen;
+    INFO(name);
+    const std::string help = shop().run(name + " --help").out;
+    const std::size_t examples = help.find("\nExamples:\n  ");
+    REQUIRE(examples != help.npos);
+    CHECK_THAT(commands, ContainsSubstring(name + "\n"));
+    CHECK_THAT(zsh, ContainsSubstring("\n    " + name + ")\n"));
+    const std::string offered = completed(name + " \"\""), listed = help.substr(0, examples);
+    for (std::size_t at = help.find("--"); at != help.npos; at = help.find("--", at + 2)) {
+      const std::string option = help.substr(at, help.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at) - at);
+      INFO(option);
+      if (at > examples)
+        CHECK_THAT(listed, ContainsSubstring("  " + option) || ContainsSubstring("," + option));
+      else if (listed.substr(at - 2, 2) == "  " || listed[at - 1] == ',')
+        CHECK_THAT(offered, ContainsSubstring(option + "\n"));
+    }
+  }
+  CHECK(seen >= 7);
+  CHECK(completed("train --mo") == "--model\n");
+  CHECK(completed("train --preset t") == "tools\ntoys\n");
+  CHECK(completed("train --set temp") == "temperature=\n");
+  CHECK(completed("train --data log.txt.o") == "log.txt.optimum.json\n");
+  CHECK(completed("evaluate --model mo") == "model\n");
+  CHECK(completed("completion z") == "zsh\n");
+  CHECK(completed("train --epochs ''") == "\n");
+  refused("completion fish", "fish");
+  if (std::system("command -v zsh >/dev/null") == 0) {
+    shop().write("completion.zsh", zsh);
+    CHECK(std::system(("zsh -n " + (shop().root / "completion.zsh").string()).c_str()) == 0);
+  }
+}
+
 TEST_CASE("a damaged model is refused") {
   const std::string whole = slurp(shop().root / "model/model.safetensors");
   fs::create_directories(shop().root / "damaged");
