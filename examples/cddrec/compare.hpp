@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "configure.hpp"
+#include "display.hpp"
 #include "evaluate.hpp"
 #include "train.hpp"
 
@@ -40,7 +41,7 @@ inline std::vector<variant> read_variants(const std::string& path) {
         else
           v.assignments.push_back(word);
       }
-      gather_settings(starting_settings(v.kind, v.preset), "", v.assignments);
+      gather_settings(v.kind, v.preset, {}, v.assignments);
     } catch (const input_error& e) {
       throw input_error(path + ":" + std::to_string(number) + ": " + e.what());
     }
@@ -80,9 +81,10 @@ inline int run_child(std::vector<std::string> words) {
   const int problem = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (problem != 0) throw error("compare: cannot run this program again: " + std::string(std::strerror(problem)));
+  // Ctrl-C reaches the child by itself, a signal for this process alone does not; it takes one of each kind to stop cleanly.
   int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+    if (!may_go_on()) ::kill(child, SIGTERM);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -107,7 +109,9 @@ struct compare_options {
 /// Metrics of a model on a split, with the seconds they took.
 inline json timed_metrics(const loaded_model& m, const data::cases& cases, const model::generation& how_made, core::execution how) {
   const auto started = std::chrono::steady_clock::now();
-  json j = to_json(with_scorer(m, how, how_made, [&](const auto& scorer) { return eval::measure(eval::rank(scorer, cases, how)); }));
+  work_display bar("measuring " + m.kind);
+  json j = to_json(
+      with_scorer(m, how, how_made, [&](const auto& scorer) { return eval::measure(eval::rank(scorer, cases, how, {}, bar.tell())); }));
   j["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return j;
 }
@@ -132,14 +136,15 @@ inline json generation_rows(const loaded_model& m, const data::cases& cases, cor
   return rows;
 }
 
-/// Trains one variant with one seed, unless its record is there; false if training failed.
+inline std::string row_name(const compare_options& o, const variant& v, index seed) {
+  return fs::path(o.log.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
+}
+inline fs::path record_path(const compare_options& o, const std::string& name) { return fs::path(o.output) / "records" / (name + ".json"); }
+
+/// Trains one variant with one seed and records it; false if training failed.
 inline bool compare_row(const compare_options& o, const variant& v, index seed, const data::interactions& log, core::execution how) {
-  const std::string name = fs::path(o.log.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
-  const fs::path record = fs::path(o.output) / "records" / (name + ".json"), directory = fs::path(o.output) / "models" / name;
-  if (fs::exists(record)) {
-    std::cerr << name << ": recorded already\n";
-    return true;
-  }
+  const std::string name = row_name(o, v, seed);
+  const fs::path directory = fs::path(o.output) / "models" / name;
   std::vector<std::string> command{"cddrec", "train", "--data", o.log.data, "--output", directory.string(), "--model", v.kind};
   const auto add = [&](const std::string& option, const std::string& value) { command.insert(command.end(), {option, value}); };
   for (const std::string& word : o.log.words()) command.push_back(word);
@@ -157,6 +162,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   if (!is_network(v.kind)) fs::remove_all(directory);  // counted in a moment, and cannot be resumed
   const auto started = std::chrono::steady_clock::now();
   const int status = detail::run_child(command);
+  if (!may_go_on()) throw stopped("stopped at " + name + "; the same command goes on from there");
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   if (status != 0) {
     std::cerr << "cddrec: " << name << ": training ended with status " << status << "; no record is written\n";
@@ -191,7 +197,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   }
   if (!o.validation_only) row["diagnostics"] = diagnostics(m, split.test(), how);
   if (o.generations && v.kind == "cddrec") row["generation"] = generation_rows(m, split.test(), how);
-  io::write_atomically(record, row.dump(1) + "\n");
+  io::write_atomically(record_path(o, name), row.dump(1) + "\n");
   if (is_network(v.kind)) fs::remove(training_path(directory));  // three times the weights, and done with
   return true;
 }
@@ -206,20 +212,36 @@ inline index run_compare(const compare_options& o, core::execution how) {
     fs::create_directories(fs::path(o.output) / folder, problem);
     if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
   }
-  index failed = 0;
+  std::vector<std::pair<variant, index>> rows;
+  for (const variant& v : variants)
+    for (index seed = 1; seed <= (is_network(v.kind) ? o.seeds : 1); ++seed) rows.emplace_back(v, seed);
+  const auto recorded = [&](const auto& row) { return fs::exists(record_path(o, row_name(o, row.first, row.second))); };
+  auto to_do = std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return !recorded(row); });
+  index failed = 0, done = 0;
   const char* part = o.validation_only ? "valid" : "test";
   std::vector<std::pair<std::string, json>> table;
-  for (const variant& v : variants)
-    for (index seed = 1; seed <= (is_network(v.kind) ? o.seeds : 1); ++seed) {
-      if (!compare_row(o, v, seed, log, how)) {
-        ++failed;
-        continue;
+  const interruptible signals;
+  const auto started = std::chrono::steady_clock::now();
+  for (const auto& row : rows) {
+    const auto& [v, seed] = row;
+    const std::string name = row_name(o, v, seed);
+    if (recorded(row)) {
+      std::cerr << name << ": recorded already\n";
+    } else {
+      if (terminal::of(STDERR_FILENO).on) {
+        const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+        std::cerr << "\n" << to_do << (to_do == 1 ? " model" : " models") << " to train";
+        if (done > 0) std::cerr << ", about " << duration(spent / static_cast<double>(done) * static_cast<double>(to_do)) << " left";
       }
-      const std::string name = fs::path(o.log.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
-      const json row = json::parse(io::read_file(fs::path(o.output) / "records" / (name + ".json")));
-      if (!row.contains(part)) throw input_error(o.output + ": record " + name + " has no " + part + " metrics; name another directory");
-      table.emplace_back(v.name + " " + std::to_string(seed), row.at(part));
+      if (!compare_row(o, v, seed, log, how)) ++failed;
+      ++done, --to_do;
+      if (!may_go_on()) throw stopped("stopped after " + name + "; the same command goes on from there");
+      if (!recorded(row)) continue;
     }
+    const json record = json::parse(io::read_file(record_path(o, name)));
+    if (!record.contains(part)) throw input_error(o.output + ": record " + name + " has no " + part + " metrics; name another directory");
+    table.emplace_back(v.name + " " + std::to_string(seed), record.at(part));
+  }
   std::cout << part << ", full ranking of " << log.items.size() << " items, " << log.histories.size() << " users\n";
   print_table(table);
   return failed;

@@ -3,6 +3,7 @@
 
 #include "cddrec/eval/sampled_metrics.hpp"
 #include "diagnose.hpp"
+#include "display.hpp"
 #include "log.hpp"
 
 namespace cddrec::cli {
@@ -45,7 +46,9 @@ inline void run_evaluate(const evaluate_options& o, const model::generation& mad
   const data::split split = divide(log, m.settings);
   tell_left_out(split, m.settings);
   const data::cases cases = o.split == "valid" ? split.validation() : split.test();
-  const auto ranks = with_scorer(m, how, made, [&](const auto& scorer) { return eval::rank(scorer, cases, how); });
+  std::optional<work_display> bar(std::in_place, "ranking");
+  const auto ranks = with_scorer(m, how, made, [&](const auto& scorer) { return eval::rank(scorer, cases, how, {}, bar->tell()); });
+  bar.reset();
   const auto metrics = eval::measure(ranks);
   if (metrics.target_in_history > 0)
     std::cerr << "cddrec: " << metrics.target_in_history << " targets stand in their own history: counted as misses\n";

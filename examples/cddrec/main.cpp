@@ -1,9 +1,12 @@
-// The cddrec command: generate, prepare, train, compare, evaluate, recommend, export.
-// Results go to standard output, progress and remarks to standard error; 0 done, 1 runtime error, 2 wrong usage or bad input.
+// The cddrec command: generate, prepare, train, compare, evaluate, recommend, export, completion.
+// Results go to standard output, progress and remarks to standard error; 0 done, 1 runtime error, 2 wrong usage or bad input, 130 stopped
+// by a signal.
 #include <CLI/CLI.hpp>
 
 #include "cddrec/cddrec.hpp"
 #include "compare.hpp"
+#include "completion.hpp"
+#include "examples.hpp"
 #include "export.hpp"
 #include "generate.hpp"
 #include "prepare.hpp"
@@ -37,12 +40,14 @@ int run(int argc, char** argv) {
   train_options o;
   generate->add_option("--users", synthetic.users, "Number of users")->required();
   generate->add_option("--items", synthetic.items, "Number of items")->required();
-  generate->add_option("--output", output, "File to write; FILE.optimum.json beside it holds the best possible metrics")->required();
+  generate->add_option("--output", output, "File to write; FILE.optimum.json beside it holds the best possible metrics")
+      ->type_name("FILE")
+      ->required();
   generate->add_option("--seed", generate_seed, "Seed");
   add_threads(generate);
 
   const auto add_log = [&](CLI::App* to, log_options& log) {
-    to->add_option("--data", log.data, "The log, gzip'd or not; - for standard input")->required();
+    to->add_option("--data", log.data, "The log, gzip'd or not; - for standard input")->type_name("FILE")->required();
     to->add_option("--format", log.how.format,
                    "sequences: a line a user, `user item item …`, oldest first; csv, tsv or inter: a table with a header. "
                    "Without it, what the file's name says")
@@ -57,7 +62,8 @@ int run(int argc, char** argv) {
   bool drop_repeats = false;
   index core_size = 1;
   add_log(prepare, p.log);
-  prepare->add_option("--output", p.output, "File to write; its name says the format: .csv, .tsv, .inter, else sequences");
+  prepare->add_option("--output", p.output, "File to write; its name says the format: .csv, .tsv, .inter, else sequences")
+      ->type_name("FILE");
   prepare->add_flag("--drop-repeats", drop_repeats, "Of a user's interactions with one item, keep the first");
   prepare->add_option("--core", core_size, "Keep users and items with so many interactions or more among what is kept (k-core)")
       ->check(positive);
@@ -65,12 +71,18 @@ int run(int argc, char** argv) {
 
   CLI::App* train = app.add_subcommand("train", "Train a model on a log");
   add_log(train, o.log);
-  train->add_option("--output", o.output, "Directory for the model")->required();
-  auto* from = train->add_option("--from", o.from, "Directory of a model to start from, with its kind and settings; items may be new");
-  train->add_option("--model", o.model, "Kind of model")->check(CLI::IsMember(kinds()))->excludes(from);
-  train->add_option("--preset", preset_name, "The paper's settings for office, beauty, tools or toys; without it, our own")->excludes(from);
-  train->add_option("--config", config, "File of settings, `key = value`");
-  train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all");
+  train->add_option("--output", o.output, "Directory for the model")->type_name("DIR")->required();
+  auto* from = train->add_option("--from", o.from, "Directory of a model to start from, with its kind and settings; items may be new")
+                   ->type_name("DIR");
+  train->add_option("--model", o.model, "Kind of model; without it what --config says, else cddrec")
+      ->check(CLI::IsMember(kinds()))
+      ->excludes(from);
+  train->add_option("--preset", preset_name, "The paper's settings for a data set; without it, our own")
+      ->check(CLI::IsMember({"office", "beauty", "tools", "toys"}))
+      ->excludes(from);
+  train->add_option("--config", config, "File of settings, `key = value`: what an earlier run left as settings.toml, say")
+      ->type_name("FILE");
+  train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all")->type_name("KEY=VALUE");
   train->add_option("--epochs", epochs, "At most so many epochs");
   train->add_option("--seed", seed, "Seed");
   train->add_option("--minutes", o.minutes, "Stop after the epoch that passes this")->check(positive);
@@ -81,17 +93,19 @@ int run(int argc, char** argv) {
   compare_options c;
   add_log(compare, c.log);
   compare->add_option("--models", c.models, "Kinds of model, or names from --variants; without it, all of those")->delimiter(',');
-  compare->add_option("--variants", c.variants, "File of models, a line each: `name kind [preset=NAME] key=value …`");
+  compare->add_option("--variants", c.variants, "File of models, a line each: `name kind [preset=NAME] key=value …`")->type_name("FILE");
   compare->add_option("--seeds", c.seeds, "Seeds 1 … N of every network")->check(positive);
-  compare->add_option("--output", c.output, "Directory for records and models; what is recorded there is not done again")->required();
+  compare->add_option("--output", c.output, "Directory for records and models; what is recorded there is not done again")
+      ->type_name("DIR")
+      ->required();
   compare->add_option("--minutes", c.minutes, "Stop a model's training after the epoch that passes this")->check(positive);
-  compare->add_option("--set", c.assignments, "key=value for all models that it concerns, may be repeated");
+  compare->add_option("--set", c.assignments, "key=value for all models that it concerns, may be repeated")->type_name("KEY=VALUE");
   auto* generations = compare->add_flag("--generations", c.generations, "Test cddrec models by all ways of generation");
   compare->add_flag("--validation-only", c.validation_only, "Measure on validation alone: for a search of settings")->excludes(generations);
   add_threads(compare);
 
   CLI::App* evaluate = app.add_subcommand("evaluate", "Metrics of a model on a log's held-out items, full ranking");
-  evaluate->add_option("--model", e.model, "Directory of the model")->required();
+  evaluate->add_option("--model", e.model, "Directory of the model")->type_name("DIR")->required();
   add_log(evaluate, e.log);
   evaluate->add_option("--split", e.split, "valid or test")->check(CLI::IsMember({"valid", "test"}));
   generation_options made;
@@ -111,12 +125,12 @@ int run(int argc, char** argv) {
 
   CLI::App* recommend = app.add_subcommand("recommend", "The best unseen items for a history");
   recommend_options r;
-  recommend->add_option("--model", r.model, "Directory of the model")->required();
+  recommend->add_option("--model", r.model, "Directory of the model")->type_name("DIR")->required();
   auto* by_history = recommend->add_option("--history", r.history, "Item ids, oldest first: \"id id …\"");
-  recommend->add_option("--input", r.input, "File of histories, one a line; - for standard input")->excludes(by_history);
+  recommend->add_option("--input", r.input, "File of histories, one a line; - for standard input")->type_name("FILE")->excludes(by_history);
   recommend->add_option("--top", r.top, "How many")->check(positive);
-  recommend->add_option("--exclude", r.exclude, "File of items that nobody is to get");
-  recommend->add_option("--only", r.only, "File of the items that alone may be recommended");
+  recommend->add_option("--exclude", r.exclude, "File of items that nobody is to get")->type_name("FILE");
+  recommend->add_option("--only", r.only, "File of the items that alone may be recommended")->type_name("FILE");
   recommend->add_option("--unknown", r.unknown, "What an item that the model does not know is: drop, with a count, or error")
       ->check(CLI::IsMember({"drop", "error"}));
   add_generation(recommend);
@@ -141,6 +155,10 @@ int run(int argc, char** argv) {
   exported->add_option("--exclude", x.exclude, "File of items that nobody is to get");
   exported->add_option("--only", x.only, "File of the items that alone may be recommended");
   add_threads(exported);
+  CLI::App* completing = app.add_subcommand("completion", "Print a script that completes commands and options in a shell");
+  std::string shell;
+  completing->add_option("shell", shell, "The shell")->required()->check(CLI::IsMember({"bash", "zsh"}));
+  add_examples(app);
 
   try {
     app.parse(argc, argv);
@@ -157,11 +175,15 @@ int run(int argc, char** argv) {
   }
   if (*train) {
     const loaded_model before = o.from.empty() ? loaded_model() : load_start(o.from);
-    if (!o.from.empty()) o.model = before.kind;
-    run_settings s = gather_settings(o.from.empty() ? starting_settings(o.model, preset_name) : before.settings, config, assignments);
-    if (seed) set(s, "seed", *seed);
-    if (epochs) set(s, "epochs", *epochs);
-    check(s);
+    const settings_file file = config.empty() ? settings_file{} : read_settings_file(config);
+    if (const auto* version = file.find("version"); version && version->value != CDDREC_VERSION)
+      std::cerr << "cddrec: " << version->where << ": of version " << version->value
+                << ", this is " CDDREC_VERSION ": the run may differ\n";
+    for (const auto& [key, value] : {std::pair{"seed=", seed}, {"epochs=", epochs}})
+      if (value) assignments.push_back(key + *value);
+    auto [kind, s] = gather_settings(o.from.empty() ? o.model : before.kind, preset_name, file, assignments,
+                                     o.from.empty() ? nullptr : &before.settings);
+    o.model = kind;
     if (!o.from.empty()) check_start(o, before, s);
     run_train(o, s, before, how);
   }
@@ -169,6 +191,7 @@ int run(int argc, char** argv) {
   if (*evaluate) run_evaluate(e, made, how);
   if (*recommend) run_recommend(r, made, how);
   if (*exported) run_export(x, how);
+  if (*completing) std::cout << completion(app, shell);
   return 0;
 }
 
@@ -180,6 +203,9 @@ int main(int argc, char** argv) {
   } catch (const cddrec::input_error& e) {
     std::cerr << "cddrec: " << e.what() << '\n';
     return 2;
+  } catch (const cddrec::stopped& e) {
+    std::cerr << "cddrec: " << e.what() << '\n';
+    return cddrec::cli::stopped_status;
   } catch (const std::exception& e) {
     std::cerr << "cddrec: " << e.what() << '\n';
     return 1;

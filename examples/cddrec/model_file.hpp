@@ -75,6 +75,10 @@ inline void save_training(const fs::path& directory, const std::string& kind, co
     for (const double v : values) file.metadata[name] += detail::text(v) + ' ';
   };
   put_curve("curve", state.curve);
+  if (state.batch > 0) {  // within an epoch
+    file.metadata["batch"] = std::to_string(state.batch);
+    put_curve("sums", state.sums);
+  }
   for (std::size_t k = 0; k < state.own_curves.size(); ++k) put_curve(gan_network::own_names[k], state.own_curves[k]);
   io::put_weights(file, net);
   std::size_t k = 0;
@@ -100,10 +104,11 @@ inline train::fit_state<float> training_progress(const io::tensor_file& file, co
     std::vector<double> values;
     const auto written = file.metadata.find(name);
     std::istringstream words(written == file.metadata.end() ? "" : written->second);
-    for (std::string v; words >> v;) values.push_back(detail::number<double>(name, v, 0, 1e12, "0 or more"));
+    for (std::string v; words >> v;) values.push_back(detail::number<double>(name, v, -1e15, 1e15, "a number"));
     return values;
   };
   state.curve = curve("curve");
+  if (file.metadata.contains("batch")) state.batch = whole("batch"), state.sums = curve("sums");
   if (file.metadata.contains(gan_network::own_names[0]))
     for (const char* name : gan_network::own_names) state.own_curves.push_back(curve(name));
   return state;

@@ -13,6 +13,7 @@
 #include "cddrec/data/optimum.hpp"
 #include "cddrec/eval/metrics.hpp"
 #include "cddrec/io/interactions.hpp"
+#include "display.hpp"
 
 namespace cddrec::cli {
 
@@ -58,14 +59,22 @@ inline std::optional<json> read_optimum(const fs::path& log, const std::string& 
   }
 }
 
+/// A line a row; on a terminal that is too narrow the metrics go on in a table below.
 inline void print_table(const std::vector<std::pair<std::string, json>>& rows) {
-  std::cout << std::left << std::setw(16) << "" << std::right;
-  for (const auto& [name, unused] : eval::metrics::fields) std::cout << std::setw(11) << name;
-  std::cout << '\n';
-  for (const auto& [name, metrics] : rows) {
-    std::cout << std::left << std::setw(16) << name << std::right << std::fixed << std::setprecision(4);
-    for (const auto& [metric, unused] : eval::metrics::fields) std::cout << std::setw(11) << metrics.at(std::string(metric)).get<double>();
+  constexpr int name_width = 16, cell = 11;
+  const auto& fields = eval::metrics::fields;
+  const terminal screen = terminal::of(STDOUT_FILENO);
+  const std::size_t fit = screen.on ? static_cast<std::size_t>(std::max(1, (screen.width - name_width) / cell)) : fields.size();
+  for (std::size_t first = 0; first < fields.size(); first += fit) {
+    const std::size_t end = std::min(first + fit, fields.size());
+    std::cout << std::left << std::setw(name_width) << "" << std::right;
+    for (std::size_t k = first; k < end; ++k) std::cout << std::setw(cell) << fields[k].first;
     std::cout << '\n';
+    for (const auto& [name, metrics] : rows) {
+      std::cout << std::left << std::setw(name_width) << name << std::right << std::fixed << std::setprecision(4);
+      for (std::size_t k = first; k < end; ++k) std::cout << std::setw(cell) << metrics.at(std::string(fields[k].first)).get<double>();
+      std::cout << '\n';
+    }
   }
   std::cout << std::flush;
 }

@@ -1,10 +1,15 @@
 // The command line is a contract: exit status, messages, output formats.
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 
 #include "test.hpp"
 
@@ -45,6 +50,27 @@ struct workshop {
     const std::string command = "cd " + root.string() + " && </dev/null " CDDREC_BINARY_DIR "/bin/cddrec " + arguments + " >out 2>err";
     const int status = std::system(command.c_str());
     return {WEXITSTATUS(status), slurp(root / "out"), slurp(root / "err")};
+  }
+  /// Runs it until `ready`, asked every few milliseconds, then sends a signal.
+  template <class Ready>
+  outcome run_until(std::vector<std::string> words, Ready ready, int signal) const {
+    words.insert(words.begin(), CDDREC_BINARY_DIR "/bin/cddrec");
+    std::vector<char*> arguments;
+    for (std::string& w : words) arguments.push_back(w.data());
+    arguments.push_back(nullptr);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const auto to = [&](const char* name, int file) { ::dup2(::open((root / name).c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0666), file); };
+      to("out", 1), to("err", 2);
+      ::signal(SIGINT, SIG_DFL);  // a test in the background may have been told to ignore it
+      if (::chdir(root.c_str()) == 0) ::execv(arguments[0], arguments.data());
+      ::_exit(127);
+    }
+    int status = 0;
+    pid_t ended = 0;
+    while (!ready() && (ended = ::waitpid(child, &status, WNOHANG)) == 0) ::usleep(2000);
+    if (ended == 0) ::kill(child, signal), ::waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(root / "out"), slurp(root / "err")};
   }
   void write(const std::string& name, const std::string& text) const { std::ofstream(root / name, std::ios::binary) << text; }
 };
@@ -93,6 +119,57 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
   refused("", "subcommand");
   refused("sing", "cddrec");
   CHECK_FALSE(fs::exists(shop().root / "fresh"));
+}
+
+TEST_CASE("help has examples that name no option that there is not, and completion knows every option") {
+  const outcome whole = shop().run("--help");
+  CHECK(whole.status == 0);
+  CHECK_THAT(whole.out, ContainsSubstring("A first walk:"));
+  shop().write("complete.sh", "source <(" CDDREC_BINARY_DIR
+                              "/bin/cddrec completion bash)\nCOMP_WORDS=(cddrec \"$@\")\nCOMP_CWORD=$#\n_cddrec\n"
+                              "printf '%s\\n' \"${COMPREPLY[@]}\"\n");
+  const auto completed = [](const std::string& words) {
+    const std::string command = "cd " + shop().root.string() + " && bash complete.sh " + words + " >completed";
+    CHECK(std::system(command.c_str()) == 0);
+    return slurp(shop().root / "completed");
+  };
+  const std::string zsh = shop().run("completion zsh").out, commands = completed("\"\"");
+  index seen = 0;
+  for (std::istringstream lines(whole.out.substr(whole.out.find("Subcommands:"))); !lines.eof();) {
+    std::string line, name;
+    std::getline(lines, line);
+    std::istringstream(line) >> name;
+    if (!line.starts_with("  ") || name == "cddrec") continue;
+    ++seen;
+    INFO(name);
+    const std::string help = shop().run(name + " --help").out;
+    const std::size_t examples = help.find("\nExamples:\n  ");
+    REQUIRE(examples != help.npos);
+    CHECK_THAT(commands, ContainsSubstring(name + "\n"));
+    CHECK_THAT(zsh, ContainsSubstring("\n    " + name + ")\n"));
+    const std::string offered = completed(name + " \"\""), listed = help.substr(0, examples);
+    for (std::size_t at = help.find("--"); at != help.npos; at = help.find("--", at + 2)) {
+      const std::string option = help.substr(at, help.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at) - at);
+      INFO(option);
+      if (at > examples)
+        CHECK_THAT(listed, ContainsSubstring("  " + option) || ContainsSubstring("," + option));
+      else if (listed.substr(at - 2, 2) == "  " || listed[at - 1] == ',')
+        CHECK_THAT(offered, ContainsSubstring(option + "\n"));
+    }
+  }
+  CHECK(seen >= 7);
+  CHECK(completed("train --mo") == "--model\n");
+  CHECK(completed("train --preset t") == "tools\ntoys\n");
+  CHECK(completed("train --set temp") == "temperature=\n");
+  CHECK(completed("train --data log.txt.o") == "log.txt.optimum.json\n");
+  CHECK(completed("evaluate --model mo") == "model\n");
+  CHECK(completed("completion z") == "zsh\n");
+  CHECK(completed("train --epochs ''") == "\n");
+  refused("completion fish", "fish");
+  if (std::system("command -v zsh >/dev/null") == 0) {
+    shop().write("completion.zsh", zsh);
+    CHECK(std::system(("zsh -n " + (shop().root / "completion.zsh").string()).c_str()) == 0);
+  }
 }
 
 TEST_CASE("a damaged model is refused") {
@@ -436,6 +513,61 @@ TEST_CASE("training starts from a model; what it knew it still knows, and items 
   CHECK(shop().run("evaluate --model game_on --data grown.txt").status == 0);
 }
 
+TEST_CASE("a signal stops training with a checkpoint, from which it goes on as if nothing had been") {
+  // Twenty-five batches an epoch, and no end.
+  const std::string settings = " --data log.txt --set width=16 --set heads=2 --set batch_users=8 --set patience=0 --threads 1 --epochs ";
+  const auto words = [&](const std::string& arguments) {
+    std::istringstream in(arguments);
+    return std::vector<std::string>{std::istream_iterator<std::string>(in), {}};
+  };
+  const auto number_after = [](const std::string& text, const std::string& word) {
+    const std::size_t at = text.find(word);
+    return at == text.npos ? -1 : std::atol(text.c_str() + at + word.size());
+  };
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::string cut = "cut" + std::to_string(signal), whole = "whole" + std::to_string(signal);
+    const auto begun = [&] { return fs::exists(shop().root / cut / "log.csv"); };
+    const outcome first = shop().run_until(words("train --output " + cut + settings + "1000000"), begun, signal);
+    CHECK(first.status == 130);
+    CHECK(first.out.empty());
+    CHECK_THAT(first.err, ContainsSubstring("cddrec: stopped in epoch ") && ContainsSubstring("--resume goes on from there"));
+    CHECK(first.err.find('\r') == first.err.npos);  // no bar where there is no terminal
+    CHECK(slurp(shop().root / cut / "training.safetensors").size() > 10000);
+    refused("train --output " + cut + settings + "2", "--resume");
+    // Once more, at some other place; then to the end.
+    const index epoch = number_after(first.err, "stopped in epoch ");
+    REQUIRE(epoch > 1);
+    const auto further = [&] { return number_after(slurp(shop().root / "err"), "epoch " + std::to_string(epoch + 1) + "  loss") >= 0; };
+    const outcome second = shop().run_until(words("train --resume --output " + cut + settings + "1000000"), further, signal);
+    CHECK(second.status == 130);
+    const std::string last = std::to_string(number_after(second.err, "stopped in epoch ") + 1);
+    CHECK(shop().run("train --resume --output " + cut + settings + last).status == 0);
+    CHECK(shop().run("train --output " + whole + settings + last).status == 0);
+    const bool same = slurp(shop().root / cut / "model.safetensors") == slurp(shop().root / whole / "model.safetensors");
+    CHECK(same);
+    const auto losses = [](const fs::path& log) {  // epoch and loss
+      std::vector<std::string> all;
+      std::istringstream lines(slurp(log));
+      for (std::string line; std::getline(lines, line);) all.push_back(line.substr(0, line.find(',', line.find(',') + 1)));
+      return all;
+    };
+    CHECK(losses(shop().root / cut / "log.csv") == losses(shop().root / whole / "log.csv"));
+  }
+}
+
+TEST_CASE("a signal stops a comparison, which goes on where it was") {
+  const std::string study =
+      "compare --data log.txt --models sasrec,markov --output cut_study --set width=16 --set heads=2 --set batch_users=8 ";
+  std::istringstream in(study + "--set patience=0 --set epochs=1000000");
+  const auto begun = [] { return fs::exists(shop().root / "cut_study/models/log-sasrec-1/log.csv"); };
+  const outcome cut = shop().run_until({std::istream_iterator<std::string>(in), {}}, begun, SIGTERM);
+  CHECK(cut.status == 130);
+  CHECK_THAT(cut.err, ContainsSubstring("cddrec: stopped in epoch ") && ContainsSubstring("cddrec: stopped at log-sasrec-1"));
+  CHECK(fs::exists(shop().root / "cut_study/models/log-sasrec-1/training.safetensors"));
+  CHECK(shop().run(study + "--set patience=0 --set epochs=2").status == 0);
+  CHECK(fs::exists(shop().root / "cut_study/records/log-markov-1.json"));
+}
+
 TEST_CASE("the optimiser of touched rows is another optimiser") {
   // Two users a batch, so that most items rest. A model file ends in its weights.
   const auto weights = [](const std::string& optimizer) {
@@ -459,7 +591,72 @@ TEST_CASE("settings come from a file too, and --set wins") {
   CHECK(shop().run("train --data log.txt --output configured --config run.toml --set heads=1").status == 0);
   CHECK_THAT(slurp(shop().root / "configured/model.safetensors"), ContainsSubstring("\"settings.heads\":\"1\""));
   shop().write("wrong.toml", "widht = 8\n");
-  refused("train --data log.txt --output other --config wrong.toml", "wrong.toml: unknown setting 'widht'");
+  refused("train --data log.txt --output other --config wrong.toml", "wrong.toml:1: unknown setting 'widht'");
+  for (const auto& [text, message] : {std::pair<std::string, std::string>{"\nwidth 8\n", "wrong.toml:2: write `key = value`"},
+                                      {"width =\n", "wrong.toml:1: there is no value"},
+                                      {"width = 8 9\n", "wrong.toml:1: '8 9' is not one value"},
+                                      {"width = [8]\n", "wrong.toml:1: '[8]' is not one value"},
+                                      {"width = 8\nwidth = 9\n", "wrong.toml:2: 'width' is set already, at wrong.toml:1"},
+                                      {"objective = \"softmax\n", "wrong.toml:1: the quotation is not closed"},
+                                      {"objective = \"softmax\" and\n", "wrong.toml:1: 'and' stands behind the value"},
+                                      {"[network]\nwidth = 8\n", "wrong.toml:1: settings have no tables"},
+                                      {"model = \"moon\"\n", "wrong.toml:1: unknown model 'moon'"}}) {
+    shop().write("wrong.toml", text);
+    refused("train --data log.txt --output other --config wrong.toml", message);
+  }
+}
+
+TEST_CASE("the settings that a run leaves are the run") {
+  const auto same = [](const std::string& a, const std::string& b) {
+    return slurp(shop().root / a / "model.safetensors") == slurp(shop().root / b / "model.safetensors");
+  };
+  const std::string again = "train --data log.txt --config first/settings.toml --output ";
+  CHECK(shop()
+            .run("train --data log.txt --output first --model svae --epochs 2 --seed 7 --set width=8 --set heads=2 --set decay=0.3 "
+                 "--set learning_rate=0.00012345678901")
+            .status == 0);
+  const std::string settings = slurp(shop().root / "first/settings.toml");
+  CHECK(settings.starts_with("# The same run again: cddrec train --data log.txt --config settings.toml --output DIR\nversion = \""));
+  CHECK_THAT(settings, ContainsSubstring("\nmodel = \"svae\"\n") && ContainsSubstring("\nseed = 7\n") &&
+                           ContainsSubstring("\nresidual = true\n") && ContainsSubstring("\ndecay = 0.3\n"));
+  CHECK(shop().run(again + "second").status == 0);
+  CHECK(same("first", "second"));
+  CHECK(slurp(shop().root / "second/settings.toml") == settings);
+  CHECK(shop().run(again + "third --seed 8").status == 0);
+  CHECK_FALSE(same("first", "third"));
+  shop().write("older.toml", "version = '0.0.1'  # long ago\nmodel = 'markov'\n");
+  const outcome older = shop().run("train --data log.txt --config older.toml --output older");
+  CHECK(older.status == 0);
+  CHECK_THAT(older.err, ContainsSubstring("older.toml:1: of version 0.0.1, this is "));
+  CHECK_THAT(slurp(shop().root / "older/settings.toml"), ContainsSubstring("model = \"markov\""));
+}
+
+TEST_CASE("a run leaves its log and a page, and a run that goes on goes on with them") {
+  const auto epochs = [](const std::string& log) {  // without the seconds, which differ
+    std::string all, line;
+    for (std::istringstream lines(log); std::getline(lines, line);) all += line.substr(0, line.rfind(',')) + "\n";
+    return all;
+  };
+  for (const std::string kind : {"cddrec", "gan"}) {
+    const std::string train = "train --data log.txt --model " + kind + " --set width=8 --set heads=2 --seed 5 --resume --output ";
+    CHECK(shop().run(train + kind + "_logged --epochs 3").status == 0);
+    const std::string log = slurp(shop().root / (kind + "_logged/log.csv"));
+    CHECK(log.starts_with("epoch,loss,"));
+    CHECK(std::count(log.begin(), log.end(), '\n') == 4);
+    CHECK(shop().run(train + kind + "_continued --epochs 1").status == 0);
+    // As if the power had failed between the log and the training state.
+    std::ofstream(shop().root / (kind + "_continued/log.csv"), std::ios::app) << log.substr(log.rfind('\n', log.size() - 2) + 1);
+    CHECK(shop().run(train + kind + "_continued --epochs 3").status == 0);
+    CHECK(epochs(slurp(shop().root / (kind + "_continued/log.csv"))) == epochs(log));
+    const std::string page = slurp(shop().root / (kind + "_logged/report.html"));
+    CHECK_THAT(page, ContainsSubstring("<h1>" + kind + " on log.txt</h1>") && ContainsSubstring("<dt>seed</dt><dd>5</dd>") &&
+                         ContainsSubstring("best possible") && ContainsSubstring("Spectra") && ContainsSubstring("<dt>width</dt><dd>8"));
+    CHECK((page.find("Noise schedule") != page.npos) == (kind == "cddrec"));
+  }
+  // A width that has no plane, a process that has no way.
+  CHECK(shop().run("train --data log.txt --output narrow --epochs 1 --set width=1 --set heads=1 --set steps=1").status == 0);
+  CHECK(shop().run("train --data log.txt --output one_step --epochs 1 --set width=4 --set heads=1 --set steps=1").status == 0);
+  CHECK_THAT(slurp(shop().root / "one_step/report.html"), ContainsSubstring("Denoising"));
 }
 
 TEST_CASE("every kind of network is trained, goes on, evaluates and recommends") {

@@ -47,6 +47,8 @@ TEST_CASE("leave-one-out for users of 1 to 5 items") {
   CHECK(copy(test.history(0)) == items{6, 7, 8});
   CHECK(test.target(0) == 9);
   CHECK(copy(test.history(1)) == items{10, 11, 12, 13});
+  CHECK(test.user(0) == 3);
+  CHECK(test.user(1) == 4);
   CHECK(test.target(1) == 14);
 }
 

@@ -135,6 +135,24 @@ TEST_CASE("recommendations are the front of the sorted list, whatever the blocks
         }
 }
 
+TEST_CASE("users that are done are counted as they come, and whoever counts may stop it") {
+  const index items = 100;
+  const small_log log = random_log(60, items);
+  const tied_scorer s{items};
+  const eval::block_sizes blocks{.users = 7, .items = 64};
+  for (const int threads : {1, 3}) {
+    std::vector<index> heard;
+    const auto listen = [&](index done, index all) { return heard.push_back(done), all == 60; };
+    CHECK(eval::rank(s, log.cases(), {threads}, blocks, listen) == eval::rank(s, log.cases()));
+    CHECK(std::is_sorted(heard.begin(), heard.end()));
+    CHECK(heard.back() == 60);
+    heard.clear();
+    eval::recommend(s, log.histories(), 5, {threads}, {.blocks = blocks, .tell = listen});
+    CHECK(heard.back() == 60);
+    CHECK_THROWS_AS(eval::rank(s, log.cases(), {threads}, blocks, [](index done, index) { return done < 20; }), stopped);
+  }
+}
+
 TEST_CASE("rough scores change neither a rank nor a recommendation") {
   const index items = 211;
   const small_log log = random_log(60, items);

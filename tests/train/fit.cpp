@@ -215,4 +215,52 @@ TEST_CASE("a hook stops training") {
   CHECK(result.epochs == 1);
 }
 
+TEST_CASE("stopped within an epoch and resumed equals uninterrupted, wherever it was") {
+  const data::split split = data::leave_one_out(log().log());
+  for (const double ema_decay : {0.0, 0.9}) {
+    auto s = settings(2);
+    s.ema_decay = ema_decay;
+    network whole = fresh();
+    std::vector<double> losses;
+    index hooks_called = 0;
+    train::fit_hooks<float> counting;
+    counting.progress = [&](index, index, index) { return ++hooks_called, true; };
+    counting.validation = [&](index, index) { return ++hooks_called, true; };
+    counting.epoch_done = [&](const train::epoch_report& r, const train::fit_state<float>&) { losses.push_back(r.loss); };
+    train::fit(whole, objective(), split, s, counting);
+    CHECK(hooks_called > 8);  // four batches and some blocks of users, twice
+    for (index at = 1; at <= hooks_called; ++at) {
+      INFO("stopped at call " << at);
+      network parts = fresh();
+      train::fit_state<float> state;
+      std::vector<core::matrix<float>> last;
+      index called = 0, epochs = 0;
+      train::fit_hooks<float> stopping;
+      stopping.progress = [&](index, index, index) { return ++called != at; };
+      stopping.validation = [&](index, index) { return ++called != at; };
+      stopping.epoch_done = [&](const train::epoch_report&, const train::fit_state<float>&) { ++epochs; };
+      stopping.interrupted = [&](const train::fit_state<float>& now) { state = now, last = weights(parts); };
+      const auto result = train::fit(parts, objective(), split, s, stopping);
+      CHECK(result.stopped);
+      CHECK(result.epochs == epochs);
+      REQUIRE(!last.empty());
+      std::size_t k = 0;
+      parts.visit([&](const std::string&, auto& p) { p.value = last[k++]; });
+      train::fit_hooks<float> listening;
+      double last_loss = 0;
+      listening.epoch_done = [&](const train::epoch_report& r, const train::fit_state<float>&) { last_loss = r.loss; };
+      train::fit(parts, objective(), split, s, listening, state);
+      CHECK(last_loss == losses.back());
+      const auto a = weights(whole), b = weights(parts);
+      for (std::size_t p = 0; p < a.size(); ++p) CHECK(a[p] == b[p]);
+      if (state.batch > 0) {
+        s.batch_users = 1000;  // one batch an epoch, so that the state can't be of it
+        state.batch = 2;
+        CHECK_THROWS_AS(train::fit(parts, objective(), split, s, {}, state), input_error);
+        s = settings(2), s.ema_decay = ema_decay;
+      }
+    }
+  }
+}
+
 }  // namespace cddrec::test

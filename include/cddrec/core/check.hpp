@@ -28,4 +28,10 @@ class numeric_error : public error {
   using error::error;
 };
 
+/// A callback of the caller's said to stop: nothing is wrong.
+class stopped : public error {
+ public:
+  using error::error;
+};
+
 }  // namespace cddrec

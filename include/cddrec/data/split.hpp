@@ -22,6 +22,9 @@ class cases {
 
   index size() const { return static_cast<index>(histories_.size()); }
 
+  /// Whose it is: a user of the log.
+  index user(index i) const { return at(i).user; }
+
   /// Everything before the target, oldest first.
   std::span<const item> history(index i) const { return (*log_)[at(i).user].first(static_cast<std::size_t>(at(i).length)); }
 

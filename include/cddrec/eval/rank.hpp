@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cddrec/core/parallel.hpp"
+#include "cddrec/core/progress.hpp"
 #include "cddrec/data/split.hpp"
 #include "cddrec/eval/metrics.hpp"
 #include "cddrec/kernel/top_k.hpp"
@@ -86,13 +87,15 @@ std::vector<typename S::scalar> score_items(const S& s, const Query& query, inde
 // after the last block of rough ones comes settle(query, row, user). Throws numeric_error where a candidate's score is not finite.
 template <class S, class Visit, class Settle>
 void for_each_block(const S& s, histories users, bool mask_history, std::span<const data::item> hidden, core::execution how,
-                    block_sizes blocks, Visit visit, Settle settle) {
+                    block_sizes blocks, const core::progress& tell, Visit visit, Settle settle) {
   using T = typename S::scalar;
   if (blocks.users < 1 || blocks.items < 1) throw input_error("eval: blocks of users and items have at least one of each");
   const index all_users = static_cast<index>(users.size()), all_items = s.items();
   // A thread takes a block of users through the whole catalogue, so its scores stay in cache; threads share a block that is alone.
   const core::execution inner = all_users > blocks.users ? core::execution{1} : how;
+  core::progress_count done(tell, all_users);
   core::parallel_for(how, all_users, blocks.users, [&](index first_user, index end_user) {
+    done.add(0);
     const index rows = end_user - first_user;
     core::buffer<T> memory(static_cast<std::size_t>(rows * std::min(blocks.items, all_items)));
     const auto query = s.encode(users.subspan(static_cast<std::size_t>(first_user), static_cast<std::size_t>(rows)), inner);
@@ -131,6 +134,7 @@ void for_each_block(const S& s, histories users, bool mask_history, std::span<co
       });
     }
     if (error > 0) for_each_row([&](index row, index user) { settle(query, row, user); });
+    done.add(rows);
   });
 }
 
@@ -138,9 +142,11 @@ void for_each_block(const S& s, histories users, bool mask_history, std::span<co
 
 /// The 0-based rank of every case's target among all items that are not in the history: the number of them with a higher
 /// score, or the same score and a lower number. `missed` if the target itself is in the history, however far back.
-/// Throws numeric_error for a score that is not finite, input_error for a target the scorer does not know.
+/// Throws numeric_error for a score that is not finite, input_error for a target the scorer does not know, stopped if `tell`, which hears
+/// of the users that are done, says so.
 template <scorer S>
-std::vector<index> rank(const S& s, const data::cases& cases, core::execution how = {}, block_sizes blocks = {}) {
+std::vector<index> rank(const S& s, const data::cases& cases, core::execution how = {}, block_sizes blocks = {},
+                        const core::progress& tell = {}) {
   using T = typename S::scalar;
   const std::size_t users = static_cast<std::size_t>(cases.size());
   std::vector<std::span<const data::item>> seen(users);
@@ -176,7 +182,7 @@ std::vector<index> rank(const S& s, const data::cases& cases, core::execution ho
     for (std::size_t i = 0; i < scores.size(); ++i) ranks[u] += kernel::better<T>({open[u][i], scores[i]}, targets[u]) ? 1 : 0;
     open[u] = {};
   };
-  detail::for_each_block(s, seen, true, {}, how, blocks, visit, settle);
+  detail::for_each_block(s, seen, true, {}, how, blocks, tell, visit, settle);
   return ranks;
 }
 
@@ -185,6 +191,7 @@ struct recommend_options {
   bool mask_history = true;                   // false: items of the history may be recommended again
   std::span<const data::item> excluded = {};  // recommended to nobody; in any order
   block_sizes blocks = {};
+  core::progress tell = {};  // of users that are done
 };
 
 /// The k best items for every history, best first: score descending, then item number ascending. Where fewer than k items
@@ -212,7 +219,7 @@ std::vector<std::vector<kernel::scored<typename S::scalar>>> recommend(const S& 
     const auto scores = detail::score_items(s, query, row, items);
     for (std::size_t i = 0; i < list.size(); ++i) list[i].score = scores[i];
   };
-  detail::for_each_block(s, users, options.mask_history, hidden, how, options.blocks, visit, settle);
+  detail::for_each_block(s, users, options.mask_history, hidden, how, options.blocks, options.tell, visit, settle);
   for (auto& list : lists) {
     kernel::sort_best(list);
     if (static_cast<index>(list.size()) > k) list.resize(static_cast<std::size_t>(k));

@@ -50,7 +50,9 @@ struct epoch_report {
 /// Where training stands: all that a later sitting needs beside the weights.
 template <class T>
 struct fit_state {
-  index epoch = 0;  // epochs done
+  index epoch = 0;           // epochs done
+  index batch = 0;           // batches done of the next one, where training was stopped within it
+  std::vector<double> sums;  // of the loss and its parts over these
   early_stopping stopping;
   std::vector<double> curve;                    // validation NDCG@10 of every epoch
   std::vector<std::vector<double>> own_curves;  // likewise, of every part of the network's own loss
@@ -64,8 +66,10 @@ struct fit_state {
 /// Called during training; each may be empty.
 template <class T>
 struct fit_hooks {
-  std::function<bool(index epoch, index batch, index batches)> progress;     // false stops at once
+  std::function<bool(index epoch, index batch, index batches)> progress;     // before every batch; false stops at once
+  core::progress validation;                                                 // users ranked; false stops at once
   std::function<void(const epoch_report&, const fit_state<T>&)> epoch_done;  // the network holds what was validated
+  std::function<void(const fit_state<T>&)> interrupted;                      // one of the above said false: this is where training stands
 };
 
 struct fit_result {
@@ -77,7 +81,7 @@ struct fit_result {
 };
 
 /// Trains the network in place and leaves it with the weights of its best validation epoch (full ranking, NDCG@10).
-/// `state` continues an earlier sitting: pass what epoch_done handed out, and the network with the weights it had then.
+/// `state` continues an earlier sitting: pass what epoch_done or interrupted handed out, and the network with the weights it had then.
 /// Throws input_error for settings out of range, numeric_error naming epoch, batch and step when numbers go bad.
 template <class Network, loss::objective Objective>
 fit_result fit(Network& net, const Objective& objective, const data::split& split, const fit_settings& settings,
@@ -128,7 +132,16 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   if constexpr (own_parts<Network> != 0) names.insert(names.end(), Network::own_names.begin(), Network::own_names.end());
   const loss::needs what = objective.needs();
   const index batches = core::block_count(split.training_users(), settings.batch_users);
+  if (state.batch < 0 || state.batch > batches || (state.batch > 0 && state.sums.size() != names.size() + 1))
+    throw input_error("train::fit: the state is of another log, objective or batch size: it stands at batch " +
+                      std::to_string(state.batch) + " of " + std::to_string(batches));
   fit_result result{.best_epoch = state.stopping.best_epoch, .best_ndcg = state.stopping.best};
+  const auto take_moments = [&] {
+    state.adam_steps = adam.steps;
+    state.first_moments = adam.first_moments();
+    state.second_moments = adam.second_moments();
+    if (average) state.trained = average->held();
+  };
 
   while (state.epoch < settings.epochs && !state.stopping.exhausted(state.epoch) && !result.stopped &&
          !(settings.minutes > 0 && seconds() >= 60 * settings.minutes)) {
@@ -142,11 +155,14 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
     epoch_report report;
     report.epoch = epoch;
     std::vector<double> parts(names.size(), 0);
-    for (index b = 0; b < batches; ++b) {
-      if (hooks.progress && !hooks.progress(epoch, b, batches)) {
-        result.stopped = true;
-        break;
-      }
+    if (state.batch > 0) {
+      report.loss = state.sums[0];
+      parts.assign(state.sums.begin() + 1, state.sums.end());
+    }
+    index b = state.batch;
+    for (; b < batches; ++b) {
+      result.stopped = hooks.progress && !hooks.progress(epoch, b, batches);
+      if (result.stopped) break;
       const index first = b * settings.batch_users;
       const core::random own = draw.child(1 + static_cast<std::uint64_t>(b));
       batch.build(
@@ -163,25 +179,37 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
       adam.step(settings.how);
       if (average) average->update(adam.steps, settings.how);
     }
-    if (result.stopped) break;
+    if (average) average->swap();
+    if (!result.stopped) try {
+        const model::ranker<Network> ranker(net, settings.how);
+        report.validation = eval::measure(eval::rank(ranker, split.validation(), settings.how, {}, hooks.validation));
+      } catch (const stopped&) {
+        result.stopped = true;
+      }
+    if (result.stopped) {
+      state.batch = b;
+      state.sums.assign(1, report.loss);
+      state.sums.insert(state.sums.end(), parts.begin(), parts.end());
+      state.seconds = seconds();
+      take_moments();
+      if (hooks.interrupted) hooks.interrupted(state);
+      break;
+    }
+    state.batch = 0;
+    state.sums.clear();
 
     report.loss /= static_cast<double>(batches);
     for (std::size_t k = 0; k < names.size(); ++k) report.parts.emplace_back(names[k], parts[k] / static_cast<double>(batches));
     state.own_curves.resize(own_parts<Network>);
     for (std::size_t k = 0; k < own_parts<Network>; ++k)
       state.own_curves[k].push_back(report.parts[names.size() - own_parts<Network> + k].second);
-    if (average) average->swap();
-    report.validation = eval::measure(eval::rank(model::ranker<Network>(net, settings.how), split.validation(), settings.how));
     state.epoch = epoch;
     state.curve.push_back(report.validation.ndcg_at_10);
     report.best = state.stopping.improved(epoch, report.validation.ndcg_at_10);
     if (report.best) keep_best();
     report.seconds = state.seconds = seconds();
     if (hooks.epoch_done) {
-      state.adam_steps = adam.steps;
-      state.first_moments = adam.first_moments();
-      state.second_moments = adam.second_moments();
-      if (average) state.trained = average->held();
+      take_moments();
       hooks.epoch_done(report, state);
     }
     if (average) average->swap();

@@ -1,0 +1,100 @@
+// What every epoch of a training run came to, as CSV: loss and its parts, the validation metrics, the seconds since training began.
+// It is written whole after every epoch, and read again when the run goes on.
+#pragma once
+
+#include <charconv>
+#include <string>
+#include <vector>
+
+#include "cddrec/io/text.hpp"
+#include "cddrec/train/fit.hpp"
+
+namespace cddrec::io {
+
+/// Rows of numbers under named columns; numbers are written so that they read back as they were.
+class training_log {
+ public:
+  training_log() = default;
+
+  /// Reads what text() wrote. Throws input_error `FILE:LINE: what is wrong`.
+  explicit training_log(const std::filesystem::path& path) {
+    const std::string text = read_text(path);
+    std::string_view rest = text;
+    for (index number = 1; !rest.empty(); ++number) {
+      std::string_view line = detail::take_line(rest);
+      std::vector<std::string> cells;
+      for (std::size_t end = 0; end != line.npos; line.remove_prefix(end == line.npos ? 0 : end + 1)) {
+        end = line.find(',');
+        cells.emplace_back(line.substr(0, end));
+      }
+      const auto refuse = [&](const std::string& what) {
+        throw input_error(path.string() + ":" + std::to_string(number) + ": " + what + "; a training log is written by training alone");
+      };
+      if (number == 1) {
+        columns_ = std::move(cells);
+        continue;
+      }
+      if (cells.size() != columns_.size())
+        refuse(std::to_string(cells.size()) + " cells under " + std::to_string(columns_.size()) + " columns");
+      std::vector<double> row;
+      for (const std::string& cell : cells) {
+        double value = 0;
+        const auto [end, problem] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+        if (problem != std::errc() || end != cell.data() + cell.size()) refuse("'" + cell + "' is not a number");
+        row.push_back(value);
+      }
+      rows_.push_back(std::move(row));
+    }
+  }
+
+  void add(const train::epoch_report& r) {
+    std::vector<std::string> columns{"epoch", "loss"};
+    std::vector<double> row{static_cast<double>(r.epoch), r.loss};
+    const auto put = [&](std::string_view name, double value) { columns.emplace_back(name), row.push_back(value); };
+    for (const auto& [name, value] : r.parts) put(name, value);
+    for (const auto& [name, value] : r.validation.values()) put(name, value);
+    put("seconds", r.seconds);
+    if (columns_ != columns) rows_.clear();
+    columns_ = std::move(columns);
+    rows_.push_back(std::move(row));
+  }
+
+  /// Forgets what came after an epoch: training goes on from there.
+  void keep_until(index epoch) {
+    std::erase_if(rows_, [&](const auto& row) { return row.empty() || row[0] > static_cast<double>(epoch); });
+  }
+
+  std::string text() const {
+    std::string out;
+    for (const std::string& name : columns_) out += (out.empty() ? "" : ",") + name;
+    if (!columns_.empty()) out += '\n';
+    for (const auto& row : rows_)
+      for (std::size_t k = 0; k < row.size(); ++k) {
+        char buffer[40];
+        out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, row[k]).ptr) += k + 1 < row.size() ? ',' : '\n';
+      }
+    return out;
+  }
+
+  const std::vector<std::string>& columns() const { return columns_; }
+  index size() const { return std::ssize(rows_); }
+  /// All values of a column, in the order of the epochs; none if there is no such column.
+  std::vector<double> column(std::string_view name) const {
+    std::vector<double> values;
+    const auto found = std::find(columns_.begin(), columns_.end(), name);
+    if (found == columns_.end()) return values;
+    for (const auto& row : rows_) values.push_back(row[static_cast<std::size_t>(found - columns_.begin())]);
+    return values;
+  }
+  /// The parts of the loss.
+  std::vector<std::string> parts() const {
+    const auto end = std::find(columns_.begin(), columns_.end(), eval::metrics::fields[0].first);
+    return columns_.size() < 2 ? std::vector<std::string>{} : std::vector<std::string>(columns_.begin() + 2, end);
+  }
+
+ private:
+  std::vector<std::string> columns_;
+  std::vector<std::vector<double>> rows_;
+};
+
+}  // namespace cddrec::io
