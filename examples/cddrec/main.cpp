@@ -174,17 +174,17 @@ int run(int argc, char** argv) {
     run_prepare(p);
   }
   if (*train) {
-    const loaded_model before = o.from.empty() ? loaded_model() : load_start(o.from);
+    std::optional<loaded_model> before;
+    if (!o.from.empty()) before = load_start(o.from);
     const settings_file file = config.empty() ? settings_file{} : read_settings_file(config);
     if (const auto* version = file.find("version"); version && version->value != CDDREC_VERSION)
       std::cerr << "cddrec: " << version->where << ": of version " << version->value
                 << ", this is " CDDREC_VERSION ": the run may differ\n";
     for (const auto& [key, value] : {std::pair{"seed=", seed}, {"epochs=", epochs}})
       if (value) assignments.push_back(key + *value);
-    auto [kind, s] = gather_settings(o.from.empty() ? o.model : before.kind, preset_name, file, assignments,
-                                     o.from.empty() ? nullptr : &before.settings);
+    auto [kind, s] = gather_settings(before ? before->kind : o.model, preset_name, file, assignments, before ? &before->settings : nullptr);
     o.model = kind;
-    if (!o.from.empty()) check_start(o, before, s);
+    if (before) check_start(o, *before, s);
     run_train(o, s, before, how);
   }
   if (*compare && run_compare(c, how) > 0) return 1;

@@ -97,9 +97,9 @@ inline void check_start(const train_options& o, const loaded_model& before, cons
                         ", and stays the network that it is; leave that setting out");
 }
 
-/// `before` is the model to start from, or holds none.
-inline void run_train(const train_options& o, const run_settings& s, const loaded_model& before, core::execution how) {
-  const data::interactions log = o.from.empty() ? o.log.read() : numbered_after(before.ids, o.log.read());
+/// `before` is the model to start from, if there is one.
+inline void run_train(const train_options& o, const run_settings& s, const std::optional<loaded_model>& before, core::execution how) {
+  const data::interactions log = before ? numbered_after(before->ids, o.log.read()) : o.log.read();
   const data::split split = divide(log, s);
   tell_left_out(split, s);
   const bool goes_on = o.resume && is_network(o.model) && fs::exists(training_path(o.output));
@@ -133,15 +133,18 @@ inline void run_train(const train_options& o, const run_settings& s, const loade
     if (const auto best = read_optimum(o.log.data, "test")) table.emplace_back("best possible", *best);
     page = begin_report(o.model, s, o.log.data, log, table, split.test().size());
   };
-  const auto fit = [&](auto net) {
+  const auto fit = [&](auto make) {  // make(settings, items): a fresh network
+    auto net = make(s, split.items());
     train::fit_state<float> state;
     io::training_log written;
     if (goes_on) {
       state = load_training(o.output, o.model, net, s, log.items);
       if (fs::exists(log_path(o.output))) written = io::training_log(log_path(o.output));
       written.keep_until(state.epoch);
-    } else if (!o.from.empty()) {
-      const index known = model::start_from(std::get<decltype(net)>(before.model), before.ids, net, log.items);
+    } else if (before) {
+      auto old = make(before->settings, before->ids.size());
+      io::get_weights(serve::load_file(o.from), old, o.from);
+      const index known = model::start_from(old, before->ids, net, log.items);
       std::cerr << o.from << ": " << known << " items go on from it, " << log.items.size() - known << " are new\n";
     }
     train::fit_hooks<float> hooks;
@@ -177,9 +180,9 @@ inline void run_train(const train_options& o, const run_settings& s, const loade
     add_network(page, o.model, net, log, split.test(), ranks, how);
   };
   if (o.model == "gan")
-    fit(make_gan(o.model, s, split.items()));
+    fit([&](const run_settings& of, index items) { return make_gan(o.model, of, items); });
   else if (is_network(o.model))
-    fit(make_network(o.model, s, split.items()));
+    fit([&](const run_settings& of, index items) { return make_network(o.model, of, items); });
   else
     add_best_possible();
   io::write_atomically(fs::path(o.output) / "report.html", io::html(page));
