@@ -1,4 +1,4 @@
-// The README's program is a file that is compiled and run, so it cannot go stale.
+// The programs of the README and of docs/serve.md are files that are compiled and run, so they cannot go stale.
 #include <fstream>
 #include <sstream>
 
@@ -27,9 +27,10 @@ std::string first_program(const std::string& markdown) {
 
 }  // namespace
 
-TEST_CASE("the README shows examples/minimal.cpp as it is") {
+TEST_CASE("the README and docs/serve.md show the programs of examples/ as they are") {
   const fs::path root = CDDREC_SOURCE_DIR;
   CHECK(first_program(read(root / "README.md")) == read(root / "examples" / "minimal.cpp"));
+  CHECK(first_program(read(root / "docs" / "serve.md")) == read(root / "examples" / "serve_minimal.cpp"));
 }
 
 TEST_CASE("the version is the same in words and in numbers") {
