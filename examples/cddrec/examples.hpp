@@ -16,7 +16,8 @@ inline void add_examples(CLI::App& app) {
        "  cddrec train --data log.txt --output model\n"
        "  cddrec train --data log.txt --output model --resume          go on after Ctrl-C\n"
        "  cddrec train --data log.txt --output again --config model/settings.toml --seed 7\n"
-       "  cddrec train --data log.txt --output paper --preset beauty --set width=64\n"},
+       "  cddrec train --data log.txt --output paper --preset beauty --set width=64\n"
+       "  cddrec train --data newer.txt --output newer --from model    go on with new users and items\n"},
       {"compare",
        "  cddrec compare --data log.txt --models cddrec,sasrec,item_knn --seeds 3 --output study\n"
        "  cddrec compare --data log.txt --variants trials.txt --validation-only --output search\n"},
@@ -26,6 +27,10 @@ inline void add_examples(CLI::App& app) {
       {"recommend",
        "  cddrec recommend --model model --history \"i12 i7 i40\" --top 5\n"
        "  cddrec recommend --model model --input histories.txt --exclude sold_out.txt --json\n"},
+      {"export",
+       "  cddrec export --model model --what items --output items.npy\n"
+       "  cddrec export --model model --what recommendations --data log.txt --output lists.csv\n"
+       "  cddrec export --model model --what onnx --output model.onnx\n"},
       {"completion",
        "  source <(cddrec completion bash)                      in ~/.bashrc\n"
        "  cddrec completion zsh > ~/.zfunc/_cddrec              a folder of $fpath\n"}};
