@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-// The programs of the README and of docs/extend.md are files that are compiled and run, so they cannot go stale.
-=======
-// The programs of the README and of docs/serve.md are files that are compiled and run, so they cannot go stale.
->>>>>>> serve
+// The programs of the README, of docs/extend.md and of docs/serve.md are files that are compiled and run, so they cannot go stale.
 #include <fstream>
 #include <sstream>
 
@@ -47,12 +43,8 @@ std::string printed_by(const std::string& program, const std::string& arguments 
 
 TEST_CASE("the README and docs/serve.md show the programs of examples/ as they are") {
   const fs::path root = CDDREC_SOURCE_DIR;
-<<<<<<< HEAD
   CHECK(next_block(read(root / "README.md"), "```cpp", 0).text == read(root / "examples" / "minimal.cpp"));
-=======
-  CHECK(first_program(read(root / "README.md")) == read(root / "examples" / "minimal.cpp"));
-  CHECK(first_program(read(root / "docs" / "serve.md")) == read(root / "examples" / "serve_minimal.cpp"));
->>>>>>> serve
+  CHECK(next_block(read(root / "docs" / "serve.md"), "```cpp", 0).text == read(root / "examples" / "serve_minimal.cpp"));
 }
 
 TEST_CASE("docs/extend.md shows every program of examples/own, and what it prints") {
