@@ -53,13 +53,11 @@ inline std::pair<std::string_view, std::string_view> take_value(std::string_view
 
 }  // namespace detail
 
-/// Reads a file of settings. Throws input_error `FILE:LINE: what is wrong`; whether the keys are known is for the caller to say.
-inline settings_file read_settings_file(const std::string& path) {
+/// The settings in a text. Throws input_error `NAME:LINE: what is wrong`; whether the keys are known is for the caller to say.
+inline settings_file parse_settings(std::string_view rest, const std::string& name) {
   settings_file file;
-  const std::string text = io::read_text(path);
-  std::string_view rest = text;
   for (index number = 1; !rest.empty(); ++number) {
-    const std::string where = path + ":" + std::to_string(number);
+    const std::string where = name + ":" + std::to_string(number);
     const std::string_view line = detail::trimmed(io::detail::take_line(rest));
     if (line.empty() || line[0] == '#') continue;
     try {
@@ -78,10 +76,16 @@ inline settings_file read_settings_file(const std::string& path) {
   return file;
 }
 
-/// The settings of a run as a file that read_settings_file takes; `command` says how to do the run again.
+/// The same of a file, or for "-" of standard input.
+inline settings_file read_settings_file(const std::string& path) { return parse_settings(io::read_text(path), path); }
+
+/// The settings of a run as a text that parse_settings takes; `command` says how to do the run again.
 /// The table beside a network's result has item_knn in it, so its settings belong to every run.
 inline std::string settings_text(const std::string& kind, const run_settings& s, const std::string& version, const std::string& command) {
-  std::string text = "# The same run again: " + command + "\nversion = \"" + version + "\"\nmodel = \"" + kind + "\"\n";
+  std::string shown = command;
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');  // it is a comment of one line
+  std::string text = "# The same run again: " + shown + "\nversion = \"" + version + "\"\nmodel = \"" + kind + "\"\n";
   for (const auto& [key, access] : setting_keys()) {
     if (!concerns(kind, key) && !concerns("item_knn", key)) continue;
     const std::string value = access.get(s);
