@@ -2,6 +2,7 @@
 // Networks keep their weights, the models that count keep their counts.
 #pragma once
 
+#include <numeric>
 #include <optional>
 
 #include "cddrec/baseline/markov.hpp"
@@ -94,22 +95,25 @@ inline void save_item_knn(const fs::path& directory, const baseline::item_knn& m
   file.save(model_path(directory));
 }
 
-inline loaded_model load_model(const fs::path& directory) {
-  const fs::path path = model_path(directory);
-  const std::string where = path.string();
-  if (!fs::exists(path)) throw input_error(directory.string() + ": holds no model; `cddrec train --output` makes one");
-  const io::tensor_file file = io::tensor_file::load(path);
+/// What a model file holds, ready to use. No memory is taken on its settings' word. Throws input_error `WHERE: …`.
+inline loaded_model read_model(const io::tensor_file& file, const std::string& where) try {
   if (required(file, "format", where) != "cddrec 1")
     throw input_error(where + ": its format is '" + required(file, "format", where) + "'; this program reads 'cddrec 1'");
   loaded_model m;
   m.kind = required(file, "model", where);
   m.ids = io::get_ids(file, where);
-  const auto indices = [&](const char* name) {
+  const auto indices = [&](const std::string& name) {
     const auto values = file.values<std::int64_t>(name);
     return std::vector<index>(values.begin(), values.end());
   };
   m.settings = read_settings(file);
   if (is_network(m.kind)) {
+    const double held = static_cast<double>(std::accumulate(
+        file.tensors().begin(), file.tensors().end(), std::size_t{0},
+        [](std::size_t sum, const auto& named) { return sum + (named.second.dtype == "F32" ? named.second.bytes.size() / 4 : 0); }));
+    if (const double least = least_weights(m.kind, m.settings, m.ids.size()); held < least)
+      throw input_error(where + ": damaged model: its settings ask for " + detail::text(least) + " weights or more, it holds " +
+                        detail::text(held));
     const auto read = [&](auto net) {
       io::get_weights(file, net, where);
       m.model = std::move(net);
@@ -119,9 +123,13 @@ inline loaded_model load_model(const fs::path& directory) {
     baseline::popularity counts(indices("counts"));
     if (counts.items() != m.ids.size()) throw input_error(where + ": damaged model: counts and item ids differ in number");
     const auto rows = [&](auto& table, const std::string& name, const char* items) {
-      table.offsets = indices((name + ".offsets").c_str());
-      const auto columns = indices((name + items).c_str());
-      table.items.assign(columns.begin(), columns.end());
+      table.offsets = indices(name + ".offsets");
+      for (const index item : indices(name + items)) {
+        if (item < 0 || item >= m.ids.size())
+          throw input_error(where + ": damaged model: there is no item " + std::to_string(item) + ", which tensor " + name + items +
+                            " names");
+        table.items.push_back(static_cast<data::item>(item));
+      }
     };
     if (m.kind == "popularity") {
       m.model = std::move(counts);
@@ -141,6 +149,16 @@ inline loaded_model load_model(const fs::path& directory) {
     throw input_error(where + ": unknown kind of model '" + m.kind + "'");
   }
   return m;
+} catch (const input_error& e) {
+  // Settings and counts are refused by those who know nothing of files.
+  const std::string what = e.what();
+  throw input_error(what.starts_with(where + ": ") ? what : where + ": damaged model: " + what);
+}
+
+inline loaded_model load_model(const fs::path& directory) {
+  const fs::path path = model_path(directory);
+  if (!fs::exists(path)) throw input_error(directory.string() + ": holds no model; `cddrec train --output` makes one");
+  return read_model(io::tensor_file::load(path), path.string());
 }
 
 /// Where training stands: the weights of the last epoch, those that go on where they are not the same, and the moments of Adam.

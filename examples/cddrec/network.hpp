@@ -219,6 +219,15 @@ inline gan_network make_gan(const std::string& kind, const run_settings& s, inde
                      core::seed{static_cast<std::uint64_t>(s.seed)});
 }
 
+/// A network of these settings has so many weights or more, in a share that does not depend on the sizes: what a file must hold before
+/// it is believed.
+inline double least_weights(const std::string& kind, const run_settings& s, index items) {
+  const auto n = [](index size) { return static_cast<double>(size); };
+  const bool recurrent = kind == "gru4rec" || kind == "svae", decodes = kind == "cddrec" || kind == "vae";
+  const index squares = s.layers + (decodes ? s.decoder_layers : 0) + (kind == "gan" ? s.discriminator_layers : 0);
+  return n(s.width) * (n(items) + 1 + (recurrent ? 0 : n(s.max_length)) + (kind == "cddrec" ? n(s.steps) : 0) + n(squares) * n(s.width));
+}
+
 inline auto make_objective(const std::string& kind, const run_settings& s) {
   any_divergence divergence{loss::dot_product{}};
   if (s.divergence == "kl") divergence.choice = loss::kl{};
