@@ -1,7 +1,6 @@
 // Malformed logs: each is refused by its name and line, or mended with a count, or means what docs/data.md says it means.
-#include <zlib.h>
-
 #include "cddrec/io/interactions.hpp"
+#include "io/gzipped.hpp"
 #include "io/scratch.hpp"
 
 namespace cddrec::test {
@@ -12,18 +11,6 @@ struct malformed {
   const char* name;
   std::string bytes, message;  // what follows the file's name in the error
 };
-
-std::string gzipped(std::string_view text) {
-  z_stream s{};
-  REQUIRE(::deflateInit2(&s, 9, Z_DEFLATED, 16 + 15, 9, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out(text.size() + 1000, '\0');
-  s.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(text.data())), s.avail_in = static_cast<uInt>(text.size());
-  s.next_out = reinterpret_cast<Bytef*>(out.data()), s.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(::deflate(&s, Z_FINISH) == Z_STREAM_END);
-  out.resize(out.size() - s.avail_out);
-  ::deflateEnd(&s);
-  return out;
-}
 
 const std::string head = "user,item,time\n", good = "a,x,1\n";
 
