@@ -47,6 +47,7 @@ class training_display {
     out << "epoch " << r.epoch << "  loss " << std::setprecision(4) << r.loss << std::setprecision(3);
     for (const auto& [name, value] : r.parts) out << "  " << name << ' ' << value;
     out << std::fixed << std::setprecision(4) << "  validation ndcg@10 " << r.validation.ndcg_at_10 << (r.best ? " *" : "");
+    if (r.skipped > 0) out << "  batches left out " << r.skipped;
     if (!terminal_) out << "  at most " << left(static_cast<double>(r.epoch - first_epoch_ + 1)) << " left";
     clear();
     std::cerr << out.str() << std::endl;
