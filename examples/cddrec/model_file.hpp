@@ -7,6 +7,7 @@
 
 #include "cddrec/baseline/markov.hpp"
 #include "cddrec/io/checkpoint.hpp"
+#include "cddrec/io/text.hpp"
 #include "network.hpp"
 #include "report.hpp"
 
@@ -95,8 +96,9 @@ inline void save_item_knn(const fs::path& directory, const baseline::item_knn& m
   file.save(model_path(directory));
 }
 
-/// What a model file holds, ready to use. No memory is taken on its settings' word. Throws input_error `WHERE: …`.
-inline loaded_model read_model(const io::tensor_file& file, const std::string& where) try {
+namespace detail {
+// Apart from the try block around it: a function-try-block here made g++ 12 destroy the model twice when memory ran out.
+inline loaded_model read_model(const io::tensor_file& file, const std::string& where) {
   if (required(file, "format", where) != "cddrec 1")
     throw input_error(where + ": its format is '" + required(file, "format", where) + "'; this program reads 'cddrec 1'");
   loaded_model m;
@@ -149,10 +151,18 @@ inline loaded_model read_model(const io::tensor_file& file, const std::string& w
     throw input_error(where + ": unknown kind of model '" + m.kind + "'");
   }
   return m;
-} catch (const input_error& e) {
-  // Settings and counts are refused by those who know nothing of files.
-  const std::string what = e.what();
-  throw input_error(what.starts_with(where + ": ") ? what : where + ": damaged model: " + what);
+}
+}  // namespace detail
+
+/// What a model file holds, ready to use. No memory is taken on its settings' word. Throws input_error `WHERE: …`.
+inline loaded_model read_model(const io::tensor_file& file, const std::string& where) {
+  try {
+    return detail::read_model(file, where);
+  } catch (const input_error& e) {
+    // Settings and counts are refused by those who know nothing of files.
+    const std::string what = e.what();
+    throw input_error(what.starts_with(where + ": ") ? what : where + ": damaged model: " + what);
+  }
 }
 
 inline loaded_model load_model(const fs::path& directory) {
@@ -200,8 +210,9 @@ inline train::fit_state<float> training_progress(const io::tensor_file& file, co
   const auto curve = [&](const char* name) {
     std::vector<double> values;
     const auto written = file.metadata.find(name);
-    std::istringstream words(written == file.metadata.end() ? "" : written->second);
-    for (std::string v; words >> v;) values.push_back(detail::number<double>(name, v, 0, 1e12, "0 or more"));
+    if (written != file.metadata.end())
+      for (const auto v : io::split_tokens(written->second, where))
+        values.push_back(detail::number<double>(name, std::string(v), 0, 1e12, "0 or more"));
     return values;
   };
   state.curve = curve("curve");
@@ -219,7 +230,7 @@ inline train::fit_state<float> load_training(const fs::path& directory, const st
   if (required(file, "model", where) != kind)
     throw input_error(where + ": holds a " + required(file, "model", where) + ", not a " + kind + "; name another directory");
   for (const auto& [name, key] : setting_keys()) {
-    const bool counts = concerns(kind, name) && name != "epochs" && name != "patience";
+    const bool counts = concerns(kind, name) && name != "epochs" && name != "patience" && name != "skip_bad_steps";
     const std::string before = written_setting(file, name);
     if (counts && before != key.get(s))
       throw input_error(where + ": was trained with " + name + " = " + before + ", not " + key.get(s) + "; resume with the same settings");
