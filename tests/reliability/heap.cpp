@@ -87,21 +87,23 @@ namespace heap = cddrec::test::heap;
 
 // The names that every allocation of the program goes by; ours come before the C library's.
 extern "C" {
-void* malloc(std::size_t size) { return heap::fails() ? nullptr : heap::taken(__libc_malloc(size)); }
-void* calloc(std::size_t count, std::size_t size) { return heap::fails() ? nullptr : heap::taken(__libc_calloc(count, size)); }
-void* memalign(std::size_t alignment, std::size_t size) { return heap::fails() ? nullptr : heap::taken(__libc_memalign(alignment, size)); }
-void* aligned_alloc(std::size_t alignment, std::size_t size) { return memalign(alignment, size); }
-int posix_memalign(void** pointer, std::size_t alignment, std::size_t size) {
+void* malloc(std::size_t size) noexcept { return heap::fails() ? nullptr : heap::taken(__libc_malloc(size)); }
+void* calloc(std::size_t count, std::size_t size) noexcept { return heap::fails() ? nullptr : heap::taken(__libc_calloc(count, size)); }
+void* memalign(std::size_t alignment, std::size_t size) noexcept {
+  return heap::fails() ? nullptr : heap::taken(__libc_memalign(alignment, size));
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept { return memalign(alignment, size); }
+int posix_memalign(void** pointer, std::size_t alignment, std::size_t size) noexcept {
   void* const made = memalign(alignment, size);
   if (made == nullptr) return ENOMEM;
   *pointer = made;
   return 0;
 }
-void free(void* pointer) {
+void free(void* pointer) noexcept {
   heap::given_back(pointer);
   __libc_free(pointer);
 }
-void* realloc(void* old, std::size_t size) {
+void* realloc(void* old, std::size_t size) noexcept {
   if (heap::fails()) return nullptr;
   const long before = old == nullptr ? 0 : static_cast<long>(::malloc_usable_size(old));
   void* const made = __libc_realloc(old, size);
