@@ -53,13 +53,13 @@ inline std::pair<std::string_view, std::string_view> take_value(std::string_view
 
 }  // namespace detail
 
-/// Reads a file of settings. Throws input_error `FILE:LINE: what is wrong`; whether the keys are known is for the caller to say.
-inline settings_file read_settings_file(const std::string& path) {
+/// The settings of a file's text, called `name` in errors. Throws input_error `NAME:LINE: what is wrong`; whether the keys are known is for
+/// the caller to say.
+inline settings_file parse_settings(const std::string& text, const std::string& name) {
   settings_file file;
-  const std::string text = io::read_text(path);
   std::string_view rest = text;
   for (index number = 1; !rest.empty(); ++number) {
-    const std::string where = path + ":" + std::to_string(number);
+    const std::string where = name + ":" + std::to_string(number);
     const std::string_view line = detail::trimmed(io::detail::take_line(rest));
     if (line.empty() || line[0] == '#') continue;
     try {
@@ -77,6 +77,9 @@ inline settings_file read_settings_file(const std::string& path) {
   }
   return file;
 }
+
+/// The same of a file, which may be gzip'd or standard input.
+inline settings_file read_settings_file(const std::string& path) { return parse_settings(io::read_text(path), path); }
 
 /// The settings of a run as a file that read_settings_file takes; `command` says how to do the run again.
 /// The table beside a network's result has item_knn in it, so its settings belong to every run.
