@@ -202,6 +202,8 @@ TEST_CASE("the length of a gradient is that of what a step takes, the same for a
     CHECK(p.value == before);
     CHECK(one.steps == 1);
     add(p, 1);
+    p.gradient(17, 3) = 1e30f;  // whose square no float holds
+    CHECK(one.gradient_norm(0, {2}) == Approx(1e30));
     p.gradient(17, 3) = std::numeric_limits<float>::infinity();
     CHECK_FALSE(std::isfinite(one.gradient_norm(0, {1})));
     p.gradient(17, 3) = std::numeric_limits<float>::quiet_NaN();

@@ -99,8 +99,8 @@ class adam {
     return bad;
   }
 
-  /// The Euclidean norm of the gradient of parameter k that a step would take; not finite where an entry is not, or is too large to be
-  /// squared. The same for any number of threads.
+  /// The Euclidean norm of the gradient of parameter k that a step would take; not finite where an entry is not, or is too large for a
+  /// double to hold its square, which no float is. The same for any number of threads.
   double gradient_norm(std::size_t k, core::execution how) {
     namespace simd = core::simd;
     const T* gradient = parameters_[k]->gradient.data();
@@ -111,7 +111,12 @@ class adam {
         const simd::vec<T> g = simd::load_upto(gradient + i, std::min(simd::lanes<T>, end - i));
         sum += g * g;
       }
-      sums_[static_cast<std::size_t>(block)] += static_cast<double>(simd::sum<T>(sum));
+      double squares = static_cast<double>(simd::sum<T>(sum));
+      if (!std::isfinite(squares)) {  // an entry is not, or its square is too large for T
+        squares = 0;
+        for (index i = begin; i < end; ++i) squares += static_cast<double>(gradient[i]) * static_cast<double>(gradient[i]);
+      }
+      sums_[static_cast<std::size_t>(block)] += squares;
     });
     return std::sqrt(std::accumulate(sums_.begin(), sums_.end(), 0.0));
   }
