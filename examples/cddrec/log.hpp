@@ -1,6 +1,8 @@
 // The log of a command: read as its options say, divided as the settings say, with a word on what is not evaluated.
 #pragma once
 
+#include <iostream>
+
 #include "cddrec/data/split.hpp"
 #include "cddrec/io/interactions.hpp"
 #include "settings.hpp"
@@ -11,7 +13,13 @@ struct log_options {
   std::string data;
   io::reading how;
 
-  data::interactions read() const { return io::read_interactions(data, how); }
+  /// Tells what had to be mended.
+  data::interactions read() const {
+    io::repairs mended;
+    data::interactions log = io::read_interactions(data, how, &mended);
+    if (const std::string what = mended.text(); !what.empty()) std::cerr << "cddrec: " << data << ": mended: " << what << '\n';
+    return log;
+  }
 
   /// The same as words of a command line, but for the log's name.
   std::vector<std::string> words() const {

@@ -2,6 +2,7 @@
 // `training.safetensors` is where training stands.
 #pragma once
 
+#include "cddrec/io/text.hpp"
 #include "cddrec/serve/model_file.hpp"
 #include "network.hpp"
 #include "report.hpp"
@@ -55,9 +56,16 @@ inline void save_counts(const fs::path& directory, const std::string& kind, cons
   file.save(model_path(directory));
 }
 
+/// What a model file holds, ready to use. No memory is taken on its settings' word. Throws input_error `WHERE: …`.
+inline loaded_model read_model(const io::tensor_file& file, const std::string& where) {
+  return serve::naming_the_file(where, [&] {
+    loaded_model m{serve::read_model(file, where), read_settings(file)};
+    if (m.kind == "gan") serve::expect_weights(file, m.kind, m.settings, m.ids.size(), where, m.settings.discriminator_layers);
+    return m;
+  });
+}
 inline loaded_model load_model(const fs::path& directory) {
-  const io::tensor_file file = serve::load_file(directory);
-  return {serve::read_model(file, model_path(directory).string()), read_settings(file)};
+  return read_model(serve::load_file(directory), model_path(directory).string());
 }
 
 /// Where training stands: the weights of the last epoch, those that go on where they are not the same, and the moments of Adam.
@@ -77,6 +85,7 @@ inline void save_training(const fs::path& directory, const std::string& kind, co
   put_curve("curve", state.curve);
   if (state.batch > 0) {  // within an epoch
     file.metadata["batch"] = std::to_string(state.batch);
+    if (state.skipped > 0) file.metadata["skipped"] = std::to_string(state.skipped);
     put_curve("sums", state.sums);
   }
   for (std::size_t k = 0; k < state.own_curves.size(); ++k) put_curve(gan_network::own_names[k], state.own_curves[k]);
@@ -103,12 +112,14 @@ inline train::fit_state<float> training_progress(const io::tensor_file& file, co
   const auto curve = [&](const char* name) {
     std::vector<double> values;
     const auto written = file.metadata.find(name);
-    std::istringstream words(written == file.metadata.end() ? "" : written->second);
-    for (std::string v; words >> v;) values.push_back(detail::number<double>(name, v, -1e15, 1e15, "a number"));
+    if (written != file.metadata.end())
+      for (const auto v : io::split_tokens(written->second, where))
+        values.push_back(detail::number<double>(name, std::string(v), -1e15, 1e15, "a number"));
     return values;
   };
   state.curve = curve("curve");
   if (file.metadata.contains("batch")) state.batch = whole("batch"), state.sums = curve("sums");
+  if (file.metadata.contains("skipped")) state.skipped = whole("skipped");
   if (file.metadata.contains(gan_network::own_names[0]))
     for (const char* name : gan_network::own_names) state.own_curves.push_back(curve(name));
   return state;
@@ -123,7 +134,7 @@ inline train::fit_state<float> load_training(const fs::path& directory, const st
   if (required(file, "model", where) != kind)
     throw input_error(where + ": holds a " + required(file, "model", where) + ", not a " + kind + "; name another directory");
   for (const auto& [name, key] : setting_keys()) {
-    const bool counts = concerns(kind, name) && name != "epochs" && name != "patience";
+    const bool counts = concerns(kind, name) && name != "epochs" && name != "patience" && name != "skip_bad_steps";
     const std::string before = written_setting(file, name);
     if (counts && before != key.get(s))
       throw input_error(where + ": was trained with " + name + " = " + before + ", not " + key.get(s) + "; resume with the same settings");

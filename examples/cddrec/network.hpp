@@ -101,6 +101,8 @@ inline train::fit_settings make_fit_settings(const run_settings& s, double minut
           .negatives_per_target = s.negatives_per_target,
           .candidates = s.candidates,
           .learning_rate = s.learning_rate,
+          .gradient_clip = s.gradient_clip,
+          .skip_bad_steps = s.skip_bad_steps,
           .adam_rows = s.optimizer == "adam_rows" ? optim::adam_rows::touched : optim::adam_rows::all,
           .ema_decay = s.ema_decay,
           .patience = s.patience,

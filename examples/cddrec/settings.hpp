@@ -32,7 +32,8 @@ struct run_settings : serve::network_settings {
   // Training
   std::string step_choice = "weighted", step_weight = "reciprocal";
   index sampled_steps = 1, batch_users = 128, epochs = 200, patience = 20, seed = 42;
-  double learning_rate = 1e-3, ema_decay = 0;
+  double learning_rate = 1e-3, ema_decay = 0, gradient_clip = 0;
+  index skip_bad_steps = 0;
   std::string optimizer = "adam";
   // Division of the log into what is trained on, what validates and what tests
   std::string division = "leave_one_out";
@@ -143,6 +144,8 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"epochs", whole("epochs", &r::epochs, 1, "1 to 1000000000")},
       {"patience", whole("patience", &r::patience, 0, "0 (never stops early) to 1000000000")},
       {"learning_rate", real("learning_rate", &r::learning_rate, tiny, huge, "positive")},
+      {"gradient_clip", real("gradient_clip", &r::gradient_clip, 0, huge, "0 (none) to 1e6")},
+      {"skip_bad_steps", whole("skip_bad_steps", &r::skip_bad_steps, 0, "0 to 1000000000")},
       {"ema_decay", real("ema_decay", &r::ema_decay, 0, below_one, "in [0, 1)")},
       {"optimizer", choice("optimizer", &r::optimizer, {"adam", "adam_rows"})},
       {"gan_pretraining", whole("gan_pretraining", &r::gan_pretraining, 0, "0 or more batches")},

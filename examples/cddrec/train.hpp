@@ -30,6 +30,7 @@ class training_display {
     parts << std::setprecision(3);
     for (const auto& [name, value] : r.parts) parts << "  " << name << ' ' << value;
     end << std::fixed << std::setprecision(4) << "  validation ndcg@10 " << r.validation.ndcg_at_10 << (r.best ? " *" : "");
+    if (r.skipped > 0) end << "  batches left out " << r.skipped;
     if (!line_.on()) end << "  at most " << left(static_cast<double>(r.epoch)) << " left";
     const bool fits = !line_.on() || begin.str().size() + parts.str().size() + end.str().size() < line_.width();
     line_.clear();

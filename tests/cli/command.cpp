@@ -184,6 +184,9 @@ TEST_CASE("a damaged model is refused") {
 }
 
 TEST_CASE("what can be mended is, with a message") {
+  shop().write("windows.csv", "\xEF\xBB\xBFuser,item\r\na,x\r\n");
+  CHECK(shop().run("prepare --data windows.csv").err ==
+        "cddrec: windows.csv: mended: 1 byte-order mark dropped; 2 carriage returns at ends of lines dropped\n");
   shop().write("mixed.txt", "u1 -3 caf\xc3\xa9 c d\nu2 c d\nu3 d\nu4 caf\xc3\xa9 c d -3 e\n");
   const outcome trained = shop().run("train --data mixed.txt --output mixed --epochs 1 --set width=8 --set heads=1");
   CHECK(trained.status == 0);

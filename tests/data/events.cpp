@@ -33,4 +33,10 @@ TEST_CASE("events become histories in the order of time, as a stable sort of eac
   CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("200 users, 200 items and 199 times are not one table"));
 }
 
+TEST_CASE("a time that is not a number has no place in a log") {
+  data::events e;
+  e.user = {e.users.add("a"), 0}, e.what = {e.items.add("x"), 0}, e.time = {1, std::nan("")};
+  CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("data::grouped: the time of event 1 (from 0) is not a number"));
+}
+
 }  // namespace cddrec::test

@@ -171,4 +171,12 @@ TEST_CASE("a log that cannot be divided by time is refused") {
   CHECK_THROWS_WITH(data::by_time(timed_log({{{0, 1}, {1, 2}, {2, 3}}, {{1, 9}}}, 3), 0.2, 0.2), ContainsSubstring("no users to"));
 }
 
+TEST_CASE("a log with a time that is not a number cannot be divided by time") {
+  data::interactions log;
+  log.users.add("a"), log.items.add("x");
+  log.histories.push_back(std::vector<data::item>{0, 0, 0, 0});
+  log.times = {1, 2, std::nan(""), 4};
+  CHECK_THROWS_WITH(data::by_time(log), ContainsSubstring("data::by_time: a time of the log is not a number"));
+}
+
 }  // namespace cddrec::test

@@ -75,7 +75,7 @@ TEST_CASE("a malformed table is refused by line") {
   CHECK(refusal(head + "a,x\xFF,1\n") == "f:2: in the column 'item', byte 2 of the line (0xFF) is not UTF-8; save the text as UTF-8");
   for (const std::string time : {"", "nan", "inf", "-inf", "1e999", "2014-07-23", "1 2", "0x10", "+1"})
     CHECK(refusal(head + "a,x," + time + "\n") ==
-          "f:2: the time '" + time + "' is not a finite number; give times as numbers, say seconds since 1970");
+          "f:2: the time '" + time + "' is not a finite number of 64 bits; give times as numbers, say seconds since 1970");
   CHECK(refusal(head + "a,\"x,1\nb,y,2\n") == "f:2: a quotation mark opens a field that nothing closes");
   CHECK(refusal(head + "a,\"x\"y,1\n").starts_with("f:2: something stands between a closing quotation mark"));
 }

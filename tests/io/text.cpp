@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "io/gzipped.hpp"
 #include "io/scratch.hpp"
 
 namespace cddrec::test {
@@ -14,19 +15,6 @@ bool valid_utf8(const std::string& text) {
   } catch (const input_error&) {
     return false;
   }
-}
-
-// gzip'd as zlib does it.
-std::string gzipped(std::string_view text) {
-  z_stream s{};
-  REQUIRE(::deflateInit2(&s, 9, Z_DEFLATED, 16 + 15, 9, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out(text.size() + 1000, '\0');
-  s.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(text.data())), s.avail_in = static_cast<uInt>(text.size());
-  s.next_out = reinterpret_cast<Bytef*>(out.data()), s.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(::deflate(&s, Z_FINISH) == Z_STREAM_END);
-  out.resize(out.size() - s.avail_out);
-  ::deflateEnd(&s);
-  return out;
 }
 }  // namespace
 

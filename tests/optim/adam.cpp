@@ -172,4 +172,57 @@ TEST_CASE("Adam of touched rows: a row that rested takes the step of its own cou
   }
 }
 
+TEST_CASE("the length of a gradient is that of what a step takes, the same for any threads; a step may be scaled or left out") {
+  autodiff::parameter<float> p = named<float>(300, 70, 1), q = p;
+  for (const auto rows : {optim::adam_rows::all, optim::adam_rows::touched}) {
+    adam<float> one({&p}, {.rows = rows}), two({&q}, {.rows = rows});
+    core::matrix<float> g = normal_matrix<float>(300, 70, 2);
+    const std::vector<index> touched{5, 299, 0, 17};
+    if (rows == optim::adam_rows::touched) {
+      core::matrix<float> kept = core::matrix<float>::Zero(300, 70);
+      for (const index row : touched) kept.row(row) = g.row(row);
+      g = kept;
+    }
+    const auto add = [&](autodiff::parameter<float>& to, float scale) {
+      const core::view<float> grad = rows == optim::adam_rows::all ? to.grad() : to.grad_of_rows<index>(std::span<const index>(touched));
+      grad.matrix_map() += scale * g;
+    };
+    add(p, 1), add(q, 0.25f);
+    const double norm = one.gradient_norm(0, {1});
+    CHECK(norm == Approx(g.cast<double>().norm()).epsilon(1e-5));
+    CHECK(one.gradient_norm(0, {4}) == norm);
+    CHECK(one.step({1}, 0.25) == -1);
+    CHECK(two.step({1}) == -1);
+    CHECK(p.value == q.value);
+    add(p, 1);
+    const core::matrix<float> before = p.value;
+    one.drop({2});
+    CHECK(p.gradient.isZero(0));
+    CHECK((p.touched.rows().empty() && !p.touched.all()));
+    CHECK(p.value == before);
+    CHECK(one.steps == 1);
+    add(p, 1);
+    p.gradient(17, 3) = 1e30f;  // whose square no float holds
+    CHECK(one.gradient_norm(0, {2}) == Approx(1e30));
+    p.gradient(17, 3) = std::numeric_limits<float>::infinity();
+    CHECK_FALSE(std::isfinite(one.gradient_norm(0, {1})));
+    p.gradient(17, 3) = std::numeric_limits<float>::quiet_NaN();
+    CHECK_FALSE(std::isfinite(one.gradient_norm(0, {1})));
+    CHECK(one.step({2}) == 0);
+    p.value = q.value = before;
+  }
+}
+
+TEST_CASE("a step that leaves the finite numbers names the first parameter that did") {
+  autodiff::parameter<float> p = named<float>(3, 3, 1), q = named<float>(40, 40, 2);
+  adam<float> optimiser({&p, &q}, {.learning_rate = 1e30});
+  for (auto* each : {&p, &q}) each->grad().matrix_map().setOnes();
+  CHECK(optimiser.step({2}) == -1);
+  p.value(1, 1) = 1, q.value(39, 39) = -std::numeric_limits<float>::max();
+  optimiser.settings.learning_rate = 1e37;
+  for (auto* each : {&p, &q}) each->grad().matrix_map().setOnes();
+  q.grad().matrix_map().setConstant(1e3f);
+  CHECK(optimiser.step({2}) == 1);
+}
+
 }  // namespace cddrec::test

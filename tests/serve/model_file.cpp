@@ -55,12 +55,12 @@ TEST_CASE("what is missing or damaged is refused, with the file's name") {
   refused("cddrec", "settings.steps", "-1", "its setting steps is '-1'");
   refused("cddrec", "settings.steps", "9", "m: damaged model: tensor denoiser");
   refused("cddrec", "settings.residual", "yes", "its setting residual is 'yes'");
-  refused("cddrec", "settings.schedule", "square", "there is no schedule 'square'");
+  refused("cddrec", "settings.schedule", "square", "m: damaged model: serve::network: there is no schedule 'square'");
   refused("cddrec", "settings.denoiser", "sieve", "there is no denoiser 'sieve'");
   refused("cddrec", "settings.score", "luck", "there is no score 'luck'");
   refused("item_knn", "settings.decay", "nan", "its setting decay is 'nan'");
   for (const char* setting : {"width", "layers", "decoder_layers", "max_length", "steps"})
-    refused("cddrec", "settings." + std::string(setting), "900000000", "its tensors are not those that its settings ask for");
+    refused("cddrec", "settings." + std::string(setting), "900000000", "m: damaged model: its settings ask for ");
   io::tensor_file other = serve::describe("popularity", names(3));
   io::put_counts(other, baseline::popularity(std::vector<index>{1, 2}));
   CHECK_THAT(message_of<input_error>([&] { serve::read_model(other, "m"); }), ContainsSubstring("counts and item ids differ in number"));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 
 #include "cddrec/data/sequences.hpp"
 
@@ -15,12 +16,14 @@ struct events {
   id_map users, items;
 };
 
-/// The log of these events: users in the order of their numbers. Throws input_error when the columns differ in length.
+/// The log of these events: users in the order of their numbers. Throws input_error when the columns differ in length or a time is NaN.
 inline interactions grouped(events e) {
   const std::size_t rows = e.user.size();
   if (e.what.size() != rows || (!e.time.empty() && e.time.size() != rows))
     throw input_error("data::grouped: " + std::to_string(rows) + " users, " + std::to_string(e.what.size()) + " items and " +
                       std::to_string(e.time.size()) + " times are not one table");
+  for (std::size_t row = 0; row < e.time.size(); ++row)
+    if (std::isnan(e.time[row])) throw input_error("data::grouped: the time of event " + std::to_string(row) + " (from 0) is not a number");
   interactions log;
   // Counting sort by user, which keeps the order of the table.
   std::vector<index>& offsets = log.histories.offsets;

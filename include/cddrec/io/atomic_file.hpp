@@ -40,8 +40,9 @@ inline std::string reason() { return std::generic_category().message(errno); }
 
 inline bool write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
+    errno = EIO;  // for a file that takes nothing and does not say why
     const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written >= 0)
+    if (written > 0)
       bytes.remove_prefix(static_cast<std::size_t>(written));
     else if (errno != EINTR)
       return false;

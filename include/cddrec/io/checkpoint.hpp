@@ -5,6 +5,7 @@
 #include "cddrec/autodiff/parameter.hpp"
 #include "cddrec/data/id_map.hpp"
 #include "cddrec/io/safetensors.hpp"
+#include "cddrec/io/text.hpp"
 
 namespace cddrec::io {
 
@@ -55,7 +56,7 @@ void get_weights(const tensor_file& file, Network& net, const std::string& where
   net.visit([&](const std::string& name, auto& p) { get_matrix(file, name, p.value, where); });
 }
 
-/// Item ids, one a line in the order of their numbers: an id never holds white space.
+/// Item ids, one a line in the order of their numbers: an id is UTF-8 without control characters.
 inline void put_ids(tensor_file& file, const data::id_map& ids) {
   std::string joined;
   for (core::index i = 0; i < ids.size(); ++i) joined += ids.name(static_cast<data::item>(i)) + '\n';
@@ -69,8 +70,12 @@ inline data::id_map get_ids(const tensor_file& file, const std::string& where) {
   for (std::size_t begin = 0; begin < joined.size();) {
     const std::size_t end = joined.find('\n', begin);
     if (end == joined.npos || end == begin) throw input_error(where + ": damaged model: the list of item ids is torn");
+    const std::string_view id = joined.substr(begin, end - begin);
     const core::index before = ids.size();
-    ids.add(joined.substr(begin, end - begin));
+    for (std::size_t i = 0; i < id.size();)
+      if (const std::string problem = detail::take_character(id, i); !problem.empty())
+        throw input_error(where + ": damaged model: in the id of item " + std::to_string(before) + " (from 0), " + problem);
+    ids.add(id);
     if (ids.size() == before) throw input_error(where + ": damaged model: an item id stands twice");
     begin = end + 1;
   }

@@ -26,8 +26,8 @@ struct reading {
 };
 
 /// Parses lines of `user item item …`; items may repeat. Throws input_error `NAME:LINE: what is wrong` for a line without items, a user
-/// with two lines and what split_tokens refuses.
-inline data::interactions parse_sequences(std::string_view text, const std::string& name) {
+/// with two lines and what split_tokens refuses. What is mended is added to `mended`, if it is given.
+inline data::interactions parse_sequences(std::string_view text, const std::string& name, repairs* mended = nullptr) {
   if (text.empty()) throw input_error(name + ": is empty; give it lines of `user item item …`");
   index line_number = 0;
   const auto refuse = [&](const std::string& what) { throw input_error(name + ":" + std::to_string(line_number) + ": " + what); };
@@ -42,7 +42,8 @@ inline data::interactions parse_sequences(std::string_view text, const std::stri
   std::vector<data::item> history;
   while (!text.empty()) {
     ++line_number;
-    if (const std::string problem = detail::split_line(detail::take_line(text), tokens); !problem.empty()) refuse(problem);
+    const std::string_view line = detail::take_line(text, mended ? &mended->carriage_returns : nullptr);
+    if (const std::string problem = detail::split_line(line, tokens); !problem.empty()) refuse(problem);
     if (tokens.empty()) refuse("the line is blank; remove it");
     if (tokens.size() == 1) refuse("no items after the user; write `user item item …` or remove the line");
     const data::item user = number(log.users, tokens.front());
@@ -57,21 +58,21 @@ inline data::interactions parse_sequences(std::string_view text, const std::stri
 }
 
 /// Reads a log from a file, or for "-" from standard input; gzip'd or not. A byte-order mark at the start and carriage returns at the
-/// ends of lines are dropped. Throws input_error `FILE:LINE: what is wrong`, or without a line where the whole file is; see parse_sequences
-/// and parse_table for what is refused.
-inline data::interactions read_interactions(const std::filesystem::path& path, const reading& how = {}) {
+/// ends of lines are dropped; what is mended is added to `mended`, if it is given. Throws input_error `FILE:LINE: what is wrong`, or
+/// without a line where the whole file is; see parse_sequences and parse_table for what is refused.
+inline data::interactions read_interactions(const std::filesystem::path& path, const reading& how = {}, repairs* mended = nullptr) {
   const std::string format = how.format.empty() ? format_of(path) : how.format;
   if (std::find(std::begin(log_formats), std::end(log_formats), format) == std::end(log_formats))
     throw input_error("io::read_interactions: unknown format '" + format + "'; the formats are sequences, csv, tsv and inter");
-  const std::string name = path == "-" ? "standard input" : path.string(), text = read_text(path);
+  const std::string name = path == "-" ? "standard input" : path.string(), text = read_text(path, mended);
   if (format == "sequences") {
     if (!how.columns.user.empty() || !how.columns.item.empty() || !how.columns.time.empty())
       throw input_error(name + ": is read as lines of `user item item …`, which have no columns; name a table's format: csv, tsv or inter");
-    return parse_sequences(text, name);
+    return parse_sequences(text, name, mended);
   }
   const std::string_view header = std::string_view(text).substr(0, text.find('\n'));
   const char delimiter = format != "csv" ? '\t' : header.find(',') == header.npos && header.find(';') != header.npos ? ';' : ',';
-  return parse_table(text, name, delimiter, how.columns);
+  return parse_table(text, name, delimiter, how.columns, mended);
 }
 
 namespace detail {

@@ -8,11 +8,10 @@
 #include <bit>
 #include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <set>
 
 #include "cddrec/core/tensor.hpp"
 #include "cddrec/io/atomic_file.hpp"
+#include "cddrec/io/header.hpp"
 
 namespace cddrec::io {
 
@@ -63,11 +62,6 @@ inline std::string checksum(std::string_view file) {
   std::string digits(no_digits);
   for (std::size_t i = digits.size(); i-- > 0; crc >>= 4) digits[i] = "0123456789abcdef"[crc & 15];
   return digits;
-}
-
-// A name as JSON writes it: in quotes and on one line, whatever it holds.
-inline std::string quoted(std::string_view name) {
-  return nlohmann::json(std::string(name)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace detail
@@ -139,8 +133,6 @@ class tensor_file {
     return true;
   }
 
-  static nlohmann::json parse_header(std::string_view text, const std::string& name);
-
   std::string name_ = "safetensors";
   std::map<std::string, tensor, std::less<>> tensors_;
 };
@@ -154,25 +146,28 @@ inline std::string tensor_file::serialise() const {
     return x > y || (x == y && *a.first < *b.first);
   });
 
-  nlohmann::ordered_json header;
-  auto& texts = header["__metadata__"];
-  texts["checksum"] = std::string(detail::no_digits);
-  for (const auto& [key, text] : metadata) {
+  // Written piece by piece: a tree of JSON would need memory to be given back.
+  const auto text = [&](const std::string& words) {
+    try {
+      return nlohmann::json(words).dump();
+    } catch (const nlohmann::json::type_error&) {
+      refuse("a name or a text of the metadata is not UTF-8");
+    }
+  };
+  std::string file = std::string(detail::length_bytes, '\0') + std::string(detail::checksum_key) + std::string(detail::no_digits) + '"';
+  for (const auto& [key, words] : metadata) {
     if (key == "checksum") refuse("metadata cannot be named `checksum`, which is the format's own");
-    texts[key] = text;
+    file += ',' + text(key) + ':' + text(words);
   }
+  file += '}';
   std::size_t offset = 0;
   for (const auto& [name, t] : order) {
-    header[*name] = {{"dtype", t->dtype}, {"shape", t->shape}, {"data_offsets", {offset, offset + t->bytes.size()}}};
+    file += ',' + text(*name) + R"(:{"dtype":")" + t->dtype + R"(","shape":[)";
+    for (std::size_t i = 0; i < t->shape.size(); ++i) file += (i == 0 ? "" : ",") + std::to_string(t->shape[i]);
+    file += R"(],"data_offsets":[)" + std::to_string(offset) + ',' + std::to_string(offset + t->bytes.size()) + "]}";
     offset += t->bytes.size();
   }
-
-  std::string file(detail::length_bytes, '\0');
-  try {
-    file += header.dump();
-  } catch (const nlohmann::json::type_error&) {
-    refuse("a name or a text of the metadata is not UTF-8");
-  }
+  file += '}';
   file.resize((file.size() + 63) / 64 * 64, ' ');
   const std::uint64_t length = file.size() - detail::length_bytes;
   std::memcpy(file.data(), &length, sizeof length);
@@ -180,29 +175,6 @@ inline std::string tensor_file::serialise() const {
   for (const auto& [name, t] : order) file.append(reinterpret_cast<const char*>(t->bytes.data()), t->bytes.size());
   file.replace(detail::digits_begin, detail::no_digits.size(), detail::checksum(file));
   return file;
-}
-
-// Reads JSON of the depth that a header has, in which no object names a key twice.
-inline nlohmann::json tensor_file::parse_header(std::string_view text, const std::string& name) {
-  const auto refuse = [&](const std::string& what) { throw input_error(name + ": damaged model: the header " + what); };
-  using event = nlohmann::json::parse_event_t;
-  std::vector<std::set<std::string>> keys;
-  const auto check = [&](int depth, event what, const nlohmann::json& value) {
-    if ((what == event::object_start || what == event::array_start) && depth > 2) refuse("is nested too deeply");
-    if (what == event::object_start) keys.emplace_back();
-    if (what == event::object_end) keys.pop_back();
-    if (what == event::key && !keys.back().insert(value.get<std::string>()).second) refuse("names " + value.dump() + " twice");
-    return true;
-  };
-  // The parser takes a zero byte for the end and would not see what follows it.
-  if (text.find('\0') != std::string_view::npos) refuse("contains a zero byte");
-  try {
-    return nlohmann::json::parse(text, check);
-  } catch (const nlohmann::json::parse_error& e) {
-    const bool utf8 = std::string_view(e.what()).find("UTF-8") != std::string_view::npos;
-    refuse((utf8 ? "is not UTF-8 at byte " : "is not JSON at byte ") + std::to_string(e.byte));
-  }
-  return {};
 }
 
 inline tensor_file tensor_file::parse(std::string_view file, const std::string& name) {
@@ -220,7 +192,8 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
     refuse("the checksum does not match, bytes were changed or cut off; restore it from a copy");
 
   // From here on only a file made by another hand can be wrong.
-  const nlohmann::json header = parse_header(text, name);
+  using detail::header_value;
+  const header_value header = detail::parse_header(text, name);
   tensor_file result;
   result.name_ = name;
   struct extent {
@@ -228,31 +201,30 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
     const std::string* name;
   };
   std::vector<extent> extents;
-  for (const auto& [key, entry] : header.items()) {
-    if (key == "__metadata__") {
-      for (const auto& [text_key, value] : entry.items()) {
-        if (!value.is_string()) refuse("metadata " + detail::quoted(text_key) + " is not a text");
-        if (text_key != "checksum") result.metadata[text_key] = value.get<std::string>();
+  for (const header_value& entry : header.parts) {
+    if (entry.name == "__metadata__") {
+      for (const header_value& value : entry.parts) {
+        if (value.is != header_value::text) refuse("metadata " + detail::quoted(value.name) + " is not a text");
+        if (value.name != "checksum") result.metadata[value.name] = value.words;
       }
       continue;
     }
-    const std::string at = "tensor " + detail::quoted(key) + ": ";
-    const auto natural = [](const nlohmann::json& v) { return v.is_number_unsigned() && v.get<std::uint64_t>() <= INT64_MAX; };
-    const auto naturals = [&](const nlohmann::json& v) { return v.is_array() && std::all_of(v.begin(), v.end(), natural); };
-    if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
+    const std::string at = "tensor " + detail::quoted(entry.name) + ": ";
+    const header_value *type = entry.find("dtype"), *shape = entry.find("shape"), *offsets = entry.find("data_offsets");
+    if (entry.is != header_value::object || entry.parts.size() != 3 || !type || !shape || !offsets)
       refuse(at + "needs exactly dtype, shape and data_offsets");
-    const auto &type = entry["dtype"], &shape = entry["shape"], &offsets = entry["data_offsets"];
-    if (!type.is_string() || detail::dtype_bytes(type.get<std::string>()) == 0) refuse(at + "the dtype is not F32, F64, I32, I64 or U8");
-    if (!naturals(shape)) refuse(at + "the shape is not a list of whole numbers from 0");
-    if (!naturals(offsets) || offsets.size() != 2) refuse(at + "the data_offsets are not two whole numbers from 0");
-    const std::uint64_t begin = offsets[0].get<std::uint64_t>(), end = offsets[1].get<std::uint64_t>();
+    if (type->is != header_value::text || detail::dtype_bytes(type->words) == 0) refuse(at + "the dtype is not F32, F64, I32, I64 or U8");
+    if (!shape->is_naturals()) refuse(at + "the shape is not a list of whole numbers from 0");
+    if (!offsets->is_naturals() || offsets->parts.size() != 2) refuse(at + "the data_offsets are not two whole numbers from 0");
+    const std::uint64_t begin = offsets->parts[0].number, end = offsets->parts[1].number;
     if (begin > end || end > data.size()) refuse(at + "the data_offsets leave the " + std::to_string(data.size()) + " bytes of data");
-    tensor t{type.get<std::string>(), shape.get<std::vector<index>>(), {}};
+    tensor t{type->words, {}, {}};
+    for (const header_value& size : shape->parts) t.shape.push_back(static_cast<index>(size.number));
     std::uint64_t bytes = 0;
     if (!size_of(t.shape, detail::dtype_bytes(t.dtype), bytes)) refuse(at + "the shape overflows");
     if (bytes != end - begin)
       refuse(at + "the shape needs " + std::to_string(bytes) + " bytes, the data_offsets give " + std::to_string(end - begin));
-    const auto place = result.tensors_.emplace(key, std::move(t)).first;
+    const auto place = result.tensors_.emplace(entry.name, std::move(t)).first;
     extents.push_back({begin, end, &place->first});
   }
 

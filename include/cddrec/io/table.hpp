@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include "cddrec/data/events.hpp"
 #include "cddrec/io/text.hpp"
@@ -39,6 +40,15 @@ class table_rows {
     return true;
   }
 
+  /// Carriage returns that were dropped so far.
+  index carriage_returns() const { return carriage_returns_; }
+
+  /// Throws unless a text is UTF-8 without control characters; `where` is the place that errors name.
+  void check(std::string_view text, const std::string& where) const {
+    for (std::size_t i = 0; i < text.size();)
+      if (const std::string problem = take_character(text, i); !problem.empty()) refuse("in " + where + ", " + problem);
+  }
+
   [[noreturn]] void refuse(const std::string& what) const { throw input_error(name_ + ":" + std::to_string(line_) + ": " + what); }
 
  private:
@@ -53,7 +63,11 @@ class table_rows {
   bool take_end() {
     if (rest_.empty()) return false;
     if (rest_.front() == delimiter_) return rest_.remove_prefix(1), true;
-    rest_.remove_prefix(rest_.starts_with("\r\n") ? 2 : 1);
+    if (rest_.front() == '\r') {
+      ++carriage_returns_;
+      rest_.remove_prefix(1);
+    }
+    rest_.remove_prefix(1);
     ++next_line_;
     return false;
   }
@@ -61,8 +75,8 @@ class table_rows {
   bool take_plain(std::string& field) {
     std::size_t end = 0;
     while (end < rest_.size() && rest_[end] != delimiter_ && rest_[end] != '\n') ++end;
-    std::string_view text = rest_.substr(0, end);
-    if (end < rest_.size() && rest_[end] == '\n' && text.ends_with('\r')) text.remove_suffix(1);
+    if (end > 0 && end < rest_.size() && rest_[end] == '\n' && rest_[end - 1] == '\r') --end;
+    const std::string_view text = rest_.substr(0, end);
     if (const std::size_t begin = text.find_first_not_of(blanks); begin != text.npos)
       field = text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
     rest_.remove_prefix(end);
@@ -91,7 +105,7 @@ class table_rows {
   char delimiter_;
   bool quotes_;
   std::string name_;
-  index line_ = 0, next_line_ = 1;
+  index line_ = 0, next_line_ = 1, carriage_returns_ = 0;
 };
 
 // Whether a column's name is one of the usual ones; capitals, blanks, - and _ do not matter.
@@ -110,8 +124,10 @@ inline constexpr std::string_view usual_times[] = {"time", "timestamp", "ts", "u
 // The place of a column, -1 if none has a usual name.
 inline std::ptrdiff_t find_column(const std::vector<std::string>& header, const std::string& given, const char* role,
                                   std::span<const std::string_view> usual, const table_rows& rows) {
+  // Errors show names, and bytes that are no text must not reach a terminal.
   const auto all = [&] {
     std::string list;
+    for (const std::string& name : header) rows.check(name, "a name of the header");
     for (const std::string& name : header) list += (list.empty() ? "'" : ", '") + name + "'";
     return list;
   };
@@ -129,13 +145,30 @@ inline std::ptrdiff_t find_column(const std::vector<std::string>& header, const 
   return found;
 }
 
+// A finite number, none for what is not one or is a whole number of more than 64 bits; `exact` is left alone or becomes false.
+inline std::optional<double> read_time(std::string_view text, bool& exact) {
+  const char* const last = text.data() + text.size();
+  double value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), last, value);
+  if (problem != std::errc() || end != last || !std::isfinite(value)) return std::nullopt;
+  if (std::abs(value) <= 0x1p53) return value;
+  std::int64_t whole = 0;
+  const auto [whole_end, whole_problem] = std::from_chars(text.data(), last, whole);
+  if (whole_end != last) return value;  // written with a point or an exponent
+  if (whole_problem != std::errc()) return std::nullopt;
+  if (value >= 0x1p63 || static_cast<std::int64_t>(value) != whole) exact = false;
+  return value;
+}
+
 }  // namespace detail
 
 /// Reads a table with a header. `delimiter` parts the fields; those of a table that is parted by tabs are never quoted. What follows a
 /// colon in a name of such a table is its type, as in RecBole's `item_id:token`. Times are numbers, of any unit; rows are sorted by them,
 /// and those of one time, or all if there is no such column, keep the order of the table. A user's and an item's name may hold blanks.
+/// What stands in other columns is not looked at. What is mended is added to `mended`, if it is given.
 /// Throws input_error `NAME:LINE: what is wrong`.
-inline data::interactions parse_table(std::string_view text, const std::string& name, char delimiter, const columns& given = {}) {
+inline data::interactions parse_table(std::string_view text, const std::string& name, char delimiter, const columns& given = {},
+                                      repairs* mended = nullptr) {
   const bool tabs = delimiter == '\t';
   detail::table_rows rows(text, delimiter, !tabs, name);
   std::vector<std::string> header, fields;
@@ -144,8 +177,10 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
     for (std::string& column : header) {
       const std::size_t colon = column.find(':');
       if (colon == column.npos) continue;
-      if (column.ends_with("_seq") && !detail::is_usual(column.substr(0, colon), detail::usual_times))
+      if (column.ends_with("_seq") && !detail::is_usual(column.substr(0, colon), detail::usual_times)) {
+        rows.check(column, "a name of the header");
         rows.refuse("the column '" + column + "' holds sequences; give a table with one item a row");
+      }
       column.resize(colon);
     }
   const std::ptrdiff_t user = detail::find_column(header, given.user, "user", detail::usual_users, rows);
@@ -158,9 +193,7 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
     const std::string& token = fields[static_cast<std::size_t>(column)];
     const std::string& called = header[static_cast<std::size_t>(column)];
     if (token.empty()) rows.refuse("nothing stands in the column '" + called + "'");
-    for (std::size_t i = 0; i < token.size();)
-      if (const std::string problem = detail::take_character(token, i); !problem.empty())
-        rows.refuse("in the column '" + called + "', " + problem);
+    rows.check(token, "the column '" + called + "'");
     if (map.size() == std::numeric_limits<data::item>::max() && !map.find(token))
       rows.refuse("the log has more than 2147483647 users or items; use a part of it");
     return map.add(token);
@@ -174,12 +207,14 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
     events.what.push_back(number(events.items, item));
     if (time < 0) continue;
     const std::string& when = fields[static_cast<std::size_t>(time)];
-    double value = 0;
-    const auto [end, problem] = std::from_chars(when.data(), when.data() + when.size(), value);
-    if (problem != std::errc() || end != when.data() + when.size() || !std::isfinite(value))
-      rows.refuse("the time '" + when + "' is not a finite number; give times as numbers, say seconds since 1970");
-    events.time.push_back(value);
+    rows.check(when, "the column '" + header[static_cast<std::size_t>(time)] + "'");
+    bool exact = true;
+    const std::optional<double> value = detail::read_time(when, exact);
+    if (!value) rows.refuse("the time '" + when + "' is not a finite number of 64 bits; give times as numbers, say seconds since 1970");
+    if (mended && !exact) ++mended->rounded_times;
+    events.time.push_back(*value);
   }
+  if (mended) mended->carriage_returns += rows.carriage_returns();
   if (events.user.empty()) throw input_error(name + ": has a header but no rows");
   return data::grouped(std::move(events));
 }

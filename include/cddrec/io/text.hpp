@@ -68,16 +68,37 @@ inline std::string split_line(std::string_view line, std::vector<std::string_vie
   return {};
 }
 
-// The line that `rest` begins with, without its end, which is taken off; a carriage return at its end is dropped.
-inline std::string_view take_line(std::string_view& rest) {
+// The line that `rest` begins with, without its end, which is taken off; a carriage return at its end is dropped and counted.
+inline std::string_view take_line(std::string_view& rest, index* carriage_returns = nullptr) {
   const std::size_t end = std::min(rest.find('\n'), rest.size());
   std::string_view line = rest.substr(0, end);
   rest.remove_prefix(std::min(end + 1, rest.size()));
-  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (!line.ends_with('\r')) return line;
+  if (carriage_returns) ++*carriage_returns;
+  line.remove_suffix(1);
   return line;
 }
 
 }  // namespace detail
+
+/// What was mended while a log was read: nothing else is, what cannot be read is an error.
+struct repairs {
+  index byte_order_marks = 0;  // at the start, dropped
+  index carriage_returns = 0;  // at the ends of lines, dropped
+  index rounded_times = 0;     // whole numbers beyond 2^53 that no double holds: to the nearest one that does
+
+  /// The same in words, `1 byte-order mark dropped; …`; empty if nothing was mended.
+  std::string text() const {
+    std::string all;
+    const auto add = [&](index count, const char* what) {
+      if (count > 0) all += (all.empty() ? "" : "; ") + std::to_string(count) + what;
+    };
+    add(byte_order_marks, " byte-order mark dropped");
+    add(carriage_returns, " carriage returns at ends of lines dropped");
+    add(rounded_times, " times beyond 2^53 rounded to the nearest double");
+    return all;
+  }
+};
 
 /// The tokens of one line of text, parted by blanks and tabs: none if it is blank. They view `line`.
 /// Throws input_error `WHERE: what is wrong` for bytes that are not UTF-8 and for control characters.
@@ -112,7 +133,7 @@ inline std::string gunzip(std::string_view bytes, const std::string& where) {
     s.next_out = reinterpret_cast<Bytef*>(out.data() + made);
     s.avail_in = static_cast<uInt>(offered), s.avail_out = static_cast<uInt>(piece);
     const int state = ::inflate(&s, Z_NO_FLUSH);
-    out.resize(out.size() - s.avail_out);
+    out.erase(out.size() - s.avail_out);
     bytes.remove_prefix(offered - s.avail_in);
     if (state == Z_STREAM_END) {
       if (bytes.empty()) return out;
@@ -126,12 +147,14 @@ inline std::string gunzip(std::string_view bytes, const std::string& where) {
   }
 }
 
-/// The text of a file, or for "-" of standard input; what is gzip'd is unpacked, and a byte-order mark is dropped.
+/// The text of a file, or for "-" of standard input; what is gzip'd is unpacked, and a byte-order mark is dropped and counted.
 /// Throws as read_file and gunzip.
-inline std::string read_text(const std::filesystem::path& path) {
+inline std::string read_text(const std::filesystem::path& path, repairs* mended = nullptr) {
   std::string bytes = path == "-" ? detail::read_all(STDIN_FILENO, "standard input") : read_file(path);
   if (is_gzip(bytes)) bytes = gunzip(bytes, path.string());
-  if (bytes.starts_with(detail::byte_order_mark)) bytes.erase(0, detail::byte_order_mark.size());
+  if (!bytes.starts_with(detail::byte_order_mark)) return bytes;
+  if (mended) ++mended->byte_order_marks;
+  bytes.erase(0, detail::byte_order_mark.size());
   return bytes;
 }
 

@@ -2,7 +2,9 @@
 // One fused pass: moments, bias correction, step and the zeroing of the gradient.
 #pragma once
 
+#include <atomic>
 #include <cmath>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -55,44 +57,76 @@ class adam {
       second_.push_back(first_.back());
       p->grad().matrix_map().setZero();
       p->touched.clear();
+      const index blocks = std::max(core::block_count(p->value.size(), block_values), core::block_count(p->value.rows(), block_rows));
+      sums_.resize(std::max(sums_.size(), static_cast<std::size_t>(blocks)));
     }
   }
 
-  /// Takes one step along the accumulated gradients and zeroes them; nothing is touched any more.
-  void step(core::execution how) {
+  /// Takes one step along `scale` times the accumulated gradients and zeroes them; nothing is touched any more. Returns the number of the
+  /// first parameter that holds a value which is not finite now, -1 if all that was written is.
+  std::ptrdiff_t step(core::execution how, double scale = 1) {
     namespace simd = core::simd;
     ++steps;
     const double count = static_cast<double>(steps);
     const T rate = static_cast<T>(settings.learning_rate / (1 - std::pow(settings.beta1, count)));
     const T correction = static_cast<T>(1 / (1 - std::pow(settings.beta2, count)));
     const T b1 = static_cast<T>(settings.beta1), b2 = static_cast<T>(settings.beta2), epsilon = static_cast<T>(settings.epsilon);
+    const T by = static_cast<T>(scale);
+    std::ptrdiff_t bad = -1;
     for (std::size_t k = 0; k < parameters_.size(); ++k) {
-      const parameter<T>& p = *parameters_[k];
-      T *value = parameters_[k]->value.data(), *gradient = p.gradient.data();
+      T *value = parameters_[k]->value.data(), *gradient = parameters_[k]->gradient.data();
       T *m = first_[k].data(), *v = second_[k].data();
-      const auto update = [&](index begin, index end) {
+      std::atomic<bool> finite = true;
+      for_each_range(k, how, [&](index, index begin, index end) {
+        simd::vec<T> off{};  // stays 0 as long as all is finite
         for (index i = begin; i < end; i += simd::lanes<T>) {
           const index n = std::min(simd::lanes<T>, end - i);
-          const simd::vec<T> g = simd::load_upto(gradient + i, n);
+          const simd::vec<T> g = by * simd::load_upto(gradient + i, n);
           const simd::vec<T> m1 = b1 * simd::load_upto(m + i, n) + (T(1) - b1) * g;
           const simd::vec<T> v1 = b2 * simd::load_upto(v + i, n) + (T(1) - b2) * g * g;
+          const simd::vec<T> value1 = simd::load_upto(value + i, n) - rate * m1 / (simd::sqrt<T>(v1 * correction) + epsilon);
           simd::store_upto<T>(m + i, m1, n);
           simd::store_upto<T>(v + i, v1, n);
-          simd::store_upto<T>(value + i, simd::load_upto(value + i, n) - rate * m1 / (simd::sqrt<T>(v1 * correction) + epsilon), n);
+          simd::store_upto<T>(value + i, value1, n);
           simd::store_upto<T>(gradient + i, simd::vec<T>{}, n);
+          off += value1 - value1;
         }
-      };
-      if (settings.rows == adam_rows::all || p.touched.all()) {
-        core::parallel_for(how, p.value.size(), 1 << 14, update);
-      } else {
-        const std::span<const index> rows = p.touched.rows();
-        const index d = p.value.cols();
-        core::parallel_for(how, static_cast<index>(rows.size()), 64, [&](index begin, index end) {
-          for (const index row : rows.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))
-            update(row * d, (row + 1) * d);
-        });
+        if (!(simd::sum<T>(off) == 0)) finite = false;
+      });
+      parameters_[k]->touched.clear();
+      if (!finite && bad < 0) bad = static_cast<std::ptrdiff_t>(k);
+    }
+    return bad;
+  }
+
+  /// The Euclidean norm of the gradient of parameter k that a step would take; not finite where an entry is not, or is too large for a
+  /// double to hold its square, which no float is. The same for any number of threads.
+  double gradient_norm(std::size_t k, core::execution how) {
+    namespace simd = core::simd;
+    const T* gradient = parameters_[k]->gradient.data();
+    std::fill(sums_.begin(), sums_.end(), 0.0);
+    for_each_range(k, how, [&](index block, index begin, index end) {
+      simd::vec<T> sum{};
+      for (index i = begin; i < end; i += simd::lanes<T>) {
+        const simd::vec<T> g = simd::load_upto(gradient + i, std::min(simd::lanes<T>, end - i));
+        sum += g * g;
       }
-      p.touched.clear();
+      double squares = static_cast<double>(simd::sum<T>(sum));
+      if (!std::isfinite(squares)) {  // an entry is not, or its square is too large for T
+        squares = 0;
+        for (index i = begin; i < end; ++i) squares += static_cast<double>(gradient[i]) * static_cast<double>(gradient[i]);
+      }
+      sums_[static_cast<std::size_t>(block)] += squares;
+    });
+    return std::sqrt(std::accumulate(sums_.begin(), sums_.end(), 0.0));
+  }
+
+  /// Zeroes the accumulated gradients without a step; nothing is touched any more.
+  void drop(core::execution how) {
+    for (std::size_t k = 0; k < parameters_.size(); ++k) {
+      T* gradient = parameters_[k]->gradient.data();
+      for_each_range(k, how, [&](index, index begin, index end) { std::fill(gradient + begin, gradient + end, T(0)); });
+      parameters_[k]->touched.clear();
     }
   }
 
@@ -103,8 +137,27 @@ class adam {
   index steps = 0;
 
  private:
+  static constexpr index block_values = 1 << 14, block_rows = 64;
+
+  // Calls body(block, begin, end) for the values of parameter k that a step writes; those of one block one after the other.
+  template <class Body>
+  void for_each_range(std::size_t k, core::execution how, Body&& body) const {
+    const parameter<T>& p = *parameters_[k];
+    if (settings.rows == adam_rows::all || p.touched.all()) {
+      core::parallel_for(how, p.value.size(), block_values, [&](index begin, index end) { body(begin / block_values, begin, end); });
+      return;
+    }
+    const std::span<const index> touched = p.touched.rows();
+    const index d = p.value.cols();
+    core::parallel_for(how, static_cast<index>(touched.size()), block_rows, [&](index begin, index end) {
+      for (const index row : touched.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))
+        body(begin / block_rows, row * d, (row + 1) * d);
+    });
+  }
+
   std::vector<parameter<T>*> parameters_;
   std::vector<core::matrix<T>> first_, second_;
+  std::vector<double> sums_;  // of squares, of every block
 };
 
 }  // namespace cddrec::optim

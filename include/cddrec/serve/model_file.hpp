@@ -3,6 +3,7 @@
 #pragma once
 
 #include <charconv>
+#include <numeric>
 
 #include "cddrec/io/checkpoint.hpp"
 #include "cddrec/io/counts.hpp"
@@ -36,7 +37,6 @@ inline const std::string& required(const io::tensor_file& file, const std::strin
 }
 
 namespace detail {
-
 template <class T>
 std::string setting_text(const T& value) {
   if constexpr (std::is_same_v<T, bool>) {
@@ -48,6 +48,33 @@ std::string setting_text(const T& value) {
     return value;
   }
 }
+
+}  // namespace detail
+
+/// Refuses a file that holds fewer weights than a network of these settings has at least: no memory is taken on the settings' word.
+inline void expect_weights(const io::tensor_file& file, const std::string& kind, const network_settings& s, index items,
+                           const std::string& where, index further_layers = 0) {
+  const auto add = [](double sum, const auto& named) {
+    return named.second.dtype == "F32" ? sum + static_cast<double>(named.second.bytes.size() / sizeof(float)) : sum;
+  };
+  const double held = std::accumulate(file.tensors().begin(), file.tensors().end(), 0.0, add);
+  if (const double least = least_weights(kind, s, items, further_layers); held < least)
+    throw input_error(where + ": damaged model: its settings ask for " + detail::setting_text(least) + " weights or more, it holds " +
+                      detail::setting_text(held));
+}
+
+/// Calls f. What it refuses without naming the file, since those who refused it know nothing of files, is refused as damage of `where`.
+template <class F>
+auto naming_the_file(const std::string& where, F&& f) {
+  try {
+    return f();
+  } catch (const input_error& e) {
+    const std::string what = e.what();
+    throw input_error(what.starts_with(where + ": ") ? what : where + ": damaged model: " + what);
+  }
+}
+
+namespace detail {
 
 // A file older than a setting was made when all models were as its default says.
 template <class T>
@@ -71,27 +98,12 @@ void get_setting(const io::tensor_file& file, const std::string& name, T& value,
 inline network read_network(const io::tensor_file& file, const std::string& kind, index items, const std::string& where) {
   network_settings s;
   network_settings::visit(s, [&](const char* name, auto& value) { get_setting(file, name, value, where); });
-  // No memory is taken on the word of settings that the tensors do not bear out.
-  const auto& table = file.shape("item_embedding.weight");
-  const index parts = std::ssize(file.tensors()), most = 100'000;
-  if (table != std::vector<index>{items + 1, s.width} || s.layers > parts || s.decoder_layers > parts || s.max_length > most ||
-      s.steps > most)
-    throw input_error(where + ": damaged model: its tensors are not those that its settings ask for");
+  expect_weights(file, kind, s, items, where);
   network net = make_network(kind, s, items, {});
   io::get_weights(file, net, where);
   return net;
 }
 
-}  // namespace detail
-
-/// Adds a network's settings.
-inline void put_settings(io::tensor_file& file, const network_settings& s) {
-  network_settings::visit(
-      s, [&](const char* name, const auto& value) { file.metadata["settings." + std::string(name)] = detail::setting_text(value); });
-}
-
-/// Reads what describe() and those who put the rest made of it. input_error for what is missing, damaged or of another format; `where` is
-/// its name there.
 inline stored_model read_model(const io::tensor_file& file, const std::string& where) {
   if (required(file, "format", where) != "cddrec 1")
     throw input_error(where + ": its format is '" + required(file, "format", where) + "'; this program reads 'cddrec 1'");
@@ -108,6 +120,20 @@ inline stored_model read_model(const io::tensor_file& file, const std::string& w
   detail::get_setting(file, "shrinkage", s.shrinkage, where);
   detail::get_setting(file, "decay", s.decay, where);
   return stored(io::get_item_knn(file, items, s, where));
+}
+
+}  // namespace detail
+
+/// Adds a network's settings.
+inline void put_settings(io::tensor_file& file, const network_settings& s) {
+  network_settings::visit(
+      s, [&](const char* name, const auto& value) { file.metadata["settings." + std::string(name)] = detail::setting_text(value); });
+}
+
+/// Reads what describe() and those who put the rest made of it. input_error for what is missing, damaged or of another format; `where` is
+/// its name there.
+inline stored_model read_model(const io::tensor_file& file, const std::string& where) {
+  return naming_the_file(where, [&] { return detail::read_model(file, where); });
 }
 
 /// The file of a model directory. input_error if there is none.

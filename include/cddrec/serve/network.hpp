@@ -231,4 +231,13 @@ inline network make_network(const std::string& kind, const network_settings& s, 
                  {.kind = detail::denoiser_of(kind, s), .decoder_layers = s.decoder_layers});
 }
 
+/// A network of these settings has so many weights or more, in a share that does not depend on the sizes: what a file must hold before
+/// it is believed. `further_layers` are those of an adversary.
+inline double least_weights(const std::string& kind, const network_settings& s, index items, index further_layers = 0) {
+  const auto n = [](index size) { return static_cast<double>(size); };
+  const bool recurrent = kind == "gru4rec" || kind == "svae", decodes = kind == "cddrec" || kind == "vae";
+  const double width = std::max(n(s.width), 1.0), squares = n(s.layers) + (decodes ? n(s.decoder_layers) : 0) + n(further_layers);
+  return width * (n(items) + 1 + (recurrent ? 0 : n(s.max_length)) + (kind == "cddrec" ? n(s.steps) : 0) + squares * width);
+}
+
 }  // namespace cddrec::serve

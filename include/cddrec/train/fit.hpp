@@ -26,6 +26,9 @@ struct fit_settings {
   index negatives_per_target = 1;  // for an objective with negatives of each target
   index candidates = 256;          // for one whose negatives the batch shares; in_batch takes its targets instead
   double learning_rate = 1e-3;
+  double gradient_clip = 0;  // a gradient longer than this, over all parameters, is shortened to it; 0: none is
+  /// So many batches of an epoch may be left out because their loss or gradient is not finite; one more stops training.
+  index skip_bad_steps = 0;
   /// `touched`: with sampled negatives alone a step costs the same for any catalogue, but it is another Adam, see optim::adam_rows.
   optim::adam_rows adam_rows = optim::adam_rows::all;
   /// Above 0, the exponential moving average of the weights is what is validated and kept, see optim::weight_average; 0.999, say.
@@ -40,10 +43,11 @@ struct fit_settings {
 /// What an epoch came to.
 struct epoch_report {
   index epoch = 0;  // from 1
-  double loss = 0;  // mean over the batches
+  double loss = 0;  // mean over the batches that were trained on
   std::vector<std::pair<std::string, double>> parts;
   eval::metrics validation;
   bool best = false;
+  index skipped = 0;   // batches that were left out
   double seconds = 0;  // since fit began, earlier sittings included
 };
 
@@ -52,6 +56,7 @@ template <class T>
 struct fit_state {
   index epoch = 0;           // epochs done
   index batch = 0;           // batches done of the next one, where training was stopped within it
+  index skipped = 0;         // of these, left out
   std::vector<double> sums;  // of the loss and its parts over these
   early_stopping stopping;
   std::vector<double> curve;                    // validation NDCG@10 of every epoch
@@ -82,7 +87,8 @@ struct fit_result {
 
 /// Trains the network in place and leaves it with the weights of its best validation epoch (full ranking, NDCG@10).
 /// `state` continues an earlier sitting: pass what epoch_done or interrupted handed out, and the network with the weights it had then.
-/// Throws input_error for settings out of range, numeric_error naming epoch, batch and step when numbers go bad.
+/// Throws input_error for settings out of range, and numeric_error in the batch in which numbers go bad, naming epoch, batch and what it
+/// is: the loss of a diffusion step, or the parameter whose weights or gradient are not finite. No hook sees them.
 template <class Network, loss::objective Objective>
 fit_result fit(Network& net, const Objective& objective, const data::split& split, const fit_settings& settings,
                const fit_hooks<typename Network::scalar>& hooks = {}, fit_state<typename Network::scalar> state = {}) {
@@ -97,6 +103,9 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   require(settings.negatives_per_target >= 1, "negatives_per_target", settings.negatives_per_target, "1 or more");
   require(settings.candidates >= 1, "candidates", settings.candidates, "1 or more");
   require(settings.learning_rate > 0 && std::isfinite(settings.learning_rate), "learning_rate", settings.learning_rate, "positive");
+  require(settings.gradient_clip >= 0 && std::isfinite(settings.gradient_clip), "gradient_clip", settings.gradient_clip,
+          "0 (none) or more");
+  require(settings.skip_bad_steps >= 0, "skip_bad_steps", settings.skip_bad_steps, "0 or more");
   require(settings.ema_decay >= 0 && settings.ema_decay < 1, "ema_decay", settings.ema_decay, "in [0, 1)");
   require(split.items() == net.items(), "the network's number of items", net.items(), "that of the log");
   const auto started = clock::now();
@@ -104,7 +113,8 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   const auto seconds = [&] { return earlier + std::chrono::duration<double>(clock::now() - started).count(); };
 
   std::vector<autodiff::parameter<T>*> parameters;
-  net.visit([&](const std::string&, autodiff::parameter<T>& p) { parameters.push_back(&p); });
+  std::vector<std::string> called;
+  net.visit([&](const std::string& name, autodiff::parameter<T>& p) { parameters.push_back(&p), called.push_back(name); });
   optim::adam<T> adam(parameters, {.learning_rate = settings.learning_rate, .rows = settings.adam_rows});
   if (!state.first_moments.empty()) {
     adam.first_moments() = state.first_moments;
@@ -132,7 +142,8 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   if constexpr (own_parts<Network> != 0) names.insert(names.end(), Network::own_names.begin(), Network::own_names.end());
   const loss::needs what = objective.needs();
   const index batches = core::block_count(split.training_users(), settings.batch_users);
-  if (state.batch < 0 || state.batch > batches || (state.batch > 0 && state.sums.size() != names.size() + 1))
+  if (state.batch < 0 || state.batch > batches || state.skipped < 0 || state.skipped > state.batch ||
+      (state.batch > 0 && state.sums.size() != names.size() + 1))
     throw input_error("train::fit: the state is of another log, objective or batch size: it stands at batch " +
                       std::to_string(state.batch) + " of " + std::to_string(batches));
   fit_result result{.best_epoch = state.stopping.best_epoch, .best_ndcg = state.stopping.best};
@@ -154,9 +165,10 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
 
     epoch_report report;
     report.epoch = epoch;
-    std::vector<double> parts(names.size(), 0);
+    std::vector<double> parts(names.size(), 0), before = parts;
     if (state.batch > 0) {
       report.loss = state.sums[0];
+      report.skipped = state.skipped;
       parts.assign(state.sums.begin() + 1, state.sums.end());
     }
     index b = state.batch;
@@ -171,12 +183,35 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
           settings.augmentation, own.child(0), against);
       batch.trained = adam.steps;
       choose_steps(net.process().steps(), settings.sampled_steps, own.child(1), steps, settings.law, settings.weight);
+      const auto stop = [&](const std::string& what) {
+        throw numeric_error("epoch " + std::to_string(epoch) + ", batch " + std::to_string(b + 1) + ": " + what);
+      };
+      before = parts;
+      std::string bad;
+      double loss = 0, squares = 0;
       try {
-        report.loss += accumulate_gradient(net, objective, batch, steps, own.child(2), memory, settings.how, parts);
+        loss = accumulate_gradient(net, objective, batch, steps, own.child(2), memory, settings.how, parts);
       } catch (const numeric_error& e) {
-        throw numeric_error("epoch " + std::to_string(epoch) + ", batch " + std::to_string(b + 1) + ": " + e.what());
+        bad = e.what();
+        for (std::size_t k = 0; k < parameters.size(); ++k)
+          if (!parameters[k]->value.allFinite()) stop(bad + "; the weights " + called[k] + " are not finite");
       }
-      adam.step(settings.how);
+      for (std::size_t k = 0; bad.empty() && k < parameters.size(); ++k) {
+        const double norm = adam.gradient_norm(k, settings.how);
+        if (!std::isfinite(norm)) bad = "the gradient of " + called[k] + " is not finite; lower the learning rate or clip the gradient";
+        squares += norm * norm;
+      }
+      if (!bad.empty()) {
+        if (report.skipped >= settings.skip_bad_steps) stop(bad);
+        ++report.skipped;
+        adam.drop(settings.how);
+        parts = before;
+        continue;
+      }
+      report.loss += loss;
+      const bool clip = settings.gradient_clip > 0 && squares > settings.gradient_clip * settings.gradient_clip;
+      if (const std::ptrdiff_t k = adam.step(settings.how, clip ? settings.gradient_clip / std::sqrt(squares) : 1); k >= 0)
+        stop("the step left weights " + called[static_cast<std::size_t>(k)] + " that are not finite; lower the learning rate");
       if (average) average->update(adam.steps, settings.how);
     }
     if (average) average->swap();
@@ -188,6 +223,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
       }
     if (result.stopped) {
       state.batch = b;
+      state.skipped = report.skipped;
       state.sums.assign(1, report.loss);
       state.sums.insert(state.sums.end(), parts.begin(), parts.end());
       state.seconds = seconds();
@@ -195,11 +231,14 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
       if (hooks.interrupted) hooks.interrupted(state);
       break;
     }
-    state.batch = 0;
+    state.batch = state.skipped = 0;
     state.sums.clear();
 
-    report.loss /= static_cast<double>(batches);
-    for (std::size_t k = 0; k < names.size(); ++k) report.parts.emplace_back(names[k], parts[k] / static_cast<double>(batches));
+    if (report.skipped == batches)
+      throw numeric_error("epoch " + std::to_string(epoch) + ": every batch was left out; lower the learning rate");
+    const double trained = static_cast<double>(batches - report.skipped);
+    report.loss /= trained;
+    for (std::size_t k = 0; k < names.size(); ++k) report.parts.emplace_back(names[k], parts[k] / trained);
     state.own_curves.resize(own_parts<Network>);
     for (std::size_t k = 0; k < own_parts<Network>; ++k)
       state.own_curves[k].push_back(report.parts[names.size() - own_parts<Network> + k].second);

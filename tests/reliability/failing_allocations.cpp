@@ -1,0 +1,107 @@
+// Every n-th allocation fails, once and for good: std::bad_alloc or a typed error, nothing leaks, and what was there still works.
+#include <new>
+
+#include "cddrec/data/filter.hpp"
+#include "io/gzipped.hpp"
+#include "reliability/heap.hpp"
+#include "reliability/models.hpp"
+
+namespace cddrec::test {
+
+namespace {
+
+struct tally {
+  long failures = 0, leaks = 0, recovered = 0, errors = 0;
+};
+
+/// Does something again and again, a later allocation failing each time, until none does.
+template <class F>
+tally with_failing_allocations(F&& f) {
+  tally t;
+  f();  // what is made once is made now
+  for (const bool for_good : {false, true})
+    for (long n = 0;; ++n) {
+      const long before = heap::now().blocks;
+      bool done = false;
+      heap::fail_at(n, for_good);
+      try {
+        f();
+        done = true;
+      } catch (const std::bad_alloc&) {
+      } catch (const error&) {
+        ++t.errors;
+      }
+      const bool failed = heap::stop_failing();
+      t.leaks += heap::now().blocks - before;
+      if (!failed) break;
+      ++t.failures;
+      t.recovered += done;
+    }
+  return t;
+}
+
+template <class F>
+void survives(const char* what, F&& f) {
+  const tally t = with_failing_allocations(f);
+  INFO(what);
+  CHECK(t.leaks == 0);
+  CHECK(t.failures > 0);
+  WARN(what << ": " << t.failures << " failed allocations, " << t.errors << " typed errors, " << t.recovered << " done all the same");
+}
+
+}  // namespace
+
+TEST_CASE("a failed allocation ends in bad_alloc or a typed error, and nothing leaks") {
+  if (!heap::watched()) return;
+  const std::string lines = "u a b c d e\nv b c d e a\nw c d e a b\n",
+                    table = "user,item,time\na,x,1\na,\"y\",2\nb,x,3\nb,z,4\na,z,5\nb,y,9\n";
+  const std::string zipped = gzipped(lines);
+  survives("reading lines", [&] { io::parse_sequences(lines, "FILE"); });
+  survives("reading a table", [&] { io::parse_table(table, "FILE", ','); });
+  survives("unpacking", [&] { io::gunzip(zipped, "FILE"); });
+  const auto log = io::parse_sequences(lines, "FILE");
+  survives("filtering", [&] { data::keep(log, {.repeats = false, .user_items = 2, .item_users = 2}); });
+  survives("dividing", [&] { data::leave_one_out(log); });
+
+  const std::string model = small_model().serialise();
+  survives("opening a checkpoint", [&] { read_model(model); });
+  survives("refusing a damaged checkpoint", [&] {
+    try {
+      read_model(model.substr(0, 3000));
+    } catch (const input_error&) {
+    }
+  });
+  const scratch directory;
+  const std::string path = (directory / "model").string();
+  survives("saving a checkpoint", [&] { small_model().save(path); });
+  CHECK(directory.read("model") == model);
+  CHECK(directory.names() == std::vector<std::string>{"model"});
+}
+
+TEST_CASE("training and recommending survive failed allocations") {
+  if (!heap::watched()) return;
+  const auto log = io::parse_sequences("u a b c d e\nv b c d e a\nw c d e a b\nx d e a b c\n", "FILE");
+  const data::split split = data::leave_one_out(log);
+  for (const std::string kind : {"cddrec", "gru4rec", "svae"}) {
+    const auto s = small_settings(kind);
+    survives(("training, " + kind).c_str(), [&] {
+      auto net = cli::make_network(kind, s, log.items.size());
+      train::fit(net, cli::make_objective(kind, s), split, cli::make_fit_settings(s, 0, {1}));
+    });
+  }
+
+  const cli::loaded_model m = read_model(small_model().serialise());
+  const model::ranker<cli::network> ranker(*cli::network_of(m), {1});
+  const std::vector<data::item> history{0, 3};
+  const std::vector<std::span<const data::item>> users{history};
+  const auto expected = eval::recommend(ranker, users, 3);
+  survives("recommending", [&] { eval::recommend(ranker, users, 3); });
+  const auto after = eval::recommend(ranker, users, 3);
+  REQUIRE(after.front().size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(after.front()[i].item == expected.front()[i].item);
+    CHECK(after.front()[i].score == expected.front()[i].score);
+  }
+}
+
+}  // namespace cddrec::test

@@ -1,0 +1,172 @@
+// Checkpoints whose checksum is right and whose content lies: each is refused by an error of its own, and costs no memory to speak of.
+#include <set>
+
+#include "reliability/heap.hpp"
+#include "reliability/models.hpp"
+
+namespace cddrec::test {
+
+namespace {
+
+struct hostile {
+  std::string bytes, message;  // what the error must hold
+};
+
+std::string tensor(const std::string& name, const std::string& type, const std::string& shape, const std::string& offsets) {
+  return ",\"" + name + R"(":{"dtype":")" + type + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
+}
+
+// A length, the text behind it, and no checksum that could be right.
+std::string with_length(std::uint64_t length, const std::string& text) {
+  std::string file(8, '\0');
+  std::memcpy(file.data(), &length, 8);
+  return file + text;
+}
+
+// A small model with one thing changed: its metadata, or a tensor replaced (taken out where there are no values).
+std::string model_with(const std::string& key, const std::string& value) {
+  io::tensor_file file = small_model();
+  value.empty() ? void(file.metadata.erase(key)) : void(file.metadata[key] = value);
+  return file.serialise();
+}
+template <class T>
+std::string model_with(const std::string& name, const std::vector<index>& shape, const std::vector<T>& values,
+                       io::tensor_file from = small_model()) {
+  io::tensor_file file;
+  file.metadata = from.metadata;
+  for (const auto& [other, t] : from.tensors())
+    if (other != name) {
+      const auto as = [&]<class S>(S) { file.add<S>(other, t.shape, from.values<S>(other)); };
+      t.dtype == "F32" ? as(0.0f) : t.dtype == "F64" ? as(0.0) : t.dtype == "I64" ? as(std::int64_t{}) : as(std::uint8_t{});
+    }
+  if (!shape.empty()) file.add<T>(name, shape, values);
+  return file.serialise();
+}
+std::string ids(const std::string& joined) {
+  return model_with<std::uint8_t>("item_ids", {std::ssize(joined)}, {joined.begin(), joined.end()});
+}
+
+io::tensor_file counting_model(const std::string& kind, const std::vector<std::int64_t>& counts) {
+  io::tensor_file file = cli::describe(kind, cli::defaults(kind), item_names(2));
+  io::detail::put_indices(file, "counts", counts);
+  if (kind == "popularity") return file;
+  const std::string rows = kind == "markov" ? "transitions" : "neighbours";
+  io::detail::put_indices(file, rows + ".offsets", std::vector<index>{0, 1, 2});
+  io::detail::put_indices(file, rows + (kind == "markov" ? ".successors" : ".items"), std::vector<index>{1, 0});
+  if (kind == "markov")
+    io::detail::put_indices(file, "transitions.counts", std::vector<index>{1, 1});
+  else
+    file.add<double>("neighbours.similarities", {2}, std::vector<double>{.5, .5});
+  return file;
+}
+
+// Settings of its own ask for more than the generator's do.
+std::string gan_with_discriminator_layers(const std::string& count) {
+  const auto s = small_settings("gan");
+  io::tensor_file file = cli::describe("gan", s, item_names(5));
+  io::put_weights(file, cli::make_gan("gan", s, 5));
+  file.metadata["settings.discriminator_layers"] = count;
+  return file.serialise();
+}
+
+std::vector<hostile> all() {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  std::string nested;
+  for (int i = 0; i < 100000; ++i) nested += '[';
+  std::vector<hostile> list{
+      {with_length(UINT64_MAX, "{}"), "a header of 18446744073709551615 bytes in a file of 10"},
+      {with_length(std::uint64_t{1} << 40, std::string(100, ' ')), "a header of 1099511627776 bytes"},
+      {with_length(0, ""), "does not begin with a checksum"},
+      {with_length(4, "{\"__").substr(0, 7), "ends within the header's length"},
+      {std::string("\x89PNG\r\n\x1a\n", 8) + std::string(64, 'x'), "bytes in a file of 72"},
+      {sealed(",\"a\":" + nested), "is nested too deeply"},
+      {sealed(R"(,"a":1,"a":2)"), "names \"a\" twice"},
+      {sealed(R"(,"__metadata__":{})"), "names \"__metadata__\" twice"},
+      {sealed("", "", R"(,"k":"a","k":"b")"), "names \"k\" twice"},
+      {sealed("", "", R"(,"k":{})"), "metadata \"k\" is not a text"},
+      {sealed(",\"\xC0\x80\":1"), "is not UTF-8 at byte"},
+      {sealed(std::string("} \0{", 4)), "contains a zero byte"},
+      {sealed("} {"), "is not JSON at byte"},
+      {sealed(R"(,"a":[1,2,3])"), "needs exactly dtype, shape and data_offsets"},
+      {sealed(tensor("a", "F16", "[2]", "[0,4]"), "1234"), "the dtype is not F32"},
+      {sealed(tensor("a", "F32", "[-1]", "[0,4]"), "1234"), "the shape is not a list of whole numbers"},
+      {sealed(tensor("a", "F32", "[4294967296,4294967296]", "[0,4]"), "1234"), "the shape overflows"},
+      {sealed(tensor("a", "F32", "[250000000000]", "[0,4]"), "1234"), "the shape needs 1000000000000 bytes"},
+      {sealed(tensor("a", "F32", "[1]", "[0,1,2]"), "1234"), "the data_offsets are not two whole numbers"},
+      {sealed(tensor("a", "F32", "[250000000000]", "[0,1000000000000]"), "1234"), "the data_offsets leave the 4 bytes of data"},
+      {sealed(tensor("a", "U8", "[4]", "[0,4]") + tensor("b", "U8", "[4]", "[0,4]"), "1234"), "\"b\": its data overlap others"},
+      {sealed(tensor("a", "U8", "[1]", "[0,1]") + tensor("b", "U8", "[1]", "[2,3]"), "123"), "\"b\": its data follow a hole"},
+      {sealed(tensor("a", "U8", "[1]", "[0,1]"), "1234"), "the data hold 3 bytes more than the tensors"},
+      {model_with("format", "cddrec 2"), "its format is 'cddrec 2'"},
+      {model_with("format", ""), "its metadata lacks 'format'"},
+      {model_with("model", "oracle"), "unknown kind of model 'oracle'"},
+      {model_with("settings.width", "wide"), "its setting width is 'wide'"},
+      {model_with("settings.heads", "3"), "damaged model: model::recommender: heads must be 1 or more and divide the width, it is 3"},
+      {model_with("settings.dropout", "nan"), "its setting dropout is 'nan'"},
+      {model_with("settings.width", "65536"), "its settings ask for 8590"},
+      {model_with("settings.layers", "1000"), "its settings ask for 16"},
+      {model_with("settings.max_length", "100000"), "its settings ask for 4000"},
+      {model_with("settings.steps", "100000"), "its settings ask for 4000"},
+      {gan_with_discriminator_layers("1000"), "its settings ask for 16052 weights"},
+      {gan_with_discriminator_layers("x"), "setting discriminator_layers: 'x' is not a whole number"},
+      {model_with("settings.max_length", "2"), "tensor position_embedding.weight does not have the shape that the settings ask for"},
+      {model_with<float>("denoiser.step_embedding.weight", {}, {}), "there is no tensor \"denoiser.step_embedding.weight\""},
+      {model_with<double>("encoder.layers.0.norm1.weight", {4}, {1, 1, 1, 1}), "\"encoder.layers.0.norm1.weight\" is F64, not F32"},
+      {model_with<float>("input_norm.weight", {4}, {1, nan, 1, 1}), "tensor input_norm.weight holds a value that is not finite"},
+      {model_with<float>("input_norm.bias", {4}, {0, 0, 0, infinity}), "tensor input_norm.bias holds a value that is not finite"},
+      {ids("a\nb\nc\nd\n"), "tensor item_embedding.weight does not have the shape"},
+      {ids("a\nb\nc\nd\na\n"), "an item id stands twice"},
+      {ids("a\nb\nc\nd\n\n"), "the list of item ids is torn"},
+      {ids("a\nb\nc\nd\n\xFF\n"), "in the id of item 4 (from 0), byte 1 of the line (0xFF) is not UTF-8"},
+      {ids("a\nb\nc\nd\n\x1B[2J\n"), "in the id of item 4 (from 0), byte 1 of the line (0x1B) is a control character"},
+      {model_with<std::uint8_t>("item_ids", {}, {}), "there is no tensor \"item_ids\""},
+      {counting_model("popularity", {1, -1}).serialise(), "the count of item 1 is -1"},
+      {counting_model("popularity", {1, 1, 1}).serialise(), "counts and item ids differ in number"},
+  };
+  const auto markov = counting_model("markov", {1, 1}), near = counting_model("item_knn", {1, 1});
+  list.push_back({model_with<std::int64_t>("transitions.offsets", {3}, {0, 5, 2}, markov), "offsets do not ascend"});
+  list.push_back({model_with<std::int64_t>("transitions.successors", {2}, {1, std::int64_t{1} << 32}, markov),
+                  "tensor transitions.successors holds 4294967296"});
+  list.push_back({model_with<std::int64_t>("transitions.counts", {2}, {1, 0}, markov), "the row of item 1 does not hold"});
+  list.push_back({model_with<double>("neighbours.similarities", {2}, {std::nan(""), 1}, near), "the row of item 0 does not hold"});
+  return list;
+}
+
+}  // namespace
+
+TEST_CASE("hostile checkpoints are refused, each by its own error, and take no memory") {
+  std::set<std::string> messages;
+  long most = 0;
+  const auto cases = all();
+  for (const hostile& h : cases) {
+    INFO(h.message);
+    heap::forget_peak();
+    const long before = heap::now().bytes;
+    const std::string message = message_of<input_error>([&] { read_model(h.bytes); });
+    most = std::max(most, heap::now().peak_bytes - before);
+    CHECK(heap::now().peak_bytes - before <= std::ssize(h.bytes) + (16 << 20));
+    CHECK(message.starts_with("FILE: "));
+    CHECK_THAT(message, ContainsSubstring(h.message));
+    CHECK(messages.insert(message).second);
+  }
+  CHECK(cases.size() >= 25);
+  WARN(cases.size() << " files, at most " << most / 1024 << " KiB each");
+}
+
+TEST_CASE("what a file must hold before it is believed is less than any network has") {
+  for (const std::string kind : {"cddrec", "sasrec", "gru4rec", "svae", "vae", "gan"})
+    for (const index size : {index{1}, index{3}})
+      for (const char* denoiser : {"cross_decoder", "transformer_decoder"}) {
+        auto s = small_settings(kind);
+        s.layers = s.decoder_layers = s.discriminator_layers = size, s.steps = 50 * size, s.denoiser = denoiser;
+        s.residual = s.feed_forward = false;
+        double weights = 0;
+        const auto count = [&](const std::string&, const auto& p) { weights += static_cast<double>(p.value.size()); };
+        kind == "gan" ? cli::make_gan(kind, s, 7).visit(count) : cli::make_network(kind, s, 7).visit(count);
+        INFO(kind << ' ' << weights);
+        CHECK(serve::least_weights(kind, s, 7, kind == "gan" ? s.discriminator_layers : 0) <= weights);
+        CHECK(serve::least_weights(kind, s, 7, kind == "gan" ? s.discriminator_layers : 0) >= weights / 50);
+      }
+}
+
+}  // namespace cddrec::test
