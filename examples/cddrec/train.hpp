@@ -111,7 +111,10 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   std::error_code problem;
   fs::create_directories(o.output, problem);
   if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
-  io::write_atomically(fs::path(o.output) / "settings.toml", settings_text(o.model, s, CDDREC_VERSION, o.command()));
+  // Not before what is resumed has been read: a run that is refused leaves the other's settings as they are.
+  const auto keep_settings = [&] {
+    io::write_atomically(fs::path(o.output) / "settings.toml", settings_text(o.model, s, CDDREC_VERSION, o.command()));
+  };
 
   std::vector<std::pair<std::string, json>> table;
   const auto test = [&](const std::string& name, const auto& scorer) {
@@ -140,6 +143,12 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     io::training_log written;
     if (goes_on) {
       state = load_training(o.output, o.model, net, s, log.items);
+      if (state.epoch > 0 && !fs::exists(model_path(o.output))) {  // stopped between the first writes of the two
+        auto best = make(s, split.items());
+        std::size_t k = 0;
+        best.visit([&](const std::string&, auto& p) { p.value = state.best[k++]; });
+        save_network(o.output, o.model, best, s, log.items);
+      }
       if (fs::exists(log_path(o.output))) written = io::training_log(log_path(o.output));
       written.keep_until(state.epoch);
     } else if (before) {
@@ -148,6 +157,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
       const index known = model::start_from(old, before->ids, net, log.items);
       std::cerr << o.from << ": " << known << " items go on from it, " << log.items.size() - known << " are new\n";
     }
+    keep_settings();
     train::fit_hooks<float> hooks;
     std::optional<training_display> display;
     display.emplace(state, s.epochs, o.minutes);
@@ -160,11 +170,14 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
                     " batches; the same command with --resume goes on from there");
     };
     hooks.epoch_done = [&](const train::epoch_report& report, const train::fit_state<float>& now) {
-      // The model and the log first: a training state never stands beside older ones than it knows of.
+      // The model and the log first: a training state never stands beside older ones than it knows of. But for the first time, since a
+      // model without a training state is another run's, which is not to be written over.
+      const bool first = !fs::exists(training_path(o.output));
+      if (first) save_training(o.output, o.model, net, now, s, log.items);
       if (report.best) save_network(o.output, o.model, net, s, log.items);
       written.add(report);
       io::write_atomically(log_path(o.output), written.text());
-      save_training(o.output, o.model, net, now, s, log.items);
+      if (!first) save_training(o.output, o.model, net, now, s, log.items);
       display->epoch(report);
     };
     std::optional<interruptible> signals(std::in_place);
@@ -185,7 +198,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   else if (is_network(o.model))
     fit([&](const run_settings& of, index items) { return make_network(o.model, of, items); });
   else
-    add_best_possible();
+    keep_settings(), add_best_possible();
   io::write_atomically(fs::path(o.output) / "report.html", io::html(page));
   std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";
   print_table(table);

@@ -455,8 +455,10 @@ TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
     CHECK(same);
     refused("train --output " + twice + " --epochs 5" + small + " --set width=32", "resume with the same settings");
   }
+  const std::string kept = slurp(shop().root / "once_by_row/settings.toml");
   refused("train --output once_by_row --epochs 5 --data log.txt --set width=16 --set heads=2 --set objective=paper --resume",
           "was trained with optimizer = adam_rows, not adam");
+  CHECK(slurp(shop().root / "once_by_row/settings.toml") == kept);  // what is refused changes nothing
 }
 
 TEST_CASE("training starts from a model; what it knew it still knows, and items may be new") {

@@ -94,8 +94,8 @@ try:
             kills += 1
             model, training = files(directory)
             epoch = training[0] if training else 0
-            # The model is written first, so it may be one epoch ahead.
-            if training != whole[epoch][1] or model not in (whole[epoch][0], whole[min(epoch + 1, epochs)][0]):
+            # The model is written first, so it may be one epoch ahead; but after the first epoch last, so it may not be there yet.
+            if training != whole[epoch][1] or model not in (whole[epoch][0], whole[min(epoch + 1, epochs)][0], *([None] if epoch == 1 else [])):
                 fail(f"after {kills} kills, seed {options.seed}: the files are not those of epoch {epoch}")
             if model:
                 run([command, "recommend", "--model", directory, "--history", "i1 i2", "--json"])
