@@ -1,5 +1,6 @@
 // cddrec_load: asks a running service from several connections at a time and prints how many answers a second it gives and how long they
-// take. Each connection asks again as soon as it has its answer, so more of them show what waiting costs.
+// take. Each connection asks again as soon as it has its answer, so more of them show what waiting costs. What is asked was asked once before
+// the load, one by one: an answer that is another one now is counted as wrong.
 #include <httplib.h>
 
 #include <CLI/CLI.hpp>
@@ -19,12 +20,13 @@ using watch = std::chrono::steady_clock;
 struct tally {
   std::vector<double> milliseconds;  // of those that were answered
   std::map<int, long> others;        // by status; 0: no answer at all
+  long wrong = 0;
 };
 
 int run(int argc, char** argv) {
   CLI::App app{"Load for a running cddrec_serve", "cddrec_load"};
   std::string host = "127.0.0.1";
-  int port = 8080, connections = 8, histories = 1, length = 10, top = 10;
+  int port = 8080, connections = 8, histories = 1, length = 10, top = 10, requests = 256;
   double seconds = 10;
   app.option_defaults()->always_capture_default();
   app.add_option("--host", host, "Address of the service");
@@ -34,6 +36,7 @@ int run(int argc, char** argv) {
   app.add_option("--histories", histories, "Histories of a request")->check(CLI::Range(1, 10000));
   app.add_option("--length", length, "Items of a history, drawn evenly from a thousand")->check(CLI::Range(1, 10000));
   app.add_option("--top", top, "Items of an answer")->check(CLI::Range(1, 100000));
+  app.add_option("--requests", requests, "Different requests that there are")->check(CLI::Range(1, 100000));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
@@ -50,6 +53,25 @@ int run(int argc, char** argv) {
   }
   const auto items = json::parse(known->body).at("items").get<std::vector<std::string>>();
 
+  // By number: what is asked, and the answer without load.
+  std::vector<std::string> bodies, answers;
+  std::mt19937 draw_items(1);
+  std::uniform_int_distribution<std::size_t> any_item(0, items.size() - 1);
+  for (int r = 0; r < requests; ++r) {
+    json all = json::array();
+    for (int h = 0; h < histories; ++h) {
+      all.push_back(json::array());
+      for (int k = 0; k < length; ++k) all.back().push_back(items[any_item(draw_items)]);
+    }
+    bodies.push_back(json{{"histories", std::move(all)}, {"top", top}}.dump());
+    const auto answer = first.Post("/recommend", bodies.back(), "application/json");
+    if (!answer || answer->status != 200) {
+      std::cerr << "cddrec: " << host << ':' << port << (answer ? ": refused: " + answer->body : ": no answer") << '\n';
+      return 1;
+    }
+    answers.push_back(answer->body);
+  }
+
   std::vector<tally> tallies(static_cast<std::size_t>(connections));
   std::vector<std::thread> clients;
   const auto begin = watch::now(), end = begin + std::chrono::duration_cast<watch::duration>(std::chrono::duration<double>(seconds));
@@ -57,22 +79,18 @@ int run(int argc, char** argv) {
     clients.emplace_back([&, c] {
       tally& mine = tallies[static_cast<std::size_t>(c)];
       std::mt19937 draw(static_cast<unsigned>(c));
-      std::uniform_int_distribution<std::size_t> any(0, items.size() - 1);
+      std::uniform_int_distribution<std::size_t> any(0, bodies.size() - 1);
       httplib::Client client(host, port);
       client.set_keep_alive(true);
       client.set_tcp_nodelay(true);
       while (watch::now() < end) {
-        json all = json::array();
-        for (int h = 0; h < histories; ++h) {
-          all.push_back(json::array());
-          for (int k = 0; k < length; ++k) all.back().push_back(items[any(draw)]);
-        }
-        const std::string body = json{{"histories", std::move(all)}, {"top", top}}.dump();
+        const std::size_t request = any(draw);
         const auto asked = watch::now();
-        const auto answer = client.Post("/recommend", body, "application/json");
+        const auto answer = client.Post("/recommend", bodies[request], "application/json");
         const double took = std::chrono::duration<double, std::milli>(watch::now() - asked).count();
         if (answer && answer->status == 200) {
           mine.milliseconds.push_back(took);
+          mine.wrong += answer->body != answers[request];
         } else {
           ++mine.others[answer ? answer->status : 0];
           std::this_thread::sleep_for(std::chrono::milliseconds(10));  // it asked us to come again
@@ -84,9 +102,11 @@ int run(int argc, char** argv) {
 
   std::vector<double> all;
   std::map<int, long> others;
+  long wrong = 0;
   for (const tally& t : tallies) {
     all.insert(all.end(), t.milliseconds.begin(), t.milliseconds.end());
     for (const auto& [status, count] : t.others) others[status] += count;
+    wrong += t.wrong;
   }
   std::sort(all.begin(), all.end());
   const auto at = [&](double p) { return all[static_cast<std::size_t>(p * static_cast<double>(all.size() - 1))]; };
@@ -97,7 +117,8 @@ int run(int argc, char** argv) {
               << all.back() << " ms\n";
   for (const auto& [status, count] : others)
     std::cout << count << (status == 0 ? " without an answer\n" : " with status " + std::to_string(status) + "\n");
-  return all.empty() ? 1 : 0;
+  std::cout << wrong << " answers are not what they were without load\n";
+  return all.empty() || wrong > 0 ? 1 : 0;
 }
 
 }  // namespace
