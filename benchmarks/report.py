@@ -12,6 +12,7 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = ROOT / "build/benchmarks/bin/cddrec_benchmarks"
@@ -50,6 +51,23 @@ def compiler():
     native = "-march=native" if "CDDREC_NATIVE:BOOL=ON" in cache else ""
     release = re.search(r"CMAKE_CXX_FLAGS_RELEASE:\w+=(.*)", cache).group(1)
     return f"{version}, {release} {native}"
+
+
+def compilation():
+    """Seconds and MiB that the compiler takes for a program that includes the door, at -O2; no optimisation that a user did not ask for."""
+    cache = (ROOT / "build/benchmarks/CMakeCache.txt").read_text()
+    compiler, eigen = (re.search(rf"{name}:\w+=(.*)", cache).group(1) for name in ("CMAKE_CXX_COMPILER", "Eigen3_DIR"))
+    include = next((str(d / "include/eigen3") for d in pathlib.Path(eigen).parents if (d / "include/eigen3").is_dir()), "/usr/include/eigen3")
+    command = [compiler, "-std=c++20", "-O2", "-fopenmp", "-I", ROOT / "include", "-isystem", include, "-x", "c++", "-", "-c", "-o", os.devnull]
+    begin = time.monotonic()
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    process.stdin.write(b'#include "cddrec/cddrec.hpp"\nint main() {}\n')
+    process.stdin.close()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = status  # it has been waited for
+    if status != 0:
+        sys.exit("report.py: the door does not compile")
+    return time.monotonic() - begin, used.ru_maxrss / 1024
 
 
 def run_benchmarks(log, *more):
@@ -149,7 +167,7 @@ def time_of(entries, name):
     return entry and entry.get("fastest_ms", entry["real_time"] * SCALE[entry["time_unit"]])
 
 
-def bounds(medians, steps, kernels):
+def bounds(medians, steps, kernels, compiled):
     """(what, bound, measured, met or None) for every figure that the library promises, all from this run."""
     entries = {re.sub(r"/manual_time|/iterations:\d+|/repeats:\d+", "", e["run_name"]): e for e in medians}
     many = max((int(m.group(1)) for m in re.finditer(r"threads:(\d+)", " ".join(entries))), default=1)
@@ -249,6 +267,8 @@ def bounds(medians, steps, kernels):
     at_most("recommend: p99 in times of p50", p50 and p99 and p99 / p50, 2, "x")
     ratio("recommend beside PyTorch", peer("recommend", 1), p50 and p50 / 1e3, 4)
     at_least(f"recommend, 300 users at once, V = 12,101, {many} threads", (value := counter("recommend/histories:300/V:12101", "users/s", many)) and value / 1e3, 20, "thousand users a second")
+    at_most("compiling a program that includes the door, at -O2", compiled[0], 12, "s")
+    at_most("compiling a program that includes the door: peak memory", compiled[1], 1024, "MiB")
     return rows
 
 
@@ -266,7 +286,7 @@ def main():
              "  of the same size and kind for GB/s. A time is the mean over a run, a rate is that of the run's fastest call.", ""]
     if not given.filter:
         lines += ["## Bounds", "", "Ratios are of the fastest calls of all passes.", "", "| figure | bound | measured | |", "|---|---|---|---|"]
-        lines += [f"| {what} | {bound} | {measured} | {'' if met is None else 'met' if met else 'not met'} |" for what, bound, measured, met in bounds(medians, steps, kernels)]
+        lines += [f"| {what} | {bound} | {measured} | {'' if met is None else 'met' if met else 'not met'} |" for what, bound, measured, met in bounds(medians, steps, kernels, compilation())]
         lines += [""]
     if steps:
         lines += ["## The step of the Office preset in PyTorch", "",
