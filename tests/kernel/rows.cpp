@@ -77,11 +77,15 @@ TEMPLATE_TEST_CASE("rows divided by their length", "", float, double) {
   }
 }
 
-TEST_CASE("a row of zeros has no direction and stays zero") {
+TEST_CASE("a row of zeros has no direction: it stays zero and has no gradient") {
   const core::matrix<float> x = core::matrix<float>::Zero(1, 5);
   auto out = not_a_number<float>(1, 5), reciprocal = not_a_number<float>(1, 1);
   kernel::normalize_forward<float>(x, out, reciprocal, {1});
   CHECK(same_bits(out, x));
+  const core::matrix<float> before = normal_matrix<float>(1, 5, 1);
+  core::matrix<float> dx = before;
+  kernel::normalize_backward<float>(normal_matrix<float>(1, 5, 2), out, reciprocal, dx, {1});
+  CHECK(same_bits(dx, before));
 }
 
 TEMPLATE_TEST_CASE("dot products and squared distances of paired rows", "", float, double) {

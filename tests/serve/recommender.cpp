@@ -53,6 +53,33 @@ TEST_CASE("eight threads that ask one const model get what one gets, whatever th
   }
 }
 
+TEST_CASE("users in another order and items of other names change nothing") {
+  const auto histories = small_histories(40);
+  const auto other = [](const std::string& item) { return "\u00fc " + item.substr(1) + "#"; };  // a name with a space, not ASCII
+  for (const std::string& kind : all_kinds()) {
+    INFO(kind);
+    const serve::recommender model = small_model(kind);
+    serve::stored_model stored = serve::read_model(model_file(kind, model.items().size(), small_settings()), kind);
+    data::id_map renamed;
+    for (index i = 0; i < stored.ids.size(); ++i) renamed.add(other(stored.ids.name(static_cast<data::item>(i))));
+    stored.ids = renamed;
+    const serve::recommender model_renamed(std::move(stored));
+
+    const auto lists = model.recommend(histories);
+    std::vector<tokens> backwards(histories.rbegin(), histories.rend()), in_other_names;
+    for (const auto& history : histories) std::transform(history.begin(), history.end(), std::back_inserter(in_other_names.emplace_back()), other);
+    const auto reversed = model.recommend(backwards), other_lists = model_renamed.recommend(in_other_names);
+    for (std::size_t u = 0; u < histories.size(); ++u) {
+      auto expected = lists[u];
+      const bool as_reversed = same(expected, reversed[histories.size() - 1 - u]);
+      for (auto& one : expected.items) one.item = other(one.item);
+      const bool as_renamed = same(expected, other_lists[u]);
+      CHECK(as_reversed);
+      CHECK(as_renamed);
+    }
+  }
+}
+
 TEST_CASE("a list is that of eval::recommend, in tokens") {
   const auto settings = small_settings();
   const auto net = serve::make_network("cddrec", settings, 90, core::seed{7});

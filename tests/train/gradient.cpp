@@ -9,6 +9,7 @@
 #include "cddrec/loss/combine.hpp"
 #include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/model/recommender.hpp"
+#include "cddrec/model/transformer_decoder.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "cddrec/optim/adam.hpp"
 #include "network_gradients.hpp"
@@ -172,6 +173,54 @@ TEST_CASE("the gradient of a whole batch, all losses, both views and sampled ste
   std::vector<double> parts(goal.names().size());
   const auto value = [&] { return train::accumulate_gradient(net, goal, batch, steps, core::random(core::seed{3}), memory, {2}, parts); };
   check_gradients(net, value, [](const std::string&) { return true; });
+}
+
+namespace {
+/// Of a network and a batch whose every size is drawn.
+template <class Denoiser>
+void check_random_shapes(std::uint64_t name) {
+  const core::random draw(core::seed{name});
+  index n = 0;
+  const auto between = [&](index least, index most) { return least + static_cast<index>(draw.below(n++, most - least + 1)); };
+  // Dropout is to leave no prediction of zeros, whose direction has no gradient: rows are wide, and attention keeps its only key where nothing
+  // is added to it.
+  const bool residual = between(0, 1) == 1;
+  const index heads = between(1, 3), width = heads * between(8 / heads + 1, 12), steps = between(1, 5), catalogue = between(6, 40);
+  model::recommender<nn::transformer<double, nn::causal>, Denoiser> net({.items = catalogue,
+                                                                         .width = width,
+                                                                         .layers = between(1, 2),
+                                                                         .heads = heads,
+                                                                         .max_length = between(2, 9),
+                                                                         .dropout = 0.1 * static_cast<double>(between(0, 2)),
+                                                                         .attention_dropout = residual ? 0.3 : 0,
+                                                                         .residual = residual,
+                                                                         .feed_forward = between(0, 1) == 1,
+                                                                         .score = between(0, 1) == 1 ? model::similarity::cosine
+                                                                                                     : model::similarity::dot_product},
+                                                                        diffusion::process<double>(diffusion::linear_schedule{}, steps),
+                                                                        core::seed{name + 1});
+  INFO("seed " << name << ", width " << width << ", heads " << heads << ", items " << catalogue << ", steps " << steps);
+  std::vector<std::vector<data::item>> users(static_cast<std::size_t>(between(1, 9)));
+  for (auto& sequence : users)
+    for (index i = between(2, 12); i > 0; --i) sequence.push_back(static_cast<data::item>(between(0, catalogue - 1)));
+  train::views batch;
+  const auto goal = objective();
+  batch.build(
+      static_cast<index>(users.size()), [&](index u) { return std::span<const data::item>(users[static_cast<std::size_t>(u)]); },
+      net.settings().max_length, catalogue, goal.needs(), {}, draw.child(1), {});
+  const std::vector<train::weighted_step> drawn{{between(0, steps - 1), 0.8}};
+  core::arena memory;
+  std::vector<double> parts(goal.names().size());
+  const auto value = [&] { return train::accumulate_gradient(net, goal, batch, drawn, draw.child(2), memory, {2}, parts); };
+  check_gradients(net, value, [](const std::string&) { return true; }, 3);
+}
+}  // namespace
+
+TEST_CASE("gradients of networks and batches of drawn shapes, by central differences") {
+  for (std::uint64_t name = 1; name <= 8; ++name) {
+    check_random_shapes<model::cross_decoder<double>>(name);
+    check_random_shapes<model::transformer_decoder<double>>(100 + name);
+  }
 }
 
 TEST_CASE("only the items of a batch are touched, unless the objective looks at all of them") {

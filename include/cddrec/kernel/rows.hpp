@@ -50,13 +50,15 @@ void gather_backward(core::in<T> dout, std::span<const Id> ids, core::view<T> dt
   });
 }
 
-/// out = x / max(|x|, 1e-12) row by row; reciprocal [N, 1] keeps 1 / max(|x|, 1e-12).
+/// out = x / |x| row by row; reciprocal [N, 1] keeps 1 / |x|. A row shorter than 1e-12 has no direction: out and reciprocal are 0, and so
+/// its gradient is. (Divided by 1e-12 as elsewhere, one prediction that dropout left empty would send a gradient of 1e12 into the biases
+/// before it, and Adam's second moment would hold them still for thousands of steps.)
 template <class T>
 void normalize_forward(core::in<T> x, core::view<T> out, core::view<T> reciprocal, core::execution how) {
   core::parallel_for(how, x.rows(), detail::rows_grain, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) {
       const T* row = x.row(i);
-      const T r = T(1) / std::max(std::sqrt(core::simd::dot(row, row, x.cols())), T(1e-12));
+      const T length = std::sqrt(core::simd::dot(row, row, x.cols())), r = length < T(1e-12) ? T(0) : T(1) / length;
       reciprocal(i, 0) = r;
       core::simd::transform<T>(x.cols(), out.row(i), [&](index j, index n) { return core::simd::load_upto(row + j, n) * r; });
     }
