@@ -140,7 +140,7 @@ int run(int argc, char** argv) {
 
   CLI::App* exported = app.add_subcommand("export", "Write what a model holds for other programs");
   export_options x;
-  exported->add_option("--model", x.model, "Directory of the model")->required();
+  exported->add_option("--model", x.model, "Directory of the model")->type_name("DIR")->required();
   exported
       ->add_option("--what", x.what, "items: their embeddings; recommendations: for every user of a log; onnx: the graph, tokens to scores")
       ->check(CLI::IsMember({"items", "recommendations", "onnx"}))
@@ -148,13 +148,15 @@ int run(int argc, char** argv) {
   exported
       ->add_option("--output", x.output,
                    "File to write; its name says the format: .csv or .jsonl, for items also .npy (ids in a .txt beside it), .onnx")
+      ->type_name("FILE")
       ->required();
   add_log(exported, x.log);
   exported->get_option("--data")->required(false);
   exported->add_option("--top", x.top, "How many recommendations a user gets, 10 by default")->check(positive);
-  exported->add_option("--exclude", x.exclude, "File of items that nobody is to get");
-  exported->add_option("--only", x.only, "File of the items that alone may be recommended");
+  exported->add_option("--exclude", x.exclude, "File of items that nobody is to get")->type_name("FILE");
+  exported->add_option("--only", x.only, "File of the items that alone may be recommended")->type_name("FILE");
   add_threads(exported);
+
   CLI::App* completing = app.add_subcommand("completion", "Print a script that completes commands and options in a shell");
   std::string shell;
   completing->add_option("shell", shell, "The shell")->required()->check(CLI::IsMember({"bash", "zsh"}));

@@ -156,6 +156,9 @@ TEST_CASE("help has examples that name no option that there is not, and completi
       else if (listed.substr(at - 2, 2) == "  " || listed[at - 1] == ',')
         CHECK_THAT(offered, ContainsSubstring(option + "\n"));
     }
+    // What is a file or a directory says so, which is what completion goes by.
+    for (const std::string& line : lines_of(listed))
+      if (line.find("  File ") != line.npos || line.find("  Directory ") != line.npos) CHECK(line.find(" TEXT ") == line.npos);
   }
   CHECK(seen >= 7);
   CHECK(completed("train --mo") == "--model\n");
@@ -163,6 +166,7 @@ TEST_CASE("help has examples that name no option that there is not, and completi
   CHECK(completed("train --set temp") == "temperature=\n");
   CHECK(completed("train --data log.txt.o") == "log.txt.optimum.json\n");
   CHECK(completed("evaluate --model mo") == "model\n");
+  CHECK(completed("export --model mo") == "model\n");
   CHECK(completed("completion z") == "zsh\n");
   CHECK(completed("train --epochs ''") == "\n");
   refused("completion fish", "fish");

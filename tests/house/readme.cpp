@@ -1,4 +1,4 @@
-// The programs of the README, of docs/extend.md and of docs/serve.md are files that are compiled and run, so they cannot go stale.
+// The programs that the README and the pages of docs/ show are files that are compiled and run, so they cannot go stale.
 #include <fstream>
 #include <sstream>
 
@@ -41,10 +41,14 @@ std::string printed_by(const std::string& program, const std::string& arguments 
 
 }  // namespace
 
-TEST_CASE("the README and docs/serve.md show the programs of examples/ as they are") {
+TEST_CASE("pages show the programs of examples/ as they are") {
   const fs::path root = CDDREC_SOURCE_DIR;
-  CHECK(next_block(read(root / "README.md"), "```cpp", 0).text == read(root / "examples" / "minimal.cpp"));
-  CHECK(next_block(read(root / "docs" / "serve.md"), "```cpp", 0).text == read(root / "examples" / "serve_minimal.cpp"));
+  const auto shows = [&](const fs::path& page, const std::string& program) {
+    CHECK(next_block(read(root / page), "```cpp", 0).text == read(root / "examples" / program));
+  };
+  shows("README.md", "minimal.cpp");
+  shows("docs/serve.md", "serve_minimal.cpp");
+  shows("docs/tutorial_engineer.md", "answer.cpp");
 }
 
 TEST_CASE("docs/extend.md shows every program of examples/own, and what it prints") {
@@ -101,6 +105,35 @@ TEST_CASE("examples/minimal.cpp recommends ten items its user has not had") {
   CHECK(names.size() == 10);
   std::sort(names.begin(), names.end());
   CHECK(std::adjacent_find(names.begin(), names.end()) == names.end());
+}
+
+TEST_CASE("examples/answer.cpp trains where there is no model, loads one where there is, and answers in the order of the requests") {
+  const fs::path build = CDDREC_BINARY_DIR, model = build / "answer_model", requests = build / "answer_requests.txt";
+  if (!fs::exists(build / "examples")) return;  // configured without the examples
+
+  // Everybody goes round a ring of 12 items, as in the tutorial.
+  const fs::path log = build / "answer_log.txt";
+  std::ofstream text(log);
+  for (int user = 0; user < 48; ++user) {
+    text << "user" << user;
+    for (int i = 0; i < 6; ++i) text << " item" << (user + i) % 12;
+    text << '\n';
+  }
+  text.close();
+  std::ofstream(requests) << "item3 item4 item5\nitem9 item10\nitem3 moon\n";
+  fs::remove_all(model);
+  const auto ask = [&] {
+    return printed_by("cddrec_answer", '"' + model.string() + "\" \"" + log.string() + "\" < \"" + requests.string() + '"');
+  };
+  const std::string answers = ask();
+  std::istringstream lines(answers);
+  for (const char* next : {"item6 ", "item11 ", "refused: the model does not know the item 'moon'"}) {
+    std::string line;
+    REQUIRE(std::getline(lines, line));
+    CHECK(line.starts_with(next));
+  }
+  fs::remove(log);  // the second time it is not read
+  CHECK(ask() == answers);
 }
 
 }  // namespace cddrec::test

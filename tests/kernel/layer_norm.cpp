@@ -31,8 +31,8 @@ TEMPLATE_TEST_CASE("layer normalisation and its gradients", "", float, double) {
   using T = TestType;
   for (index n : {1, 3, 70})
     for (index d : {1, 4, 11, 16, 33}) {
-      // Far from zero: a variance from sums of squares would not survive it.
-      const core::matrix<T> x = normal_matrix<T>(n, d, 1).array() + T(10);
+      // So far from zero that a variance from sums of squares would not survive it.
+      const core::matrix<T> x = normal_matrix<T>(n, d, 1).array() + T(100);
       const auto gain = normal_matrix<T>(1, d, 2), bias = normal_matrix<T>(1, d, 3), up = normal_matrix<T>(n, d, 4);
       core::matrix<double> out(n, d), dx = normal_matrix<T>(n, d, 11).template cast<double>(),
                                       dgain = normal_matrix<T>(1, d, 12).template cast<double>(),
