@@ -26,7 +26,8 @@ inline void add_examples(CLI::App& app) {
        "  cddrec evaluate --model model --data log.txt --generation ancestral --generation-stop 5 --draws 8\n"},
       {"recommend",
        "  cddrec recommend --model model --history \"i12 i7 i40\" --top 5\n"
-       "  cddrec recommend --model model --input histories.txt --exclude sold_out.txt --json\n"},
+       "  cddrec recommend --model model --input histories.txt --exclude sold_out.txt --json\n"
+       "  cddrec recommend --model model --input histories.txt --retrieval hnsw   a large catalogue\n"},
       {"export",
        "  cddrec export --model model --what items --output items.npy\n"
        "  cddrec export --model model --what recommendations --data log.txt --output lists.csv\n"

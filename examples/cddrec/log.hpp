@@ -5,6 +5,7 @@
 
 #include "cddrec/data/split.hpp"
 #include "cddrec/io/interactions.hpp"
+#include "display.hpp"
 #include "settings.hpp"
 
 namespace cddrec::cli {
@@ -16,7 +17,14 @@ struct log_options {
   /// Tells what had to be mended.
   data::interactions read() const {
     io::repairs mended;
-    data::interactions log = io::read_interactions(data, how, &mended);
+    std::optional<work_display> bar;  // not before bytes are there: until then a signal ends us as it would
+    io::reading told = how;
+    told.tell = [&](index done, index all) {
+      if (!bar) bar.emplace("reading " + data);
+      return bar->tell()(done, all);
+    };
+    data::interactions log = io::read_interactions(data, told, &mended);
+    bar.reset();
     if (const std::string what = mended.text(); !what.empty()) std::cerr << "cddrec: " << data << ": mended: " << what << '\n';
     return log;
   }

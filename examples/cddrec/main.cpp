@@ -133,6 +133,14 @@ int run(int argc, char** argv) {
   recommend->add_option("--only", r.only, "File of the items that alone may be recommended")->type_name("FILE");
   recommend->add_option("--unknown", r.unknown, "What an item that the model does not know is: drop, with a count, or error")
       ->check(CLI::IsMember({"drop", "error"}));
+  recommend
+      ->add_option("--retrieval", r.retrieval.kind,
+                   "How the items are found: exact, or hnsw, a graph for large catalogues that may miss some; it is compared with exact")
+      ->check(CLI::IsMember({"exact", "hnsw"}));
+  recommend->add_option("--hnsw-m", r.retrieval.m, "Links of an item in the graph, 16 by default")->check(positive);
+  recommend->add_option("--hnsw-ef-construction", r.retrieval.ef_construction, "Candidates for its links, 200 by default")->check(positive);
+  recommend->add_option("--hnsw-ef", r.retrieval.ef, "Candidates of a search, 200 by default; more miss less and take longer")
+      ->check(positive);
   add_generation(recommend);
   recommend->add_flag("--diverse", r.diverse, "Let the draws take turns, each with its best item");
   recommend->add_flag("--json", r.as_json, "JSON, one object a history");

@@ -1,7 +1,8 @@
 // cddrec recommend: the best unseen items for one history, or for a file of them.
 #pragma once
 
-#include "cddrec/serve.hpp"
+#include "../retrieval.hpp"
+#include "display.hpp"
 #include "report.hpp"
 
 namespace cddrec::cli {
@@ -12,6 +13,7 @@ struct recommend_options {
   std::string exclude, only;     // files of items
   index top = 10;
   bool diverse = false, as_json = false;
+  retrieval_options retrieval = {};
 };
 
 /// Histories as the model numbers them; what it does not know is dropped and counted, or an error.
@@ -65,15 +67,52 @@ inline std::vector<data::item> excluded_items(const serve::recommender& m, const
 }
 
 /// Calls f(number, list) with the best unseen items of every history in turn; a history without items has none. Some are made at a time, so
-/// that not all are in memory.
+/// that not all are in memory, and a bar on the terminal shows how many, unless f writes there, too.
 template <class F>
 void for_each_list(const serve::recommender& m, eval::histories all, index top, std::span<const data::item> excluded, bool diverse,
                    core::execution how, F&& f) {
-  constexpr std::size_t batch = 4096;
+  constexpr std::size_t batch = 1024;
+  std::optional<work_display> bar;
+  if (all.size() > 1 && !terminal::of(STDOUT_FILENO).on) bar.emplace("recommending");
+  const core::progress tell = bar ? bar->tell() : core::progress();
+  core::progress_count done(tell, static_cast<index>(all.size()));
   for (std::size_t begin = 0; begin < all.size(); begin += batch) {
+    done.add(0);
     const auto lists = m.lists(all.subspan(begin, std::min(batch, all.size() - begin)), top, excluded, diverse, how);
     for (std::size_t u = 0; u < lists.size(); ++u) f(begin + u, lists[u]);
+    done.add(static_cast<index>(lists.size()));
   }
+}
+
+/// Seconds since it was made.
+class stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
+/// Says how many of the exact lists' items the lists found by a graph hold, and what both take: on a thousand of the histories at most,
+/// taken evenly from all.
+inline void tell_recall(const serve::recommender& m, eval::histories all, index top, std::span<const data::item> excluded,
+                        core::execution how, double graph_seconds) {
+  constexpr std::size_t most = 1000;
+  std::vector<std::span<const data::item>> answered, some;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(answered), [](const auto& history) { return !history.empty(); });
+  for (std::size_t k = 0; k < std::min(most, answered.size()); ++k)
+    some.push_back(answered[k * answered.size() / std::min(most, answered.size())]);
+  if (some.empty()) return;
+  const double each = 1000 / static_cast<double>(some.size());
+  stopwatch by_graph;
+  const auto found = m.lists(some, top, excluded, false, how);
+  const double found_ms = each * by_graph.seconds();
+  stopwatch exactly;
+  const auto exact = m.exact_lists(some, top, excluded, how);
+  const double exact_ms = each * exactly.seconds();
+  std::cerr << std::fixed << std::setprecision(4) << "cddrec: hnsw: recall@" << top << ' ' << serve::recall_against(found, exact)
+            << " against exact on " << some.size() << " of " << answered.size() << " histories; " << std::setprecision(3) << found_ms
+            << " ms each, exact " << exact_ms << " ms; the graph took " << std::setprecision(1) << graph_seconds << " s\n";
 }
 
 inline void run_recommend(const recommend_options& o, const model::generation& made, core::execution how) {
@@ -81,7 +120,20 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
   if ((o.input == "-") + (o.exclude == "-") + (o.only == "-") > 1)
     throw input_error("recommend: standard input can be one thing only; name a file for the other");
   if (o.diverse && made.draws < 2) throw input_error("recommend: --diverse lets several draws take turns; give them with --draws");
-  const serve::recommender m(o.model, made, how);
+  if (o.diverse && o.retrieval.kind != "exact")
+    throw input_error("recommend: --diverse lists are exact; leave out --retrieval " + o.retrieval.kind);
+  std::optional<work_display> bar;
+  if (o.retrieval.kind != "exact") bar.emplace("making the graph");
+  std::optional<stopwatch> graph;  // from the first item on
+  const serve::recommender m = open_model(o.model, made, how, o.retrieval, [&](index done, index items) {
+    if (!graph) graph.emplace();
+    return bar->tell()(done, items);
+  });
+  const double graph_seconds = graph ? graph->seconds() : 0;
+  bar.reset();
+  if (o.retrieval.kind != "exact" && !graph)
+    std::cerr << "cddrec: --retrieval " << o.retrieval.kind << ": " << m.items().size()
+              << " items are too few for a graph, all are looked at; it needs four times as many as --hnsw-ef\n";
   known_items known(m.items(), o.unknown == "drop");
   const std::vector<data::item> excluded = excluded_items(m, o.exclude, o.only, known);
   std::vector<std::vector<data::item>> all;
@@ -114,6 +166,7 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
   };
   const std::vector<std::span<const data::item>> histories(all.begin(), all.end());
   for_each_list(m, histories, o.top, excluded, o.diverse, how, [&](std::size_t u, const auto& list) { print(u + 1, list); });
+  if (graph) tell_recall(m, histories, o.top, excluded, how, graph_seconds);
 }
 
 }  // namespace cddrec::cli

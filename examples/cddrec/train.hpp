@@ -127,7 +127,9 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   const baseline::markov markov(split);
   test("popularity", popularity);
   test("markov", markov);
-  const baseline::item_knn item_knn(split, knn_settings(s), how);
+  std::optional<work_display> counting(std::in_place, "counting item_knn");
+  const baseline::item_knn item_knn(split, knn_settings(s), how, counting->tell());
+  counting.reset();
   test("item_knn", item_knn);
   if (o.model == "popularity") save_counts(o.output, o.model, popularity, s, log.items);
   if (o.model == "markov") save_counts(o.output, o.model, markov, s, log.items);

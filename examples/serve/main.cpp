@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "../retrieval.hpp"
 #include "service.hpp"
 
 namespace cddrec::service {
@@ -29,6 +30,12 @@ int run(int argc, char** argv) {
   app.add_option("--max-history", most.history, "Items of a history, and of the lists to leave out or to keep to")->check(some);
   app.add_option("--max-histories", most.histories, "Histories of a request")->check(some);
   app.add_option("--max-top", most.top, "Items of an answer")->check(some);
+  cli::retrieval_options retrieval;
+  app.add_option("--retrieval", retrieval.kind, "How the items are found: exact, or hnsw, a graph for large catalogues that may miss some")
+      ->check(CLI::IsMember({"exact", "hnsw"}));
+  app.add_option("--hnsw-m", retrieval.m, "Links of an item in the graph, 16 by default")->check(some);
+  app.add_option("--hnsw-ef-construction", retrieval.ef_construction, "Candidates for its links, 200 by default")->check(some);
+  app.add_option("--hnsw-ef", retrieval.ef, "Candidates of a search, 200 by default; more miss less and take longer")->check(some);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
@@ -42,7 +49,12 @@ int run(int argc, char** argv) {
   sigemptyset(&ending), sigaddset(&ending, SIGINT), sigaddset(&ending, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);
 
-  const serve::recommender model(directory, {}, {most.threads});
+  // A graph takes minutes: it asks whether a signal waits.
+  const auto may_go_on = [](index, index) {
+    sigset_t waiting;
+    return ::sigpending(&waiting) != 0 || (sigismember(&waiting, SIGINT) == 0 && sigismember(&waiting, SIGTERM) == 0);
+  };
+  const serve::recommender model = cli::open_model(directory, {}, {most.threads}, retrieval, may_go_on);
   server s(model, most);
   const int bound = s.bind(host, port);
   if (bound == 0) throw error(host + ":" + std::to_string(port) + ": cannot listen there; is the port taken? --port 0 finds a free one");
@@ -70,6 +82,9 @@ int main(int argc, char** argv) {
   } catch (const cddrec::input_error& e) {
     std::cerr << "cddrec: " << e.what() << '\n';
     return 2;
+  } catch (const cddrec::stopped&) {
+    std::cout << "cddrec: stopped\n";
+    return 0;
   } catch (const std::exception& e) {
     std::cerr << "cddrec: " << e.what() << '\n';
     return 1;

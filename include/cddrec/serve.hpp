@@ -8,3 +8,4 @@
 #include "cddrec/serve/model_file.hpp"
 #include "cddrec/serve/network.hpp"
 #include "cddrec/serve/recommender.hpp"
+#include "cddrec/serve/retrieval.hpp"

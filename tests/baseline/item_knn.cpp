@@ -40,6 +40,23 @@ TEST_CASE("neighbours share users, in proportion to the root of what both have")
   CHECK(table.values[3] == table.values[0]);
 }
 
+TEST_CASE("finding neighbours tells how many items are done, and stops when it is told to") {
+  const data::split split = drawn(40, 150);
+  for (const int threads : {1, 4}) {
+    std::vector<index> heard;
+    const auto listen = [&](index done, index all) {
+      CHECK(all == 150);
+      heard.push_back(done);
+      return true;
+    };
+    const baseline::item_knn m(split, {}, {threads}, listen);
+    CHECK(heard.size() == 3);
+    CHECK(heard.back() == 150);
+    CHECK(m.neighbours().values == baseline::item_knn(split).neighbours().values);
+    CHECK_THROWS_AS(baseline::item_knn(split, {}, {threads}, [](index, index) { return false; }), stopped);
+  }
+}
+
 TEST_CASE("the newest items of a history count most, popularity orders the rest") {
   const baseline::item_knn m(three_users(), {.shrinkage = 0, .decay = 0.25});
   const std::vector<data::item> both{2, 3}, unknown{3, 99}, four{4};

@@ -254,6 +254,34 @@ TEST_CASE("recommendations keep to lists of items") {
   refused("recommend --model model --history i1 --exclude out.txt --unknown error", "out.txt:2: the model does not know the item 'moon'");
 }
 
+TEST_CASE("items are found by a graph, and how near it comes to exact is said") {
+  refused("recommend --model model --history i1 --retrieval fast", "--retrieval");
+  refused("recommend --model model --history i1 --hnsw-ef 20", "--hnsw-ef are for --retrieval hnsw");
+  refused("recommend --model model --history i1 --diverse --draws 2 --retrieval hnsw", "leave out --retrieval hnsw");
+  shop().write("histories.txt", "i1 i2\ni3\nmoon\ni4 i5 i6\n");
+  const std::string asked = "recommend --model model --input histories.txt --json --top 3 ";
+  const outcome exact = shop().run(asked), found = shop().run(asked + "--retrieval hnsw --hnsw-ef 15");
+  if (found.err.find("built without") != found.err.npos) {
+    refused(asked + "--retrieval hnsw", "built without hnswlib\ninstall it (Debian, Ubuntu: apt-get install libhnswlib-dev)");
+    return;
+  }
+  CHECK(found.status == 0);
+  CHECK(lines_of(found.out).size() == 4);
+  CHECK(lines_of(found.out)[2] == "{\"recommendations\":[]}");
+  const std::string said = lines_of(found.err).back();
+  CHECK(said.starts_with("cddrec: hnsw: recall@3 "));
+  CHECK_THAT(said, ContainsSubstring(" against exact on 3 of 3 histories; "));
+  const double recall = std::stod(said.substr(said.find('3') + 2));
+  CHECK(recall >= 0.5);
+  CHECK((recall == 1) == (found.out == exact.out));
+  const outcome whole = shop().run(asked + "--retrieval hnsw");
+  CHECK(whole.out == exact.out);
+  CHECK_THAT(whole.err, ContainsSubstring("60 items are too few for a graph, all are looked at"));
+  refused(asked + "--retrieval hnsw --hnsw-m 1", "m must be from 2 to 512, it is 1");
+  REQUIRE(shop().run("train --data log.txt --model markov --output without_vectors").status == 0);
+  refused("recommend --model without_vectors --history i1 --retrieval hnsw", "a model that counts has no vectors");
+}
+
 TEST_CASE("histories come by the thousand, from a file or from standard input") {
   std::string histories;
   for (int u = 0; u < 5000; ++u) histories += "i" + std::to_string(u % 50 + 1) + " i" + std::to_string(u % 7 + 51) + "\n";

@@ -107,7 +107,7 @@ TEST_CASE("no header of the library breaks the law of floors") {
   }
 }
 
-TEST_CASE("the doors open on every header: one on those of io and serve not, the other on those of serve alone") {
+TEST_CASE("the doors open on every header: one on those of io and serve not, the other on those of serve that need no further library") {
   const std::string door = read(fs::path(CDDREC_SOURCE_DIR) / "include" / "cddrec" / "cddrec.hpp");
   const std::string serving = read(fs::path(CDDREC_SOURCE_DIR) / "include" / "cddrec" / "serve.hpp");
   for (const std::string& name : headers()) {
@@ -115,7 +115,7 @@ TEST_CASE("the doors open on every header: one on those of io and serve not, the
     INFO(name);
     const bool served = name.starts_with("serve/");
     CHECK((door.find("#include \"cddrec/" + name + "\"") != std::string::npos) == (!served && !name.starts_with("io/")));
-    CHECK((serving.find("#include \"cddrec/" + name + "\"") != std::string::npos) == served);
+    CHECK((serving.find("#include \"cddrec/" + name + "\"") != std::string::npos) == (served && name != "serve/hnsw.hpp"));
   }
 }
 

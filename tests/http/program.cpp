@@ -79,6 +79,22 @@ TEST_CASE("the program serves a model directory until it is told to stop, and en
   }
 }
 
+TEST_CASE("the program finds items by a graph, or says what it was built without") {
+  const scratch directory;
+  model_file("cddrec", 90, small_settings()).save(serve::model_path(directory / ""));
+  child c({"--model", (directory / "").string(), "--port", "0", "--retrieval", "hnsw", "--hnsw-ef", "20"});
+  const std::string said = c.line();
+  if (said == "cddrec: --retrieval hnsw: this program was built without hnswlib") {
+    c.line(), c.line();
+    CHECK(c.status() == 2);
+    return;
+  }
+  httplib::Client client("127.0.0.1", std::stoi(said.substr(said.rfind(':', said.find("  (")) + 1)));
+  const auto answer = client.Post("/recommend", R"({"history": ["t1"], "top": 3})", "application/json");
+  REQUIRE(answer);
+  CHECK(nlohmann::json::parse(answer->body).at("recommendations").size() == 3);
+}
+
 TEST_CASE("wrong usage and bad input end with status 2 and a message") {
   const auto refused = [](const std::vector<std::string>& arguments, const std::string& message) {
     child c(arguments);
@@ -91,6 +107,7 @@ TEST_CASE("wrong usage and bad input end with status 2 and a message") {
   refused({"--model", "/nowhere"}, "/nowhere: holds no model");
   refused({"--model", "/nowhere", "--port", "70000"}, "--port");
   refused({"--model", "/nowhere", "--threads", "0"}, "--threads");
+  refused({"--model", "/nowhere", "--hnsw-ef", "30"}, "--hnsw-ef are for --retrieval hnsw");
 }
 
 }  // namespace cddrec::test

@@ -89,6 +89,31 @@ TEST_CASE("a log that is not there is refused by name") {
   CHECK_THROWS_WITH(io::read_interactions(directory / ""), ContainsSubstring(": is a directory; name a file"));
 }
 
+TEST_CASE("reading a large log tells how many bytes are read, and stops when it is told to") {
+  const scratch directory;
+  std::string lines, table = "user,item\n";
+  for (int u = 0; u < 60'000; ++u) {
+    lines += "user" + std::to_string(u) + " a b c\n";
+    table += "user" + std::to_string(u) + ",a\n";
+  }
+  for (const auto& [name, text] : {std::pair<const char*, std::string&>{"log.txt", lines}, {"log.csv", table}}) {
+    const auto path = directory.write(name, text);
+    std::vector<index> heard;
+    const auto log = io::read_interactions(path, {.tell = [&](index done, index all) {
+                                             CHECK(all == static_cast<index>(text.size()));
+                                             heard.push_back(done);
+                                             return true;
+                                           }});
+    CHECK(log.histories.size() == 60'000);
+    CHECK(heard.size() >= 3);
+    CHECK(std::is_sorted(heard.begin(), heard.end()));
+    CHECK(heard.back() == static_cast<index>(text.size()));
+    index calls = 0;
+    CHECK_THROWS_AS(io::read_interactions(path, {.tell = [&](index, index) { return ++calls < 2; }}), stopped);
+    CHECK(calls == 2);
+  }
+}
+
 TEST_CASE("a log is written as it is read") {
   const scratch directory;
   for (const std::string text : {"0 café -3 0 café\n-3 0 日本\n",

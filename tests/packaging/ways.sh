@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every way to use the library from a project of one's own, really gone: ways.sh SCRATCH WAY. Builds the two programs of consumer/
+# Every way to use the library from a project of one's own, really gone: ways.sh SCRATCH WAY. Builds the programs of consumer/
 # outside the tree, runs them and compares what they print; the way `install` comes before find_package and pkg_config.
 # Exit status: 0 as expected, 1 not, 77 a tool is missing (it says which).
 set -e -u -o pipefail
@@ -36,6 +36,7 @@ build() {
 run() {
   printf 'ann a b c\nbob b c\n' >"$work/log.txt"
   { "$1/consumer" && { [ ! -e "$1/reader" ] || "$1/reader" "$work/log.txt"; }; } | tee "$work/printed.txt"
+  [ ! -e "$1/finder" ] || "$1/finder"
   [ -e "$1/reader" ] || echo "2 users, 3 items" >>"$work/printed.txt"
   diff "$work/expected.txt" "$work/printed.txt"
 }
@@ -78,6 +79,10 @@ case $way in
     "${CXX:-c++}" -std=c++20 -O1 "$work/consumer.cpp" $(pkg-config --cflags --libs cddrec) -o "$work/consumer"
     # shellcheck disable=SC2046
     "${CXX:-c++}" -std=c++20 -O1 "$work/reader.cpp" $(pkg-config --cflags --libs cddrec-io) -o "$work/reader"
+    if [ -e "$prefix/share/pkgconfig/cddrec-hnsw.pc" ]; then
+      # shellcheck disable=SC2046
+      "${CXX:-c++}" -std=c++20 -O1 "$work/finder.cpp" $(pkg-config --cflags --libs cddrec-hnsw) -o "$work/finder"
+    fi
     run "$work"
     ;;
   single_header)

@@ -22,9 +22,10 @@ class item_knn {
  public:
   using scalar = double;
 
-  /// Counts in the training sequences. input_error for a setting out of range.
-  explicit item_knn(const data::split& split, const item_knn_settings& s = {}, core::execution how = {})
-      : item_knn(popularity(split), nearest(split, check(s), how), s) {}
+  /// Counts in the training sequences. input_error for a setting out of range, stopped if `tell`, which hears of the items whose neighbours
+  /// are found, says so.
+  explicit item_knn(const data::split& split, const item_knn_settings& s = {}, core::execution how = {}, const core::progress& tell = {})
+      : item_knn(popularity(split), nearest(split, check(s), how, tell), s) {}
 
   /// From what was counted elsewhere: sim(v, w) = users of both / (√(users of v · users of w) + shrinkage), in rows of v.
   /// Throws input_error where it is damaged, or a setting out of range.
@@ -100,7 +101,8 @@ class item_knn {
   }
 
   // The nearest of every item, a dense row of counts at a time: what is in memory does not grow with the pairs there are.
-  static sparse_rows<double> nearest(const data::split& split, const item_knn_settings& s, core::execution how) {
+  static sparse_rows<double> nearest(const data::split& split, const item_knn_settings& s, core::execution how,
+                                     const core::progress& tell) {
     const index V = split.items();
     std::vector<std::vector<index>> users(static_cast<std::size_t>(V));  // of each item, once each
     std::vector<std::vector<data::item>> taken(static_cast<std::size_t>(split.training_users()));
@@ -117,6 +119,7 @@ class item_knn {
       double similarity;
     };
     std::vector<std::vector<neighbour>> rows(static_cast<std::size_t>(V));
+    core::progress_count done(tell, V);
     core::parallel_for(how, V, 64, [&](index begin, index end) {
       std::vector<index> both(static_cast<std::size_t>(V), 0);
       std::vector<data::item> met;
@@ -140,6 +143,7 @@ class item_knn {
         }
         std::sort(row.begin(), row.end(), [](const neighbour& a, const neighbour& b) { return a.item < b.item; });
       }
+      done.add(end - begin);
     });
     sparse_rows<double> table;
     for (const auto& row : rows) {

@@ -19,15 +19,18 @@ inline std::string format_of(std::filesystem::path path) {
   return "sequences";
 }
 
-/// How a log is to be read: its format, if not the one that its name says, and the columns of a table.
+/// How a log is to be read: its format, if not the one that its name says, and the columns of a table; and who hears of the bytes that are
+/// read, and may stop it.
 struct reading {
   std::string format{};
   io::columns columns{};
+  core::progress tell{};
 };
 
 /// Parses lines of `user item item …`; items may repeat. Throws input_error `NAME:LINE: what is wrong` for a line without items, a user
 /// with two lines and what split_tokens refuses. What is mended is added to `mended`, if it is given.
-inline data::interactions parse_sequences(std::string_view text, const std::string& name, repairs* mended = nullptr) {
+inline data::interactions parse_sequences(std::string_view text, const std::string& name, repairs* mended = nullptr,
+                                          const core::progress& tell = {}) {
   if (text.empty()) throw input_error(name + ": is empty; give it lines of `user item item …`");
   index line_number = 0;
   const auto refuse = [&](const std::string& what) { throw input_error(name + ":" + std::to_string(line_number) + ": " + what); };
@@ -40,7 +43,7 @@ inline data::interactions parse_sequences(std::string_view text, const std::stri
   data::interactions log;
   std::vector<std::string_view> tokens;
   std::vector<data::item> history;
-  while (!text.empty()) {
+  for (detail::bytes_read read(tell, text.size()); !text.empty(); read.but(text.size())) {
     ++line_number;
     const std::string_view line = detail::take_line(text, mended ? &mended->carriage_returns : nullptr);
     if (const std::string problem = detail::split_line(line, tokens); !problem.empty()) refuse(problem);
@@ -59,7 +62,7 @@ inline data::interactions parse_sequences(std::string_view text, const std::stri
 
 /// Reads a log from a file, or for "-" from standard input; gzip'd or not. A byte-order mark at the start and carriage returns at the
 /// ends of lines are dropped; what is mended is added to `mended`, if it is given. Throws input_error `FILE:LINE: what is wrong`, or
-/// without a line where the whole file is; see parse_sequences and parse_table for what is refused.
+/// without a line where the whole file is; see parse_sequences and parse_table for what is refused. Throws stopped if how.tell says so.
 inline data::interactions read_interactions(const std::filesystem::path& path, const reading& how = {}, repairs* mended = nullptr) {
   const std::string format = how.format.empty() ? format_of(path) : how.format;
   if (std::find(std::begin(log_formats), std::end(log_formats), format) == std::end(log_formats))
@@ -68,11 +71,11 @@ inline data::interactions read_interactions(const std::filesystem::path& path, c
   if (format == "sequences") {
     if (!how.columns.user.empty() || !how.columns.item.empty() || !how.columns.time.empty())
       throw input_error(name + ": is read as lines of `user item item …`, which have no columns; name a table's format: csv, tsv or inter");
-    return parse_sequences(text, name, mended);
+    return parse_sequences(text, name, mended, how.tell);
   }
   const std::string_view header = std::string_view(text).substr(0, text.find('\n'));
   const char delimiter = format != "csv" ? '\t' : header.find(',') == header.npos && header.find(';') != header.npos ? ';' : ',';
-  return parse_table(text, name, delimiter, how.columns, mended);
+  return parse_table(text, name, delimiter, how.columns, mended, how.tell);
 }
 
 namespace detail {

@@ -40,6 +40,8 @@ class table_rows {
     return true;
   }
 
+  /// Bytes that are still to be read.
+  std::size_t rest() const { return rest_.size(); }
   /// Carriage returns that were dropped so far.
   index carriage_returns() const { return carriage_returns_; }
 
@@ -168,7 +170,7 @@ inline std::optional<double> read_time(std::string_view text, bool& exact) {
 /// What stands in other columns is not looked at. What is mended is added to `mended`, if it is given.
 /// Throws input_error `NAME:LINE: what is wrong`.
 inline data::interactions parse_table(std::string_view text, const std::string& name, char delimiter, const columns& given = {},
-                                      repairs* mended = nullptr) {
+                                      repairs* mended = nullptr, const core::progress& tell = {}) {
   const bool tabs = delimiter == '\t';
   detail::table_rows rows(text, delimiter, !tabs, name);
   std::vector<std::string> header, fields;
@@ -198,7 +200,7 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
       rows.refuse("the log has more than 2147483647 users or items; use a part of it");
     return map.add(token);
   };
-  while (rows.next(fields)) {
+  for (detail::bytes_read read(tell, text.size()); rows.next(fields); read.but(rows.rest())) {
     if (fields.size() != header.size())
       rows.refuse(fields.size() == 1 && fields[0].empty()
                       ? "the line is blank; remove it"

@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "cddrec/core/tensor.hpp"
+#include "cddrec/core/progress.hpp"
 #include "cddrec/io/atomic_file.hpp"
 
 namespace cddrec::io {
@@ -78,6 +78,21 @@ inline std::string_view take_line(std::string_view& rest, index* carriage_return
   line.remove_suffix(1);
   return line;
 }
+
+// Tells, every few hundred KB, how many bytes of a text are read.
+class bytes_read {
+ public:
+  bytes_read(const core::progress& tell, std::size_t all) : done_(tell, static_cast<index>(all)), rest_(all) {}
+  void but(std::size_t rest) {
+    if (rest_ - rest < 1 << 18 && rest > 0) return;
+    done_.add(static_cast<index>(rest_ - rest));
+    rest_ = rest;
+  }
+
+ private:
+  core::progress_count done_;
+  std::size_t rest_;
+};
 
 }  // namespace detail
 

@@ -57,6 +57,7 @@ class ranker {
   }
 
   index items() const { return network_.items(); }
+  index width() const { return network_.settings().width; }
   index draws() const { return generator_.draws(); }
 
   /// Predictions for histories, as they are multiplied by items, of which the newest max_length items are read. input_error for an unknown
@@ -105,6 +106,18 @@ class ranker {
     multiply(q, row, 1, scored.value(), out.data(), scored.rows(), *memory);
   }
 
+  /// What a user's vector is multiplied by: out [count, d] of items first, first + 1 …, of length 1 where the score is a cosine.
+  void item_vectors(index first, core::view<T> out) const {
+    const core::arena_pool::loan memory(*memory_);
+    autodiff::tape<T> t(*memory, {}, autodiff::mode::inference);
+    const core::view<const T> rows = scored_items(t, first, out.rows());
+    std::copy(rows.data(), rows.data() + rows.size(), out.data());
+  }
+  /// A user's vector.
+  std::span<const T> query_vector(const query& q, index row) const {
+    return std::span<const T>(q.unit).subspan(static_cast<std::size_t>(row * width()), static_cast<std::size_t>(width()));
+  }
+
   /// Scores as score() gives them, from fixed point.
   void score_roughly(const query& q, index first, core::view<T> out, core::execution how) const {
     const core::arena_pool::loan memory(*memory_);
@@ -122,8 +135,6 @@ class ranker {
  private:
   static constexpr index block = 256;  // items that are laid out at a time: whole panels
   static constexpr index one_row[] = {0, 1};
-
-  index width() const { return network_.settings().width; }
 
   core::view<const T> predict(std::span<const data::item> inputs, std::span<const index> offsets, bool every_draw,
                               autodiff::tape<T>& t) const {

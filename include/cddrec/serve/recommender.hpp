@@ -7,6 +7,7 @@
 
 #include "cddrec/model/draws.hpp"
 #include "cddrec/serve/model_file.hpp"
+#include "cddrec/serve/retrieval.hpp"
 
 namespace cddrec::serve {
 
@@ -38,14 +39,17 @@ class recommender {
   using list = std::vector<kernel::scored<double>>;
 
   /// Reads a model directory, as `cddrec train` leaves it. input_error for one that is missing or damaged, and for a way of generation
-  /// that the model does not have. `how` is for this alone.
-  explicit recommender(const std::filesystem::path& directory, const model::generation& made = {}, core::execution how = {})
-      : recommender(read_model(load_file(directory), model_path(directory).string()), made, how) {}
+  /// that the model does not have. `how` is for this alone. `found` is how the best items are found: any `retrieval`.
+  template <class Retrieval = exact>
+  explicit recommender(const std::filesystem::path& directory, const model::generation& made = {}, core::execution how = {},
+                       const Retrieval& found = {})
+      : recommender(read_model(load_file(directory), model_path(directory).string()), made, how, found) {}
 
   /// Serves a model that is in memory.
-  explicit recommender(stored_model model, const model::generation& made = {}, core::execution how = {})
+  template <class Retrieval = exact>
+  explicit recommender(stored_model model, const model::generation& made = {}, core::execution how = {}, const Retrieval& found = {})
       : model_(std::make_unique<const stored_model>(std::move(model))) {
-    with_scorer(*model_, how, made, [&](auto&& scorer) { keep(std::forward<decltype(scorer)>(scorer)); });
+    with_scorer(*model_, how, made, [&](auto&& scorer) { keep(std::forward<decltype(scorer)>(scorer), found, how); });
   }
 
   const std::string& kind() const { return model_->kind; }
@@ -80,15 +84,17 @@ class recommender {
     return all;
   }
 
-  /// The same in item numbers, for those who look tokens up themselves. None of `keep_out` is recommended.
+  /// The same in item numbers, for those who look tokens up themselves. None of `keep_out` is recommended. Diverse lists are exact,
+  /// whatever the retrieval.
   std::vector<list> lists(eval::histories histories, index top, std::span<const data::item> keep_out = {}, bool diverse = false,
                           core::execution how = {}) const {
-    std::vector<std::span<const data::item>> some;
-    for (const auto& history : histories)
-      if (!history.empty()) some.push_back(history);
-    std::vector<list> found = ask_(some, top, keep_out, diverse, how), all;
-    for (auto next = found.begin(); const auto& history : histories) all.push_back(history.empty() ? list() : std::move(*next++));
-    return all;
+    return ask(histories, top, keep_out, diverse ? way::diverse : way::retrieved, how);
+  }
+
+  /// The same by looking at every item, whatever the retrieval: what recall_against measures an approximate one by.
+  std::vector<list> exact_lists(eval::histories histories, index top, std::span<const data::item> keep_out = {},
+                                core::execution how = {}) const {
+    return ask(histories, top, keep_out, way::exact, how);
   }
 
   /// What is to be kept out, in rising order: `exclude` and, if `only` is given, all that it does not hold. input_error if no item is left.
@@ -105,18 +111,32 @@ class recommender {
   }
 
  private:
-  template <class Scorer>
-  void keep(Scorer&& scorer) {
-    using S = std::remove_cvref_t<Scorer>;
-    if constexpr (std::is_lvalue_reference_v<Scorer>)  // the model itself
-      ask_ = [&scorer](auto&&... asked) { return best<S>(scorer, asked...); };
-    else
-      ask_ = [kept = std::make_shared<const S>(std::move(scorer))](auto&&... asked) { return best<S>(*kept, asked...); };
+  enum class way { retrieved, exact, diverse };
+
+  std::vector<list> ask(eval::histories histories, index top, std::span<const data::item> keep_out, way w, core::execution how) const {
+    std::vector<std::span<const data::item>> some;
+    for (const auto& history : histories)
+      if (!history.empty()) some.push_back(history);
+    std::vector<list> found = ask_(some, top, keep_out, w, how), all;
+    for (auto next = found.begin(); const auto& history : histories) all.push_back(history.empty() ? list() : std::move(*next++));
+    return all;
   }
 
-  template <class S>
-  static std::vector<list> best(const S& scorer, eval::histories histories, index top, std::span<const data::item> keep_out, bool diverse,
-                                core::execution how) {
+  template <class Scorer, class Retrieval>
+  void keep(Scorer&& scorer, const Retrieval& retrieval, core::execution how) {
+    using S = std::remove_cvref_t<Scorer>;
+    static_assert(serve::retrieval<Retrieval, S>);
+    std::shared_ptr<const S> kept;
+    if constexpr (std::is_lvalue_reference_v<Scorer>)
+      kept = std::shared_ptr<const S>(std::shared_ptr<const S>(), &scorer);  // the model itself, which is ours already
+    else
+      kept = std::make_shared<const S>(std::move(scorer));
+    ask_ = [kept, found = retrieval.prepare(*kept, how)](auto&&... asked) { return best(*kept, found, asked...); };
+  }
+
+  template <class S, class Found>
+  static std::vector<list> best(const S& scorer, const Found& found, eval::histories histories, index top,
+                                std::span<const data::item> keep_out, way w, core::execution how) {
     const auto widened = [](const auto& narrow) {
       std::vector<list> wide;
       for (const auto& one : narrow) {
@@ -125,7 +145,8 @@ class recommender {
       }
       return wide;
     };
-    if (!diverse) return widened(eval::recommend(scorer, histories, top, how, {.excluded = keep_out}));
+    if (w == way::retrieved) return widened(found(histories, top, keep_out, how));
+    if (w == way::exact) return widened(exact().prepare(scorer, how)(histories, top, keep_out, how));
     if constexpr (requires { scorer.draws(); })
       if (scorer.draws() > 1) return widened(model::diversified(scorer, histories, top, how, keep_out));
     throw input_error("serve::recommender: several draws take turns where lists are to be diverse, and this model makes one");
@@ -146,7 +167,7 @@ class recommender {
   }
 
   std::unique_ptr<const stored_model> model_;  // at an address of its own: the scorer refers to it
-  std::function<std::vector<list>(eval::histories, index, std::span<const data::item>, bool, core::execution)> ask_;
+  std::function<std::vector<list>(eval::histories, index, std::span<const data::item>, way, core::execution)> ask_;
 };
 
 }  // namespace cddrec::serve
