@@ -70,6 +70,32 @@ TEST_CASE("docs/extend.md shows every program of examples/own, and what it print
   CHECK(shown == programs);
 }
 
+TEST_CASE("a page of docs/floors/ for every floor shows its section of examples/floors.cpp, and what it prints") {
+  const fs::path root = CDDREC_SOURCE_DIR;
+  const std::string program = read(root / "examples" / "floors.cpp");
+  const std::vector<std::string> floors{"core",  "kernel", "data",  "autodiff", "eval",  "nn", "diffusion",
+                                        "optim", "loss",   "model", "baseline", "train", "io", "serve"};
+  std::string all_printed;
+  for (const std::string& floor : floors) {
+    INFO(floor);
+    const std::string page = read(root / "docs" / "floors" / (floor + ".md"));
+    const block snippet = next_block(page, "```cpp", 0), printed = next_block(page, "```", snippet.end + 1);
+    CHECK(page.find("\n```cpp\n", snippet.end) == std::string::npos);
+    std::istringstream lines(snippet.text);
+    std::string body;  // as it stands in the program: two blanks further in
+    for (std::string line; std::getline(lines, line);) body += (line.empty() ? "" : "  " + line) + '\n';
+    CHECK(program.find("\n// ---- " + floor + " ----\nvoid " + floor + "_alone() {\n" + body + "}\n") != std::string::npos);
+    CHECK(printed.text.starts_with(floor + ": "));
+    all_printed += printed.text;
+  }
+  std::size_t folders = 0, pages = 0;
+  for (const auto& entry : fs::directory_iterator(root / "include" / "cddrec")) folders += entry.is_directory();
+  for (const auto& entry : fs::directory_iterator(root / "docs" / "floors")) pages += entry.path().extension() == ".md";
+  CHECK(folders == floors.size());
+  CHECK(pages == floors.size());
+  if (fs::exists(fs::path(CDDREC_BINARY_DIR) / "bin" / "cddrec_floors")) CHECK(printed_by("cddrec_floors") == all_printed);
+}
+
 TEST_CASE("the version is the same in words, in numbers and for vcpkg") {
   CHECK(std::string(CDDREC_VERSION) ==
         std::to_string(CDDREC_VERSION_MAJOR) + "." + std::to_string(CDDREC_VERSION_MINOR) + "." + std::to_string(CDDREC_VERSION_PATCH));
