@@ -1,11 +1,10 @@
 // The law of floors and what goes with it, checked on the text of the library itself.
-#include <fstream>
 #include <map>
 #include <regex>
 #include <set>
 #include <sstream>
 
-#include "test.hpp"
+#include "read.hpp"
 
 namespace cddrec::test {
 namespace {
@@ -16,12 +15,6 @@ const std::map<std::string, int> floor_of = {{"core", 0},     {"kernel", 1},    
                                              {"nn", 3},       {"diffusion", 3}, {"optim", 3}, {"loss", 4},     {"model", 4},
                                              {"baseline", 5}, {"train", 6},     {"io", 7},    {"serve", 8}};
 constexpr int longest_header = 350;
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  REQUIRE(in);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 /// What breaks the law in the header `name` (as in an include: "core/tensor.hpp"), each as `name:line: what`.
 std::vector<std::string> violations(const std::string& name, const std::string& text) {

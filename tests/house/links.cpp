@@ -1,21 +1,14 @@
 // Pages lead where they say: every relative link to a file that is there, every anchor to a heading, every function to a header with it.
-#include <fstream>
 #include <regex>
 #include <set>
 #include <sstream>
 
-#include "test.hpp"
+#include "read.hpp"
 
 namespace cddrec::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  REQUIRE(in);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 /// The lines of a page outside its blocks of code, each with its number.
 std::vector<std::pair<int, std::string>> prose(const std::string& markdown) {

@@ -3,18 +3,12 @@
 #include <sstream>
 
 #include "cddrec/cddrec.hpp"
-#include "test.hpp"
+#include "read.hpp"
 
 namespace cddrec::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  REQUIRE(in);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 struct block {
   std::string text;
