@@ -94,4 +94,21 @@ TEST_CASE("dropout scales or drops an attention weight, the same for any threads
   for (int threads : {2, 4}) CHECK(same_bits(run<float>(m(1), m(2), v, up, zero, layout, 2, true, threads, dropped).out, got.out));
 }
 
+TEST_CASE("a dropped attention weight is one element of the draw, for each row, head and key") {
+  // Queries of zero weigh all keys alike, and values that are the unit matrix show the weights.
+  constexpr index n = 150;
+  const std::vector<index> one{0, n};
+  const core::matrix<float> zero = core::matrix<float>::Zero(n, 2 * n);
+  core::matrix<float> v = zero;
+  for (index j = 0; j < n; ++j) v(j, j) = v(j, n + j) = 1;
+  const kernel::attention_dropout dropped{0.25, core::random(core::seed{2})};
+  const auto got = run<float>(zero, zero, v, zero, zero, core::ragged(one), 2, false, 1, dropped);
+  for (index i = 0; i < n; ++i)
+    for (index h = 0; h < 2; ++h)
+      for (index j = 0; j < n; ++j) {
+        const float kept = dropped.draw.uniform((2 * i + h) * 4096 * core::random::block + j) < 0.25f ? 0.0f : 1.0f;
+        REQUIRE(got.out(i, h * n + j) == Approx(kept / 0.75f / n));
+      }
+}
+
 }  // namespace cddrec::test

@@ -37,6 +37,15 @@ TEMPLATE_TEST_CASE("fixed-point products are within their bound of exact ones", 
     }
 }
 
+TEST_CASE("the bound is hardly more than the two errors of rounding") {
+  for (const index d : {1, 64}) {
+    const float a = 1e-4f, b = 3e-5f, bound = kernel::fixed_point_error(a, b, d);
+    CHECK(bound > a + b);
+    CHECK(bound < 1.01f * (a + b) + static_cast<float>(d + 5) * 1e-7f);
+    CHECK(kernel::fixed_point_error(0.0f, 0.0f, d) < static_cast<float>(d + 5) * 1e-7f);
+  }
+}
+
 TEST_CASE("the error of rounding is half a unit a coordinate at most, and that of an axis what 1 is off the largest number") {
   for (const index d : {5, 64}) {
     const core::matrix<float> a = unit_rows<float>(20, d, 3);

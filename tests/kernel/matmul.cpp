@@ -91,7 +91,7 @@ TEMPLATE_TEST_CASE("with the left side transposed, an element has the same bits 
         return multiply<T>(kernel::transposed(core::view<const T>(left)), as_is(right), mode, out, threads);
       };
       const auto whole = transposed_product(103, 37, 1);
-      for (int threads : {2, 3, 16}) CHECK(same_bits(transposed_product(103, 37, threads), whole));
+      for (int threads : {0, 2, 3, 16}) CHECK(same_bits(transposed_product(103, 37, threads), whole));
       for (index m : {2, 6, 97})
         for (index n : {1, 16, 33}) CHECK(same_bits<T>(transposed_product(m, n, 2), whole.topLeftCorner(m, n)));
     }
