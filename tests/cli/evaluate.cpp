@@ -1,0 +1,91 @@
+// The command line: metrics, diagnostics, ways of generation.
+#include "cli/command.hpp"
+
+namespace cddrec::test {
+
+TEST_CASE("metrics against a sample stand beside the full ranking, with a warning") {
+  const std::string evaluate = "evaluate --model model --data log.txt ";
+  const outcome one = shop().run(evaluate + "--json --sampled 5");
+  CHECK(one.status == 0);
+  CHECK_THAT(one.out, ContainsSubstring("\"sampled\":{\"items\":5,\"metrics\":{\"recall@1\":"));
+  const std::string sampled = one.out.substr(one.out.find("sampled")), name = "\"recall@10\":";
+  CHECK(std::stod(sampled.substr(sampled.find(name) + name.size())) == Approx(1).epsilon(1e-9));  // of six items
+  CHECK(one.out.substr(0, one.out.find(",\"best\"")) == shop().run(evaluate + "--json").out.substr(0, one.out.find(",\"best\"")));
+  CHECK_THAT(one.err, ContainsSubstring("metrics against 5 sampled items flatter"));
+  const auto all = lines_of(shop().run(evaluate + "--sampled 1000").out);  // more than there are
+  REQUIRE(all.size() == 5);
+  CHECK(all[4].starts_with("of 1000 sampled"));
+  CHECK(all[4].substr(16) == all[2].substr(16));
+  const outcome full = shop().run(evaluate);
+  CHECK((full.out + full.err).find("sampled") == std::string::npos);
+  refused(evaluate + "--sampled 0", "--sampled: must be a positive number");
+}
+
+TEST_CASE("the best possible metrics stand beside the log they belong to, and no other") {
+  CHECK_THAT(shop().run("evaluate --model model --data log.txt").out, ContainsSubstring("best possible"));
+  shop().write("edited.txt", slurp(shop().root / "log.txt") + "one_more i1 i2 i3 i4\n");
+  shop().write("edited.txt.optimum.json", slurp(shop().root / "log.txt.optimum.json"));
+  const outcome edited = shop().run("evaluate --model model --data edited.txt --json");
+  CHECK(edited.status == 0);
+  CHECK_THAT(edited.err, ContainsSubstring("edited.txt.optimum.json is of another log"));
+  CHECK(edited.out.find("best") == edited.out.npos);
+  shop().write("edited.txt.optimum.json", "{");
+  refused("evaluate --model model --data edited.txt", "is not what `cddrec generate` writes");
+}
+
+TEST_CASE("diagnostics stand beside the metrics") {
+  const outcome e = shop().run("evaluate --model model --data log.txt --json --diagnostics");
+  CHECK(e.status == 0);
+  CHECK_THAT(e.out, ContainsSubstring("\"diagnostics\":{\"lists\":{\"gap_to_second\":"));
+  for (const char* name : {"\"predictions\":{\"mean_cosine\":", "\"items\":{", "\"noise\":{", "\"alignment\":", "\"lists\":200}"})
+    CHECK_THAT(e.out, ContainsSubstring(name));
+  CHECK(std::count(e.out.begin(), e.out.end(), '\n') == 1);
+  CHECK_THAT(e.out, ContainsSubstring("\"positions\":{\"encoding_cosine\":") && ContainsSubstring("\"spectrum\":["));
+  CHECK(e.out.find("\"latent\"") == std::string::npos);
+  const std::string page = shop().run("evaluate --model model --data log.txt --diagnostics").out;
+  CHECK_THAT(page, ContainsSubstring("effective_rank ") && ContainsSubstring("prediction_cosine "));
+  CHECK(page.find("spectrum") == std::string::npos);
+  CHECK(shop().run("evaluate --model model --data log.txt --json").out.find("diagnostics") == std::string::npos);
+}
+
+TEST_CASE("policies are chosen by name") {
+  for (const char* policy : {"schedule=sqrt", "schedule=truncated_linear", "divergence=squared_distance", "step_choice=uniform"}) {
+    const std::string output = "by_" + std::string(policy);
+    CHECK(shop().run("train --data log.txt --epochs 1 --set width=8 --set heads=1 --output " + output + " --set " + policy).status == 0);
+    CHECK(shop().run("evaluate --data log.txt --model " + output).status == 0);
+  }
+  refused("train --data log.txt --output other --set schedule=square", "'square' is not one of: linear, cosine, sqrt, truncated_linear");
+}
+
+TEST_CASE("baselines are models too") {
+  for (const std::string kind : {"popularity", "markov", "item_knn"}) {
+    CHECK(shop().run("train --data log.txt --output " + kind + " --model " + kind).status == 0);
+    const outcome e = shop().run("evaluate --model " + kind + " --data log.txt --json");
+    CHECK(e.status == 0);
+    CHECK_THAT(e.out, ContainsSubstring("\"model\":\"" + kind + "\""));
+    CHECK(shop().run("recommend --model " + kind + " --history i1").status == 0);
+    refused("recommend --model " + kind + " --history i1 --draws 2", "has no diffusion");
+    refused("train --data log.txt --output " + kind + " --resume", "nothing there can be resumed");
+    refused("train --data log.txt --output model --resume --model " + kind, "already holds a model");
+  }
+}
+
+TEST_CASE("predictions are generated in several ways") {
+  const std::string evaluate = "evaluate --model model --data log.txt --json ";
+  const auto metrics = [&](const std::string& options) {
+    const outcome o = shop().run(evaluate + options);
+    CHECK(o.status == 0);
+    return o.out.substr(0, o.out.find("\"seconds\""));
+  };
+  const std::string direct = metrics("");
+  CHECK(metrics("--generation direct") == direct);
+  CHECK(metrics("--generation ddim --generation-stop -1") == direct);
+  CHECK(metrics("--generation ancestral --generation-stop 15 --draws 2") != direct);
+  refused(evaluate + "--generation direct --draws 3", "draws");
+  const std::string recommend =
+      "recommend --model model --history 'i1 i2' --json --top 5 --generation ancestral --generation-stop 15 --draws ";
+  CHECK(shop().run(recommend + "4 --diverse").status == 0);
+  refused(recommend + "1 --diverse", "--draws");
+}
+
+}  // namespace cddrec::test
