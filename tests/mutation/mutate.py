@@ -79,6 +79,10 @@ def describe(name, text, mutant):
             "new": line_at(changed, place, len(new)), "text": changed}
 
 
+def show(before, mutant):
+    print(f"{before}{mutant['file']}:{mutant['line']}\n- {mutant['old']}\n+ {mutant['new']}", flush=True)
+
+
 def key_of(mutant):
     return mutant["file"], mutant["line"], mutant["old"], mutant["new"]
 
@@ -207,8 +211,7 @@ class bench:
         for header in os.listdir(kernels):
             with open(os.path.join(calls, header), "w", encoding="utf-8") as file:
                 file.write(function.sub(r"\1[[gnu::noipa]] \2", read(os.path.join(kernels, header))))
-        object = test + ".calls.o"
-        source = f"{root}/tests/kernel/{test}.cpp"
+        object, source = test + ".calls.o", f"{root}/tests/kernel/{test}.cpp"
         if self.compile("-iquote", f"{self.folder}/calls", *self.first, "-c", source, "-o", object).returncode != 0:
             return
         # What they call, made by explicit instantiation; what cannot be is left to the test's own copy.
@@ -243,7 +246,6 @@ class bench:
         for test in tests:
             if test not in self.seconds:
                 self.prepare(name, test)
-        for test in tests:
             if not self.survives_by_symbols(mutant, test):
                 return "killed"
         self.overlay_with(mutant["file"], mutant["text"])
@@ -281,20 +283,16 @@ def main():
     # Of each kernel as many as its share of all that could be changed.
     shares = {name: max(1, round(options.count * len(found) / sites)) for name, found in queue.items()}
     if options.list:
-        for name, found in queue.items():
-            for mutant in found[:shares[name]]:
-                print(f"{mutant['file']}:{mutant['line']}\n- {mutant['old']}\n+ {mutant['new']}")
+        for mutant in (m for name, found in queue.items() for m in found[:shares[name]]):
+            show("", mutant)
         return 0
 
     known = {}
     if os.path.exists(options.results):
-        with open(options.results, encoding="utf-8") as file:
-            for line in file:
-                result = json.loads(line)
-                known[key_of(result)] = result["outcome"]
+        for result in map(json.loads, read(options.results).splitlines()):
+            known[key_of(result)] = result["outcome"]
     if options.retry:
         known = {key: outcome for key, outcome in known.items() if outcome not in ("passed", "survived")}
-    os.makedirs(options.work, exist_ok=True)
     os.makedirs(os.path.dirname(os.path.abspath(options.results)), exist_ok=True)
     plain = careful = None
     counts, passed, in_time = {"killed": 0, "killed by a sanitizer": 0, "survived": 0, "did not compile": 0, "equivalent": 0}, [], True
@@ -326,7 +324,7 @@ def main():
                 else:
                     counts[outcome] += 1
                 if outcome == "survived":
-                    print(f"survived: {mutant['file']}:{mutant['line']}\n- {mutant['old']}\n+ {mutant['new']}", flush=True)
+                    show("survived: ", mutant)
         for mutant in passed:
             in_time = in_time and time.monotonic() < end
             outcome = "survived"
@@ -337,7 +335,7 @@ def main():
                 keep(mutant, outcome)
             counts[outcome] += 1
             if outcome == "survived":
-                print(f"survived: {mutant['file']}:{mutant['line']}\n- {mutant['old']}\n+ {mutant['new']}", flush=True)
+                show("survived: ", mutant)
     killed = counts["killed"] + counts["killed by a sanitizer"]
     done = killed + counts["survived"]
     print(f"{done} mutants of {sites} that could be made, seed {options.seed}: {killed} killed ({100 * killed / max(done, 1):.1f} %), "
@@ -345,8 +343,7 @@ def main():
           f"equivalent, {counts['did not compile']} that do not compile")
     if not in_time:
         print("out of time; the same command goes on from here")
-        return 1
-    return 0 if killed >= bound * done else 1
+    return 0 if in_time and killed >= bound * done else 1
 
 
 if __name__ == "__main__":
