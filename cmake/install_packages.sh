@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by examples/quickstart.sh and tests/run.sh: install_packages [tests] sees to what the build needs.
+# Sourced by what builds: install_packages [tests] [clang] sees to what that needs; tests: Catch2; clang: fuzzing and counting coverage.
 # Each need is looked for by what it provides; only what is missing is installed, by apt-get on Debian 12 and Ubuntu 24.04.
 
 # True if version $1 is at least $2.
@@ -31,6 +31,16 @@ has_header() {
   return 1
 }
 
+# clang++ with its runtimes, which are a package of their own.
+has_clang() {
+  local tool
+  for tool in clang++ llvm-cov llvm-profdata; do
+    command -v $tool >/dev/null || return 1
+  done
+  echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
+    clang++ -x c++ -fsanitize=fuzzer,address -fprofile-instr-generate -fcoverage-mapping - -o /dev/null 2>/dev/null
+}
+
 # Sets `missing` (what is not there, in words) and `packages` (what provides it).
 find_missing() {
   missing="" packages=""
@@ -45,9 +55,14 @@ find_missing() {
   has_header nlohmann/json.hpp || lack "nlohmann/json 3.9 or newer (nlohmann/json.hpp)" nlohmann-json3-dev
   has_header zlib.h || lack "zlib (zlib.h)" zlib1g-dev
   has_header CLI/CLI.hpp || lack "CLI11 2.1 or newer (CLI/CLI.hpp)" libcli11-dev
-  if [ "${1:-}" = tests ]; then
+  case " $* " in *" tests "*)
     has_header catch2/catch.hpp || has_header catch2/catch_all.hpp || lack "Catch2 (catch2/catch.hpp or catch2/catch_all.hpp)" catch2
-  fi
+    ;;
+  esac
+  case " $* " in *" clang "*)
+    has_clang || lack "clang++ with libFuzzer, llvm-cov and llvm-profdata" "clang libclang-rt-dev llvm"
+    ;;
+  esac
 }
 
 install_packages() {

@@ -9,7 +9,9 @@
 #include "configure.hpp"
 #include "display.hpp"
 #include "evaluate.hpp"
+#include "shell.hpp"
 #include "train.hpp"
+#include "write_lock.hpp"
 
 namespace cddrec::cli {
 
@@ -18,6 +20,12 @@ struct variant {
   std::string name, kind, preset;
   std::vector<std::string> assignments;  // key=value
 };
+
+/// input_error if one of these sets the seed, which tells the rows of a model.
+inline void refuse_seed(const std::vector<std::string>& assignments) {
+  for (const std::string& a : assignments)
+    if (key_of(a) == "seed") throw input_error("a comparison trains every network with the seeds 1 to --seeds; leave out " + a);
+}
 
 /// A file of variants: a line each, `name kind [preset=NAME] key=value …`; # begins a comment. Errors name the line.
 inline std::vector<variant> read_variants(const std::string& path) {
@@ -41,6 +49,7 @@ inline std::vector<variant> read_variants(const std::string& path) {
         else
           v.assignments.push_back(word);
       }
+      refuse_seed(v.assignments);
       gather_settings(v.kind, v.preset, {}, v.assignments);
     } catch (const input_error& e) {
       throw input_error(path + ":" + std::to_string(number) + ": " + e.what());
@@ -86,12 +95,6 @@ inline int run_child(std::vector<std::string> words) {
   while (waitpid(child, &status, 0) < 0 && errno == EINTR)
     if (!may_go_on()) ::kill(child, SIGTERM);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-inline std::string joined(const std::vector<std::string>& words) {
-  std::string line;
-  for (const std::string& w : words) line += (line.empty() ? "" : " ") + w;
-  return line;
 }
 
 }  // namespace detail
@@ -141,8 +144,67 @@ inline std::string row_name(const compare_options& o, const variant& v, index se
 }
 inline fs::path record_path(const compare_options& o, const std::string& name) { return fs::path(o.output) / "records" / (name + ".json"); }
 
+/// What a row is trained with: its own settings, of those for all models the ones that concern it, its seed.
+inline std::vector<std::string> assignments_of(const compare_options& o, const variant& v) {
+  std::vector<std::string> all = v.assignments;
+  std::copy_if(o.assignments.begin(), o.assignments.end(), std::back_inserter(all),
+               [&](const std::string& a) { return concerns(v.kind, key_of(a)); });
+  return all;
+}
+inline run_settings settings_of(const compare_options& o, const variant& v, index seed) {
+  run_settings s = gather_settings(v.kind, v.preset, {}, assignments_of(o, v)).settings;
+  if (is_network(v.kind)) s.seed = seed;
+  return s;
+}
+
+/// What a record's command sets. Everything else is as it comes today: that a default has changed since makes no record another's, whether
+/// its row was left as it is or now says what went without saying.
+inline run_settings settings_in(const std::string& command, const std::string& kind, const std::string& path) {
+  std::string preset_name, value;
+  std::vector<std::string> assignments;
+  std::istringstream words(command);  // settings are words that no shell would have in quotes
+  for (std::string word; words >> word;) {
+    if (word == "--preset") words >> preset_name;
+    if (word == "--set" && words >> value) assignments.push_back(value);
+    if (word == "--seed" && words >> value) assignments.push_back("seed=" + value);
+  }
+  try {
+    return gather_settings(kind, preset_name, {}, assignments).settings;
+  } catch (const input_error& e) {
+    throw input_error(path + ": its command is none of this version; delete it, or name another directory\n" + e.what());
+  }
+}
+
+/// A row's record. input_error, naming the file, if it is none, or if this log, read and trained on as is asked for, would make another
+/// one; how long that may take is not asked. `log_crc` is of the log.
+inline json read_record(const compare_options& o, const variant& v, index seed, const json& log_crc) {
+  const std::string path = record_path(o, row_name(o, v, seed)).string();
+  const auto differs = [&](const std::string& what) { throw input_error(path + ": " + what + "; delete it, or name another directory"); };
+  try {
+    json record = json::parse(io::read_file(path));
+    if (record.at("log_crc") != log_crc) differs("is of another log");
+    if (record.contains("reading") && record["reading"] != json(o.log.words()))
+      differs("is of a log that was read with other options (" + record["reading"].dump() + ")");
+    if (const std::string kind = record.at("kind"); kind != v.kind) differs("is of the kind " + kind + ", not " + v.kind);
+    const run_settings wanted = settings_of(o, v, seed), asked = settings_in(record.at("command"), v.kind, path);
+    for (const auto& [key, access] : setting_keys()) {
+      if (!concerns(v.kind, key) || access.get(asked) == access.get(wanted)) continue;
+      const json& all = record.at("settings");
+      const std::string made = all.contains(key) ? all[key].get<std::string>() : access.get(asked);
+      if (made != access.get(wanted)) differs("was made with " + key + " = " + made + ", not " + access.get(wanted));
+    }
+    for (const char* part : {"valid", "test"})
+      for (const auto& [metric, unused] : eval::metrics::fields)
+        if (record.contains(part)) record[part].at(std::string(metric)).get<double>();
+    return record;
+  } catch (const json::exception&) {
+    throw input_error(path + ": is not what `cddrec compare` writes; delete it, and the row is made again");
+  }
+}
+
 /// Trains one variant with one seed and records it; false if training failed.
-inline bool compare_row(const compare_options& o, const variant& v, index seed, const data::interactions& log, core::execution how) {
+inline bool compare_row(const compare_options& o, const variant& v, index seed, const data::interactions& log, const json& log_crc,
+                        core::execution how) {
   const std::string name = row_name(o, v, seed);
   const fs::path directory = fs::path(o.output) / "models" / name;
   std::vector<std::string> command{"cddrec", "train", "--data", o.log.data, "--output", directory.string(), "--model", v.kind};
@@ -151,15 +213,15 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   if (!v.preset.empty()) add("--preset", v.preset);
   if (is_network(v.kind)) add("--seed", std::to_string(seed));
   if (o.minutes > 0) add("--minutes", detail::text(o.minutes));
-  for (const std::string& a : v.assignments) add("--set", a);
-  for (const std::string& a : o.assignments)
-    if (concerns(v.kind, a.substr(0, a.find('=')))) add("--set", a);
+  for (const std::string& a : assignments_of(o, v)) add("--set", a);
+  if (o.validation_only) command.push_back("--validation-only");
   std::vector<std::string> shown = command;  // as anybody would write it
   shown[3] = fs::path(o.log.data).filename().string(), shown[5] = "DIR";
-  std::cerr << "\n" << name << ": " << detail::joined(shown) << '\n';
+  std::cerr << "\n" << name << ": " << shell_line(shown) << '\n';
   add("--threads", std::to_string(how.threads));
   if (is_network(v.kind)) command.push_back("--resume");
-  if (!is_network(v.kind)) fs::remove_all(directory);  // counted in a moment, and cannot be resumed
+  // What counts is counted in a moment and cannot be resumed; a network without its training state was done with, and its record deleted.
+  if (!is_network(v.kind) || (fs::exists(model_path(directory)) && !fs::exists(training_path(directory)))) fs::remove_all(directory);
   const auto started = std::chrono::steady_clock::now();
   const int status = detail::run_child(command);
   if (!may_go_on()) throw stopped("stopped at " + name + "; the same command goes on from there");
@@ -171,11 +233,12 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   const loaded_model m = load_model(directory);
   const data::split split = divide(log, m.settings);
   json settings, row{{"log", fs::path(o.log.data).stem().string()},
-                     {"log_crc", fingerprint(o.log.data).at("crc32")},
+                     {"log_crc", log_crc},
+                     {"reading", o.log.words()},
                      {"model", v.name},
                      {"kind", v.kind},
                      {"seed", seed},
-                     {"command", detail::joined(shown)}};
+                     {"command", shell_line(shown)}};
   for (const auto& [key, access] : setting_keys())
     if (concerns(v.kind, key)) settings[key] = access.get(m.settings);
   row["settings"] = settings;
@@ -195,7 +258,8 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
     row["seconds"] = state.seconds,
     row["memory_mb"] = detail::number<index>("peak_memory_mb", required(trained, "peak_memory_mb", name), 0, 1'000'000'000, "0 or more");
   }
-  if (!o.validation_only) row["diagnostics"] = diagnostics(m, split.test(), how);
+  if (!o.validation_only)
+    row["diagnostics"] = with_scorer(m, how, {}, [&](const auto& scorer) { return diagnostics(m, scorer, split.test(), how); });
   if (o.generations && v.kind == "cddrec") row["generation"] = generation_rows(m, split.test(), how);
   io::write_atomically(record_path(o, name), row.dump(1) + "\n");
   if (is_network(v.kind)) fs::remove(training_path(directory));  // three times the weights, and done with
@@ -206,7 +270,16 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
 inline index run_compare(const compare_options& o, core::execution how) {
   const std::vector<variant> variants = choose_variants(o.variants, o.models);
   if (o.log.data == "-") throw input_error("compare: every model reads the log for itself; name a file");
+  refuse_seed(o.assignments);
+  run_settings any;
+  for (const std::string& a : o.assignments) assign(any, a);  // also what concerns no model of these
+  for (const variant& v : variants) settings_of(o, v, 1);
   const data::interactions log = o.log.read();
+  const json log_crc = fingerprint(o.log.data).at("crc32");
+  const index measured = [&] {
+    const data::split split = divide(log, settings_of(o, variants.front(), 1));
+    return (o.validation_only ? split.validation() : split.test()).size();
+  }();
   std::error_code problem;
   for (const char* folder : {"records", "models"}) {
     fs::create_directories(fs::path(o.output) / folder, problem);
@@ -216,6 +289,8 @@ inline index run_compare(const compare_options& o, core::execution how) {
   for (const variant& v : variants)
     for (index seed = 1; seed <= (is_network(v.kind) ? o.seeds : 1); ++seed) rows.emplace_back(v, seed);
   const auto recorded = [&](const auto& row) { return fs::exists(record_path(o, row_name(o, row.first, row.second))); };
+  for (const auto& row : rows)  // before any work is done
+    if (recorded(row)) read_record(o, row.first, row.second, log_crc);
   auto to_do = std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return !recorded(row); });
   index failed = 0, done = 0;
   const char* part = o.validation_only ? "valid" : "test";
@@ -225,7 +300,11 @@ inline index run_compare(const compare_options& o, core::execution how) {
   for (const auto& row : rows) {
     const auto& [v, seed] = row;
     const std::string name = row_name(o, v, seed);
-    if (recorded(row)) {
+    std::optional<write_lock> alone;
+    if (!recorded(row))
+      alone.emplace(fs::path(o.output) / "models" / (name + ".lock"), write_lock::kind::own_file,
+                    o.output + ": another process makes the row " + name + "; wait for its end, or name another directory");
+    if (recorded(row)) {  // it may be so by now
       std::cerr << name << ": recorded already\n";
     } else {
       if (terminal::of(STDERR_FILENO).on) {
@@ -233,16 +312,16 @@ inline index run_compare(const compare_options& o, core::execution how) {
         std::cerr << "\n" << to_do << (to_do == 1 ? " model" : " models") << " to train";
         if (done > 0) std::cerr << ", about " << duration(spent / static_cast<double>(done) * static_cast<double>(to_do)) << " left";
       }
-      if (!compare_row(o, v, seed, log, how)) ++failed;
+      if (!compare_row(o, v, seed, log, log_crc, how)) ++failed;
       ++done, --to_do;
       if (!may_go_on()) throw stopped("stopped after " + name + "; the same command goes on from there");
       if (!recorded(row)) continue;
     }
-    const json record = json::parse(io::read_file(record_path(o, name)));
+    const json record = read_record(o, v, seed, log_crc);
     if (!record.contains(part)) throw input_error(o.output + ": record " + name + " has no " + part + " metrics; name another directory");
     table.emplace_back(v.name + " " + std::to_string(seed), record.at(part));
   }
-  std::cout << part << ", full ranking of " << log.items.size() << " items, " << log.histories.size() << " users\n";
+  std::cout << part << ", full ranking of " << log.items.size() << " items, " << measured << " users\n";
   print_table(table);
   return failed;
 }

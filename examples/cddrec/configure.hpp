@@ -11,6 +11,16 @@ struct run_choice {
   run_settings settings;
 };
 
+/// The setting that a `key=value` of --set names.
+inline std::string key_of(const std::string& assignment) { return assignment.substr(0, assignment.find('=')); }
+
+/// Does what --set asks for.
+inline void assign(run_settings& s, const std::string& assignment) {
+  const std::string key = key_of(assignment);
+  if (key.size() == assignment.size()) throw input_error("--set " + assignment + ": write key=value");
+  set(s, key, assignment.substr(key.size() + 1));
+}
+
 /// Settings in rising strength: those to start from, or else the preset or the kind's defaults, the file, --set. No kind: the file's, or
 /// cddrec.
 inline run_choice gather_settings(std::string kind, const std::string& preset_name, const settings_file& file,
@@ -30,11 +40,7 @@ inline run_choice gather_settings(std::string kind, const std::string& preset_na
   run_settings s = start ? *start : preset_name.empty() ? defaults(kind) : preset(preset_name);
   for (const auto& entry : file.entries)
     if (entry.key != "model" && entry.key != "version") at(entry, [&] { set(s, entry.key, entry.value); });
-  for (const std::string& a : assignments) {
-    const std::size_t equals = a.find('=');
-    if (equals == a.npos) throw input_error("--set " + a + ": write key=value");
-    set(s, a.substr(0, equals), a.substr(equals + 1));
-  }
+  for (const std::string& a : assignments) assign(s, a);
   check(s);
   return {kind, s};
 }

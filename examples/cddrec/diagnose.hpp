@@ -16,8 +16,8 @@ inline json vector_figures(core::view<const float> x) {
           {"spectrum", s.singular_values}};
 }
 
-/// Encodings and predictions at all positions of a thousand histories: how alike those of one user are, and what a variational network
-/// does with its latent dimensions.
+/// Encodings and direct predictions at all positions of a thousand histories: how alike those of one user are, and what a variational
+/// network does with its latent dimensions.
 inline json position_figures(const network& net, eval::histories users, core::execution how) {
   std::vector<data::item> inputs;
   std::vector<index> offsets{0};
@@ -41,9 +41,9 @@ inline json position_figures(const network& net, eval::histories users, core::ex
   return all;
 }
 
-/// The predictions of a network for the histories of `cases`, and its items.
-inline json network_figures(const network& net, const data::cases& cases, eval::histories users, core::execution how) {
-  const model::ranker<network> ranker(net, how);
+/// The predictions of a network, made as its ranker makes them, for the histories of `cases`, and its items.
+inline json network_figures(const network& net, const model::ranker<network>& ranker, const data::cases& cases, eval::histories users,
+                            core::execution how) {
   const auto query = ranker.encode(users, how);
   const index d = net.settings().width;
   const core::view<const float> predicted(query.unit.data(), cases.size(), d);
@@ -66,12 +66,13 @@ json list_figures(const Scorer& scorer, eval::histories users, core::execution h
   return {{"gap_to_second", d.gap_to_second}, {"gap_to_tenth", d.gap_to_tenth}, {"distinct_first", d.distinct_first}, {"lists", d.lists}};
 }
 
-/// What a model's lists say and, if it is a network, its vectors.
-inline json diagnostics(const loaded_model& m, const data::cases& cases, core::execution how) {
+/// What a model's lists say and, if it is a network, its vectors; `scorer` is one of the model.
+template <class Scorer>
+json diagnostics(const loaded_model& m, const Scorer& scorer, const data::cases& cases, core::execution how) {
   std::vector<std::span<const data::item>> users;
   for (index u = 0; u < cases.size(); ++u) users.push_back(cases.history(u));
-  json all{{"lists", with_scorer(m, how, {}, [&](const auto& scorer) { return list_figures(scorer, users, how); })}};
-  if (const network* net = network_of(m)) all.update(network_figures(*net, cases, users, how));
+  json all{{"lists", list_figures(scorer, users, how)}};
+  if constexpr (std::is_same_v<Scorer, model::ranker<network>>) all.update(network_figures(*network_of(m), scorer, cases, users, how));
   return all;
 }
 

@@ -8,27 +8,49 @@
 
 namespace cddrec::cli {
 
-/// The log with the model's item numbers; items that the model does not know are dropped and counted.
-inline data::interactions in_model_numbers(const data::interactions& log, const data::id_map& ids, index& dropped) {
-  data::interactions mapped;
-  mapped.items = ids;
-  std::vector<data::item> history;
-  for (index u = 0; u < log.histories.size(); ++u) {
-    history.clear();
-    for (std::size_t i = 0; i < log.histories[u].size(); ++i) {
-      const auto known = ids.find(log.name(log.histories[u][i]));
-      if (!known) {
-        ++dropped;
-        continue;
-      }
-      history.push_back(*known);
-      if (!log.times.empty()) mapped.times.push_back(log.times_of(u)[i]);
+/// The cases that a model can be asked about: it knows their target, and something of their history, of which what it does not know is left
+/// out. Every other case is a miss.
+class known_cases {
+ public:
+  /// Of a log whose items are numbered_after the model's, which has so many.
+  known_cases(const data::cases& all, index items) : all_(all.size()) {
+    std::vector<data::item> known;
+    for (index u = 0; u < all.size(); ++u) {
+      known.clear();
+      std::copy_if(all.history(u).begin(), all.history(u).end(), std::back_inserter(known), [&](data::item i) { return i < items; });
+      dropped_ += std::ssize(all.history(u)) - std::ssize(known);
+      const bool target_known = all.target(u) < items;
+      target_known ? empty_ += known.empty() : ++unknown_targets_;
+      if (!target_known || known.empty()) continue;
+      ends_.push_back({static_cast<std::int32_t>(places_.size()), static_cast<std::int32_t>(known.size())});
+      places_.push_back(static_cast<std::size_t>(u));
+      known.push_back(all.target(u));
+      sequences_.push_back(known);
     }
-    mapped.users.add(log.users.name(static_cast<data::item>(u)));
-    mapped.histories.push_back(history);
   }
-  return mapped;
-}
+
+  /// Valid as long as this stays where it is.
+  data::cases cases() const { return {sequences_, ends_}; }
+  /// A column of the cases as one of all, with `other` where the model cannot be asked.
+  std::vector<index> of_all(const std::vector<index>& column, index other) const {
+    std::vector<index> all(static_cast<std::size_t>(all_), other);
+    for (std::size_t k = 0; k < column.size(); ++k) all[places_[k]] = column[k];
+    return all;
+  }
+  void tell() const {
+    if (unknown_targets_ > 0)
+      std::cerr << "cddrec: " << unknown_targets_ << " of " << all_
+                << " targets are items that the model does not know: counted as misses\n";
+    if (dropped_ > 0) std::cerr << "cddrec: " << dropped_ << " items of histories dropped: the model does not know them\n";
+    if (empty_ > 0) std::cerr << "cddrec: " << empty_ << " histories hold no item that the model knows: counted as misses\n";
+  }
+
+ private:
+  index all_, unknown_targets_ = 0, dropped_ = 0, empty_ = 0;
+  data::sequences sequences_;
+  std::vector<data::prefix> ends_;
+  std::vector<std::size_t> places_;  // among all
+};
 
 struct evaluate_options {
   std::string model, split = "test";
@@ -40,21 +62,29 @@ struct evaluate_options {
 inline void run_evaluate(const evaluate_options& o, const model::generation& made, core::execution how) {
   const auto started = std::chrono::steady_clock::now();
   const loaded_model m = load_model(o.model);
-  index dropped = 0;
-  const data::interactions log = in_model_numbers(o.log.read(), m.ids, dropped);
-  if (dropped > 0) std::cerr << "cddrec: " << dropped << " interactions dropped: the model does not know their items\n";
+  const data::interactions log = numbered_after(m.ids, o.log.read());
   const data::split split = divide(log, m.settings);
   tell_left_out(split, m.settings);
-  const data::cases cases = o.split == "valid" ? split.validation() : split.test();
-  std::optional<work_display> bar(std::in_place, "ranking");
-  const auto ranks = with_scorer(m, how, made, [&](const auto& scorer) { return eval::rank(scorer, cases, how, {}, bar->tell()); });
-  bar.reset();
-  const auto metrics = eval::measure(ranks);
-  if (metrics.target_in_history > 0)
-    std::cerr << "cddrec: " << metrics.target_in_history << " targets stand in their own history: counted as misses\n";
   const auto best = read_optimum(o.log.data, o.split);
-  const json figures = o.diagnose ? diagnostics(m, cases, how) : json();
-  const json sampled = o.sample > 0 ? to_json(eval::sampled_metrics(ranks, eval::other_items(cases, split.items()), o.sample)) : json();
+  const known_cases known(o.split == "valid" ? split.validation() : split.test(), m.ids.size());
+  known.tell();
+  const data::cases cases = known.cases();
+  if (o.diagnose && cases.size() == 0)
+    throw input_error("evaluate: the model knows nobody's target and history in this log; leave out --diagnostics");
+  json figures;
+  const auto known_ranks = with_scorer(m, how, made, [&](const auto& scorer) {
+    std::optional<work_display> bar(std::in_place, "ranking");
+    auto found = eval::rank(scorer, cases, how, {}, bar->tell());
+    bar.reset();
+    if (o.diagnose) figures = diagnostics(m, scorer, cases, how);
+    return found;
+  });
+  if (const auto seen = std::count(known_ranks.begin(), known_ranks.end(), eval::missed); seen > 0)
+    std::cerr << "cddrec: " << seen << " targets stand in their own history: counted as misses\n";
+  const std::vector<index> ranks = known.of_all(known_ranks, eval::missed);
+  const auto metrics = eval::measure(ranks);
+  json sampled;
+  if (o.sample > 0) sampled = to_json(eval::sampled_metrics(ranks, known.of_all(eval::other_items(cases, m.ids.size()), 0), o.sample));
   if (o.sample > 0)
     std::cerr << "cddrec: metrics against " << o.sample << " sampled items flatter, each model by another amount, and may order models\n"
               << "        otherwise than the full ranking does: compare them with nothing but the same of other models\n";
@@ -62,7 +92,7 @@ inline void run_evaluate(const evaluate_options& o, const model::generation& mad
     std::vector<std::pair<std::string, json>> table{{m.kind, to_json(metrics)}};
     if (best) table.emplace_back("best possible", *best);
     if (o.sample > 0) table.emplace_back("of " + std::to_string(o.sample) + " sampled", sampled);
-    std::cout << o.split << ", full ranking of " << split.items() << " items, " << metrics.users << " users\n";
+    std::cout << o.split << ", full ranking of " << m.ids.size() << " items, " << metrics.users << " users\n";
     print_table(table);
     if (o.diagnose) print_diagnostics(figures);
     return;

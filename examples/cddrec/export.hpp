@@ -40,10 +40,6 @@ inline std::string export_format(const fs::path& output, const std::vector<std::
   throw input_error(output.string() + ": name it by what it shall be: " + list);
 }
 
-inline void refuse_existing(const fs::path& output) {
-  if (fs::exists(output)) throw input_error(output.string() + ": is there already; name another file");
-}
-
 }  // namespace detail
 
 /// What `.npy` files of floats begin with (version 1.0): its length makes the values aligned.
@@ -70,7 +66,7 @@ inline void export_items(const loaded_model& m, const fs::path& output) {
   const fs::path names = fs::path(output).replace_extension(".txt");
   std::string bytes;
   if (format == ".npy") {
-    detail::refuse_existing(names);
+    refuse_existing(names);
     bytes = npy_header(items, width);
     bytes.append(reinterpret_cast<const char*>(table->data()), static_cast<std::size_t>(items * width) * sizeof(float));
     std::string list;
@@ -93,10 +89,33 @@ inline void export_items(const loaded_model& m, const fs::path& output) {
             << (format == ".npy" ? "; their ids are in " + names.string() : "") << '\n';
 }
 
+/// The log with the model's item numbers; items that the model does not know are dropped and counted.
+inline data::interactions in_model_numbers(const data::interactions& log, const data::id_map& ids, index& dropped) {
+  data::interactions mapped;
+  mapped.items = ids;
+  std::vector<data::item> history;
+  for (index u = 0; u < log.histories.size(); ++u) {
+    history.clear();
+    for (std::size_t i = 0; i < log.histories[u].size(); ++i) {
+      const auto known = ids.find(log.name(log.histories[u][i]));
+      if (!known) {
+        ++dropped;
+        continue;
+      }
+      history.push_back(*known);
+      if (!log.times.empty()) mapped.times.push_back(log.times_of(u)[i]);
+    }
+    mapped.users.add(log.users.name(static_cast<data::item>(u)));
+    mapped.histories.push_back(history);
+  }
+  return mapped;
+}
+
 /// The best unseen items for every user of a log.
 inline void export_recommendations(const export_options& o, core::execution how) {
   const std::string format = detail::export_format(o.output, {".csv", ".jsonl"});
   if (o.log.data.empty()) throw input_error("export: recommendations are for the users of a log; name it with --data");
+  one_standard_input("export", {o.log.data, o.exclude, o.only});
   const serve::recommender m(o.model, {}, how);
   index dropped = 0;
   const data::interactions log = in_model_numbers(o.log.read(), m.items(), dropped);
@@ -129,7 +148,7 @@ inline void export_recommendations(const export_options& o, core::execution how)
 inline void run_export(const export_options& o, core::execution how) {
   if (o.what != "recommendations" && (o.top > 0 || !(o.log.data + o.exclude + o.only).empty() || !o.log.words().empty()))
     throw input_error("export: a log, --top, --exclude and --only are for recommendations, not for " + o.what);
-  detail::refuse_existing(o.output);
+  refuse_existing(o.output);
   if (o.what == "recommendations") return export_recommendations(o, how);
   const loaded_model m = load_model(o.model);
   if (o.what == "items") export_items(m, o.output);

@@ -6,6 +6,8 @@
 namespace cddrec::cli {
 
 inline void run_generate(const data::synthetic_settings& settings, const fs::path& output, std::uint64_t seed, core::execution how) {
+  refuse_existing(output);
+  refuse_existing(optimum_path(output));
   const data::synthetic_log log(settings, core::seed{seed});
   const data::split split = data::leave_one_out(log.log());
   io::write_interactions(output, log.log());

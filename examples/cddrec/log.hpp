@@ -26,6 +26,9 @@ struct log_options {
     data::interactions log = io::read_interactions(data, told, &mended);
     bar.reset();
     if (const std::string what = mended.text(); !what.empty()) std::cerr << "cddrec: " << data << ": mended: " << what << '\n';
+    if (!mended.untimed.empty())
+      std::cerr << "cddrec: " << data << ": no column has a usual name for the time: rows are taken in the order of the file; if one of "
+                << mended.untimed << " is the time, say so with --time-column\n";
     return log;
   }
 

@@ -2,6 +2,8 @@
 // Results go to standard output, progress and remarks to standard error; 0 done, 1 runtime error, 2 wrong usage or bad input, 130 stopped
 // by a signal.
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
 
 #include "cddrec/cddrec.hpp"
 #include "compare.hpp"
@@ -86,6 +88,7 @@ int run(int argc, char** argv) {
   train->add_option("--epochs", epochs, "At most so many epochs");
   train->add_option("--seed", seed, "Seed");
   train->add_option("--minutes", o.minutes, "Stop after the epoch that passes this")->check(positive);
+  train->add_flag("--validation-only", o.validation_only, "Leave the test part alone: for searches");
   train->add_flag("--resume", o.resume, "Go on where an earlier run of the same settings stopped");
   add_threads(train);
 
@@ -126,8 +129,11 @@ int run(int argc, char** argv) {
   CLI::App* recommend = app.add_subcommand("recommend", "The best unseen items for a history");
   recommend_options r;
   recommend->add_option("--model", r.model, "Directory of the model")->type_name("DIR")->required();
-  auto* by_history = recommend->add_option("--history", r.history, "Item ids, oldest first: \"id id …\"");
-  recommend->add_option("--input", r.input, "File of histories, one a line; - for standard input")->type_name("FILE")->excludes(by_history);
+  auto* by_history =
+      recommend->add_option("--history", r.history, "Item ids, oldest first: \"id id …\"; where there is a tab, tabs alone part them");
+  recommend->add_option("--input", r.input, "File of histories, a line each, likewise; - for standard input")
+      ->type_name("FILE")
+      ->excludes(by_history);
   recommend->add_option("--top", r.top, "How many")->check(positive);
   recommend->add_option("--exclude", r.exclude, "File of items that nobody is to get")->type_name("FILE");
   recommend->add_option("--only", r.only, "File of the items that alone may be recommended")->type_name("FILE");
@@ -186,6 +192,7 @@ int run(int argc, char** argv) {
   if (*train) {
     std::optional<loaded_model> before;
     if (!o.from.empty()) before = load_start(o.from);
+    one_standard_input("train", {o.log.data, config});
     const settings_file file = config.empty() ? settings_file{} : read_settings_file(config);
     if (const auto* version = file.find("version"); version && version->value != CDDREC_VERSION)
       std::cerr << "cddrec: " << version->where << ": of version " << version->value
@@ -209,7 +216,12 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return cddrec::cli::run(argc, argv);
+    const int status = cddrec::cli::run(argc, argv);
+    errno = 0;  // it stays so if it was an earlier write that failed
+    if (!std::cout.flush())
+      throw cddrec::error("standard output: cannot be written" + (errno != 0 ? ": " + std::string(std::strerror(errno)) : std::string()) +
+                          "; what was to be printed is not all there");
+    return status;
   } catch (const cddrec::input_error& e) {
     std::cerr << "cddrec: " << e.what() << '\n';
     return 2;

@@ -68,11 +68,23 @@ inline loaded_model load_model(const fs::path& directory) {
   return read_model(serve::load_file(directory), model_path(directory).string());
 }
 
+/// What tells a log from others with the same items: the CRC-32 of what everybody did and, if that divides it, of when.
+inline std::string log_checksum(const data::interactions& log, const run_settings& s) {
+  auto crc = ::crc32_z(0, nullptr, 0);
+  const auto add = [&](const auto& values) {
+    crc = ::crc32_z(crc, reinterpret_cast<const Bytef*>(values.data()), values.size() * sizeof values[0]);
+  };
+  add(log.histories.items), add(log.histories.offsets);
+  if (s.division == "time") add(log.times);
+  return std::to_string(crc);
+}
+
 /// Where training stands: the weights of the last epoch, those that go on where they are not the same, and the moments of Adam.
 template <class Network>
 inline void save_training(const fs::path& directory, const std::string& kind, const Network& net, const train::fit_state<float>& state,
-                          const run_settings& s, const data::id_map& ids) {
-  io::tensor_file file = describe(kind, s, ids);
+                          const run_settings& s, const data::interactions& log) {
+  io::tensor_file file = describe(kind, s, log.items);
+  file.metadata["log"] = log_checksum(log, s);
   file.metadata["epoch"] = std::to_string(state.epoch);
   file.metadata["best_epoch"] = std::to_string(state.stopping.best_epoch);
   file.metadata["best_ndcg"] = detail::text(state.stopping.best);
@@ -125,10 +137,11 @@ inline train::fit_state<float> training_progress(const io::tensor_file& file, co
   return state;
 }
 
-/// Reads it back into a network of the same settings and items; input_error if they differ.
+/// Reads it back into a network of the same settings and log; input_error if they differ. A file older than the log's checksum is asked for
+/// its items alone.
 template <class Network>
 inline train::fit_state<float> load_training(const fs::path& directory, const std::string& kind, Network& net, const run_settings& s,
-                                             const data::id_map& ids) {
+                                             const data::interactions& log) {
   const std::string where = training_path(directory).string();
   const io::tensor_file file = io::tensor_file::load(training_path(directory));
   if (required(file, "model", where) != kind)
@@ -140,9 +153,11 @@ inline train::fit_state<float> load_training(const fs::path& directory, const st
       throw input_error(where + ": was trained with " + name + " = " + before + ", not " + key.get(s) + "; resume with the same settings");
   }
   const data::id_map known = io::get_ids(file, where);
-  bool same = known.size() == ids.size();
-  for (index i = 0; same && i < ids.size(); ++i) same = known.name(static_cast<data::item>(i)) == ids.name(static_cast<data::item>(i));
+  bool same = known.size() == log.items.size();
+  for (index i = 0; same && i < known.size(); ++i) same = known.name(static_cast<data::item>(i)) == log.name(static_cast<data::item>(i));
   if (!same) throw input_error(where + ": was trained on a log with other items; resume with the same log");
+  if (const auto written = file.metadata.find("log"); written != file.metadata.end() && written->second != log_checksum(log, s))
+    throw input_error(where + ": was trained on another log of the same items; resume with the same log");
   train::fit_state<float> state = training_progress(file, where);
   io::get_weights(file, net, where);
   const auto like = [&](const std::string& name, const auto& p) {

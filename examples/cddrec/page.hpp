@@ -71,6 +71,7 @@ inline void add_way(io::training_report::path& path, const network& net, const e
 }  // namespace detail
 
 /// Spectra of items and predictions and, of a diffusion model, its schedule and the ways of four users of the test; `ranks`: of the test.
+/// Without a test the schedule alone.
 /// A network wider than 1024 has neither spectra nor ways: its decompositions would take longer than its training.
 inline void add_network(io::training_report& r, const std::string& kind, const network& net, const data::interactions& log,
                         const data::cases& test, std::span<const index> ranks, core::execution how) {

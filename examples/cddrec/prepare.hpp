@@ -16,7 +16,7 @@ struct prepare_options {
 };
 
 inline void run_prepare(const prepare_options& o) {
-  if (!o.output.empty() && fs::exists(o.output)) throw input_error(o.output + ": is there already; name another file");
+  if (!o.output.empty()) refuse_existing(o.output);
   const data::interactions read = o.log.read();
   const data::filtered f = data::keep(read, o.kept);
   const data::summary before = data::summarise(read), after = data::summarise(f.log);

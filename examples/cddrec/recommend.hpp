@@ -4,6 +4,7 @@
 #include "../retrieval.hpp"
 #include "display.hpp"
 #include "report.hpp"
+#include "settings_file.hpp"
 
 namespace cddrec::cli {
 
@@ -16,19 +17,42 @@ struct recommend_options {
   retrieval_options retrieval = {};
 };
 
+/// input_error if more than one of the inputs of a command is "-".
+inline void one_standard_input(const std::string& command, std::initializer_list<std::string> inputs) {
+  if (std::count(inputs.begin(), inputs.end(), "-") > 1)
+    throw input_error(command + ": standard input can be one thing only; name a file for the other");
+}
+
 /// Histories as the model numbers them; what it does not know is dropped and counted, or an error.
 class known_items {
  public:
   known_items(const data::id_map& ids, bool drop) : ids_(ids), drop_(drop) {}
 
+  /// Items are parted by blanks; on a line with a tab by tabs alone, so that their ids may hold blanks.
   std::vector<data::item> operator()(std::string_view line, const std::string& where) {
     std::vector<data::item> known;
-    for (const auto token : io::split_tokens(line, where)) {
+    const auto add = [&](std::string_view token) {
       const auto number = ids_.find(token);
-      if (number) known.push_back(*number);
-      if (number) continue;
+      if (number) return known.push_back(*number);
       if (!drop_) throw input_error(where + ": the model does not know the item '" + std::string(token) + "'; leave it out");
       if (dropped_++ == 0) first_ = where;
+    };
+    const auto tokens = io::split_tokens(line, where);
+    if (line.find('\t') == line.npos) {
+      for (const auto token : tokens) add(token);
+      return known;
+    }
+    for (std::size_t begin = 0; begin <= line.size();) {
+      const std::size_t end = std::min(line.find('\t', begin), line.size());
+      const std::string_view field = detail::trimmed(line.substr(begin, end - begin));
+      begin = end + 1;
+      // Where blanks and tabs are mixed, blanks part what is no item but holds one.
+      const auto parts = io::split_tokens(field, where);
+      const bool mixed = !ids_.find(field) && std::any_of(parts.begin(), parts.end(), [&](auto part) { return ids_.find(part); });
+      if (mixed)
+        for (const auto part : parts) add(part);
+      else if (!field.empty())
+        add(field);
     }
     return known;
   }
@@ -117,8 +141,7 @@ inline void tell_recall(const serve::recommender& m, eval::histories all, index 
 
 inline void run_recommend(const recommend_options& o, const model::generation& made, core::execution how) {
   if (o.history.empty() && o.input.empty()) throw input_error("recommend: give a history with --history, or a file of them with --input");
-  if ((o.input == "-") + (o.exclude == "-") + (o.only == "-") > 1)
-    throw input_error("recommend: standard input can be one thing only; name a file for the other");
+  one_standard_input("recommend", {o.input, o.exclude, o.only});
   if (o.diverse && made.draws < 2) throw input_error("recommend: --diverse lets several draws take turns; give them with --draws");
   if (o.diverse && o.retrieval.kind != "exact")
     throw input_error("recommend: --diverse lists are exact; leave out --retrieval " + o.retrieval.kind);

@@ -48,7 +48,8 @@ inline json fingerprint(const fs::path& log) {
 
 /// The best possible metrics that `generate` left beside a log, if it did, and if the log is still the one it wrote.
 inline std::optional<json> read_optimum(const fs::path& log, const std::string& split) {
-  if (!fs::exists(optimum_path(log))) return {};
+  std::error_code unknown;
+  if (!fs::exists(optimum_path(log), unknown)) return {};
   try {
     const json all = json::parse(io::read_file(optimum_path(log)));
     if (all.at("log") == fingerprint(log)) return all.at(split);
@@ -57,6 +58,11 @@ inline std::optional<json> read_optimum(const fs::path& log, const std::string& 
   } catch (const json::exception&) {
     throw input_error(optimum_path(log).string() + ": is not what `cddrec generate` writes; delete it or generate the log again");
   }
+}
+
+/// input_error for a file that is there already: what is written is nobody else's.
+inline void refuse_existing(const fs::path& output) {
+  if (fs::exists(output)) throw input_error(output.string() + ": is there already; name another file");
 }
 
 /// A line a row; on a terminal that is too narrow the metrics go on in a table below.

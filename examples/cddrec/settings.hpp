@@ -133,7 +133,7 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"candidates", whole("candidates", &r::candidates, 1, "1 to 1000000000")},
       {"frequency_correction", flag("frequency_correction", &r::frequency_correction)},
       {"lambda", real("lambda", &r::lambda, 0, huge, "0 to 1e6")},
-      {"temperature", real("temperature", &r::temperature, 0.01, huge, "0.01 or more")},
+      {"temperature", real("temperature", &r::temperature, 0.025, huge, "0.025 or more")},
       {"softmax_weight", real("softmax_weight", &r::softmax_weight, 0, huge, "0 to 1e6")},
       {"softmax_temperature", real("softmax_temperature", &r::softmax_temperature, 0.01, huge, "0.01 or more")},
       {"ranking_augmented", flag("ranking_augmented", &r::ranking_augmented)},

@@ -8,6 +8,8 @@
 #include "page.hpp"
 #include "report.hpp"
 #include "settings_file.hpp"
+#include "shell.hpp"
+#include "write_lock.hpp"
 
 namespace cddrec::cli {
 
@@ -68,15 +70,18 @@ struct train_options {
   log_options log;
   std::string output, model, from;
   double minutes = 0;
-  bool resume = false;
+  bool resume = false, validation_only = false;
 
   /// What does the run again, with the settings it left.
   std::string command() const {
-    std::string line = "cddrec train --data " + log.data;
-    for (const std::string& word : log.words()) line += " " + word;
-    if (!from.empty()) line += " --from " + from;
-    if (minutes > 0) line += " --minutes " + detail::text(minutes);
-    return line + " --config settings.toml --output DIR";
+    std::vector<std::string> all{"cddrec", "train", "--data", log.data};
+    const auto add = [&](const std::vector<std::string>& words) { all.insert(all.end(), words.begin(), words.end()); };
+    add(log.words());
+    if (!from.empty()) add({"--from", from});
+    if (minutes > 0) add({"--minutes", detail::text(minutes)});
+    if (validation_only) add({"--validation-only"});
+    add({"--config", "settings.toml", "--output", "DIR"});
+    return shell_line(all);
   }
 };
 
@@ -103,14 +108,17 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   const data::interactions log = before ? numbered_after(before->ids, o.log.read()) : o.log.read();
   const data::split split = divide(log, s);
   tell_left_out(split, s);
+  const std::optional<json> best_possible = o.validation_only ? std::nullopt : read_optimum(o.log.data, "test");
+  std::error_code problem;
+  fs::create_directories(o.output, problem);
+  if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
+  const write_lock alone(o.output, write_lock::kind::directory,
+                         o.output + ": another process writes here; wait for its end, or name another directory");
   const bool goes_on = o.resume && is_network(o.model) && fs::exists(training_path(o.output));
   const bool resumable = fs::exists(training_path(o.output));
   if ((fs::exists(model_path(o.output)) || resumable) && !goes_on)
     throw input_error(o.output + ": already holds a model; name another directory" +
                       (resumable ? ", or go on with --resume" : " (nothing there can be resumed)"));
-  std::error_code problem;
-  fs::create_directories(o.output, problem);
-  if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
   // Not before what is resumed has been read: a run that is refused leaves the other's settings as they are.
   const auto keep_settings = [&] {
     io::write_atomically(fs::path(o.output) / "settings.toml", settings_text(o.model, s, CDDREC_VERSION, o.command()));
@@ -118,6 +126,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
 
   std::vector<std::pair<std::string, json>> table;
   const auto test = [&](const std::string& name, const auto& scorer) {
+    if (o.validation_only) return std::vector<index>();
     work_display bar("testing " + name);
     std::vector<index> ranks = eval::rank(scorer, split.test(), how, {}, bar.tell());
     table.emplace_back(name, to_json(eval::measure(ranks)));
@@ -127,16 +136,19 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   const baseline::markov markov(split);
   test("popularity", popularity);
   test("markov", markov);
-  std::optional<work_display> counting(std::in_place, "counting item_knn");
-  const baseline::item_knn item_knn(split, knn_settings(s), how, counting->tell());
-  counting.reset();
-  test("item_knn", item_knn);
+  std::optional<baseline::item_knn> item_knn;
+  if (!o.validation_only || o.model == "item_knn") {
+    std::optional<work_display> counting(std::in_place, "counting item_knn");
+    item_knn.emplace(split, knn_settings(s), how, counting->tell());
+    counting.reset();
+    test("item_knn", *item_knn);
+  }
   if (o.model == "popularity") save_counts(o.output, o.model, popularity, s, log.items);
   if (o.model == "markov") save_counts(o.output, o.model, markov, s, log.items);
-  if (o.model == "item_knn") save_counts(o.output, o.model, item_knn, s, log.items);
+  if (o.model == "item_knn") save_counts(o.output, o.model, *item_knn, s, log.items);
   io::training_report page;
   const auto add_best_possible = [&] {
-    if (const auto best = read_optimum(o.log.data, "test")) table.emplace_back("best possible", *best);
+    if (best_possible) table.emplace_back("best possible", *best_possible);
     page = begin_report(o.model, s, o.log.data, log, table, split.test().size());
   };
   const auto fit = [&](auto make) {  // make(settings, items): a fresh network
@@ -144,7 +156,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     train::fit_state<float> state;
     io::training_log written;
     if (goes_on) {
-      state = load_training(o.output, o.model, net, s, log.items);
+      state = load_training(o.output, o.model, net, s, log);
       if (state.epoch > 0 && !fs::exists(model_path(o.output))) {  // stopped between the first writes of the two
         auto best = make(s, split.items());
         std::size_t k = 0;
@@ -167,7 +179,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     hooks.validation = [&](index done, index all) { return display->validation(done, all); };
     hooks.interrupted = [&](const train::fit_state<float>& now) {
       display->clear();
-      save_training(o.output, o.model, net, now, s, log.items);
+      save_training(o.output, o.model, net, now, s, log);
       throw stopped("stopped in epoch " + std::to_string(now.epoch + 1) + " after " + std::to_string(now.batch) +
                     " batches; the same command with --resume goes on from there");
     };
@@ -175,11 +187,11 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
       // The model and the log first: a training state never stands beside older ones than it knows of. But for the first time, since a
       // model without a training state is another run's, which is not to be written over.
       const bool first = !fs::exists(training_path(o.output));
-      if (first) save_training(o.output, o.model, net, now, s, log.items);
+      if (first) save_training(o.output, o.model, net, now, s, log);
       if (report.best) save_network(o.output, o.model, net, s, log.items);
       written.add(report);
       io::write_atomically(log_path(o.output), written.text());
-      if (!first) save_training(o.output, o.model, net, now, s, log.items);
+      if (!first) save_training(o.output, o.model, net, now, s, log);
       display->epoch(report);
     };
     std::optional<interruptible> signals(std::in_place);
@@ -193,7 +205,8 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     page.facts.push_back({"best epoch", std::to_string(result.best_epoch) + " of " + std::to_string(result.epochs)});
     page.facts.push_back({"seconds of training", io::svg::short_number(result.seconds, 3)});
     page.log = std::move(written), page.best_epoch = result.best_epoch;
-    add_network(page, o.model, net, log, split.test(), ranks, how);
+    const data::sequences nothing;
+    add_network(page, o.model, net, log, o.validation_only ? data::cases(nothing, {}) : split.test(), ranks, how);
   };
   if (o.model == "gan")
     fit([&](const run_settings& of, index items) { return make_gan(o.model, of, items); });
@@ -202,6 +215,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   else
     keep_settings(), add_best_possible();
   io::write_atomically(fs::path(o.output) / "report.html", io::html(page));
+  if (o.validation_only) return;
   std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";
   print_table(table);
 }

@@ -12,8 +12,7 @@ autodiff::variable<T> softsign(const autodiff::variable<T>& x) {
   auto [y, out] = tape.make(x.rows(), x.cols(), x.needs_grad());
   const auto in = x.value().matrix_map().array();
   out.matrix_map() = in / (1 + in.abs());
-  tape.record([x, y = y] {
-    if (!x.needs_grad()) return;
+  tape.record(y, [x, y = y] {
     x.grad().matrix_map().array() += y.grad().matrix_map().array() * (1 - y.value().matrix_map().array().abs()).square();
   });
   return y;

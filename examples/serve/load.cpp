@@ -46,12 +46,18 @@ int run(int argc, char** argv) {
   }
 
   httplib::Client first(host, port);
-  const auto known = first.Get("/items?limit=1000");
-  if (!known || known->status != 200) {
-    std::cerr << "cddrec: " << host << ':' << port << ": nothing of ours answers there; start cddrec_serve, or name its port by --port\n";
-    return 1;
-  }
-  const auto items = json::parse(known->body).at("items").get<std::vector<std::string>>();
+  const auto get = [&](const std::string& path) {
+    const auto answer = first.Get(path);
+    const std::string where = host + ":" + std::to_string(port) + ": ";
+    if (!answer) throw std::runtime_error(where + "nothing answers there; start cddrec_serve, or name its port by --port");
+    if (answer->status != 200)
+      throw std::runtime_error(where + "GET " + path + " has status " + std::to_string(answer->status) + ": " + answer->body);
+    const auto body = json::parse(answer->body, nullptr, false);
+    if (!body.is_object()) throw std::runtime_error(where + "is no service of ours: GET " + path + " does not give a JSON object");
+    return body;
+  };
+  const int most = std::min(1000, get("/health").value("top", 1000));  // what the service gives at a time
+  const auto items = get("/items?limit=" + std::to_string(most)).at("items").get<std::vector<std::string>>();
 
   // By number: what is asked, and the answer without load.
   std::vector<std::string> bodies, answers;

@@ -37,6 +37,7 @@ struct asked {
   serve::wishes wishes;
 
   asked(const std::string& body, const limits& most) {
+    wishes.top = std::min(wishes.top, most.top);
     nlohmann::json all;
     try {
       all = nlohmann::json::parse(body);
@@ -182,12 +183,17 @@ class server {
 
   json health() const {
     const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
-    return {{"status", "ok"}, {"model", model_.kind()}, {"items", model_.items().size()}, {"seconds", std::round(up.count())}};
+    return {{"status", "ok"},
+            {"model", model_.kind()},
+            {"items", model_.items().size()},
+            {"seconds", std::round(up.count())},
+            {"top", most_.top}};
   }
 
   /// The first items whose tokens hold a text.
   json search(const httplib::Request& req) const {
-    const std::string query = req.get_param_value("query"), wanted = req.has_param("limit") ? req.get_param_value("limit") : "50";
+    const std::string query = req.get_param_value("query");
+    const std::string wanted = req.has_param("limit") ? req.get_param_value("limit") : std::to_string(std::min<index>(50, most_.top));
     index limit = 0;
     const auto [end, problem] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
     if (problem != std::errc() || end != wanted.data() + wanted.size() || limit < 1)

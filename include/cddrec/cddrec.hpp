@@ -85,6 +85,7 @@
 #include "cddrec/nn/gru.hpp"
 #include "cddrec/nn/layer_norm.hpp"
 #include "cddrec/nn/linear.hpp"
+#include "cddrec/nn/positions.hpp"
 #include "cddrec/nn/transformer.hpp"
 #include "cddrec/optim/adam.hpp"
 #include "cddrec/optim/weight_average.hpp"

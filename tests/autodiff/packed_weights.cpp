@@ -30,4 +30,18 @@ TEST_CASE("products with weights laid out once have the bits of those that lie a
   CHECK(same_bits(product(autodiff::tape<float>(memory, {1}, fixed), 0, 30), whole));
 }
 
+TEST_CASE("a weight that was computed on the gathering tape is not kept: the next tape has another at its address") {
+  const auto first = normal_matrix<float>(6, 40, 1), second = normal_matrix<float>(6, 40, 2);
+  core::arena memory;
+  const auto product = [&](auto& laid_out, const core::matrix<float>& rows) {
+    autodiff::tape<float> t(memory, {1}, laid_out);
+    const auto x = t.constant(rows);
+    return core::matrix<float>(autodiff::linear(x, autodiff::gelu(x)).value().matrix_map());
+  };
+  autodiff::packed_weights<float> gathered;
+  const autodiff::packed_weights<float> none;
+  product(gathered, first);
+  CHECK(same_bits(product(std::as_const(gathered), second), product(none, second)));
+}
+
 }  // namespace cddrec::test

@@ -235,4 +235,13 @@ TEST_CASE("settings of the game out of range are refused") {
   CHECK_THROWS_WITH(fresh<float>(9, 4, {.pretraining = -1}), ContainsSubstring("pretraining"));
 }
 
+TEST_CASE("a discriminator refuses a sequence longer than it has positions for") {
+  const baseline::discriminator<float> judge({.items = 9, .width = 4, .heads = 2, .max_length = 3}, core::random(core::seed{1}));
+  const std::vector<data::item> items(4, 2);
+  const std::vector<index> offsets{0, 4};
+  core::arena memory;
+  autodiff::tape<float> t(memory, {1}, autodiff::mode::inference);
+  CHECK_THROWS_WITH(judge(t, items, core::ragged(offsets), {}), ContainsSubstring("sequence 0 has 4 items, but there are positions for 3"));
+}
+
 }  // namespace cddrec::test

@@ -50,10 +50,12 @@ TEST_CASE("finding neighbours tells how many items are done, and stops when it i
       return true;
     };
     const baseline::item_knn m(split, {}, {threads}, listen);
-    CHECK(heard.size() == 3);
+    CHECK(heard.size() == 6);  // before and after each of three blocks
     CHECK(heard.back() == 150);
     CHECK(m.neighbours().values == baseline::item_knn(split).neighbours().values);
-    CHECK_THROWS_AS(baseline::item_knn(split, {}, {threads}, [](index, index) { return false; }), stopped);
+    const auto stop = [](index, index) { return false; };
+    CHECK_THROWS_AS(baseline::item_knn(split, {}, {threads}, stop), stopped);
+    CHECK_THROWS_WITH(baseline::item_knn(split, {}, {threads}, stop), "stopped at 0 of 150");  // no thread goes on
   }
 }
 

@@ -101,7 +101,12 @@ TEST_CASE("a damaged model is refused") {
 TEST_CASE("what can be mended is, with a message") {
   shop().write("windows.csv", "\xEF\xBB\xBFuser,item\r\na,x\r\n");
   CHECK(shop().run("prepare --data windows.csv").err ==
-        "cddrec: windows.csv: mended: 1 byte-order mark dropped; 2 carriage returns at ends of lines dropped\n");
+        "cddrec: windows.csv: mended: 1 byte-order mark dropped; 2 carriage returns at ends of lines dropped\n"
+        "cddrec: windows.csv: no column has a usual name for the time: rows are taken in the order of the file; if one of 'user', 'item' "
+        "is the time, say so with --time-column\n");
+  shop().write("timed_late.csv", "user,item,date\na,x,7\na,y,3\n");
+  CHECK_THAT(shop().run("prepare --data timed_late.csv").err, ContainsSubstring("if one of 'user', 'item', 'date' is the time"));
+  CHECK(shop().run("prepare --data timed_late.csv --time-column date").err.empty());
   shop().write("mixed.txt", "u1 -3 caf\xc3\xa9 c d\nu2 c d\nu3 d\nu4 caf\xc3\xa9 c d -3 e\n");
   const outcome trained = shop().run("train --data mixed.txt --output mixed --epochs 1 --set width=8 --set heads=1");
   CHECK(trained.status == 0);
@@ -156,6 +161,26 @@ TEST_CASE("a log can be divided by time; the model keeps to it") {
   refused("train --data log.txt --output untimed --set division=time", "the log has no times");
   const outcome compared = shop().run("compare --data timed.csv --output timed_all --models markov,item_knn --set division=time");
   CHECK(compared.status == 0);
+}
+
+TEST_CASE("output that cannot be written is an error") {
+  for (const std::string command : {"evaluate --model model --data log.txt", "evaluate --model model --data log.txt --json",
+                                    "recommend --model model --history i1 --json", "completion bash"}) {
+    INFO(command);
+    const outcome o = shop().run(command + " >/dev/full 2>err #");  // where it goes otherwise is a comment
+    CHECK(o.status == 1);
+    CHECK_THAT(o.err, ContainsSubstring("cddrec: standard output: cannot be written"));
+  }
+}
+
+TEST_CASE("a log that is drawn takes no other file's place") {
+  const std::string log = slurp(shop().root / "log.txt");
+  refused("generate --users 20 --items 10 --output log.txt", "log.txt: is there already; name another file");
+  shop().write("drawn.txt.optimum.json", "mine");
+  refused("generate --users 20 --items 10 --output drawn.txt", "drawn.txt.optimum.json: is there already");
+  CHECK(slurp(shop().root / "log.txt") == log);
+  CHECK(slurp(shop().root / "drawn.txt.optimum.json") == "mine");
+  CHECK_FALSE(fs::exists(shop().root / "drawn.txt"));
 }
 
 }  // namespace cddrec::test

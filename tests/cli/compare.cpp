@@ -38,6 +38,8 @@ TEST_CASE("compare records each model and seed once, and goes on where it stoppe
   const std::string search = compare + " --models bce --seeds 1 --validation-only --output ";
   CHECK_THAT(shop().run(search + "searched").out, ContainsSubstring("valid, full ranking"));
   const std::string trial = slurp(shop().root / "searched/records/log-bce-1.json");
+  CHECK_THAT(trial, ContainsSubstring(" --validation-only\""));
+  CHECK_THAT(slurp(shop().root / "searched/models/log-bce-1/report.html"), !ContainsSubstring("<h2>Test</h2>"));
   CHECK_THAT(trial, ContainsSubstring("\"valid\": {") && !ContainsSubstring("\"test\"") && !ContainsSubstring("diagnostics"));
   const outcome no_test = shop().run(compare + " --models bce --seeds 1 --output searched");
   CHECK(no_test.status == 2);
@@ -48,6 +50,75 @@ TEST_CASE("compare records each model and seed once, and goes on where it stoppe
   refused("compare --data log.txt --variants wrong.txt --output s2", "unknown model 'moon'");
   refused("compare --data log.txt --models moon --output s2", "unknown model 'moon'");
   refused("compare --data log.txt --output s2", "--models");
+}
+
+TEST_CASE("a record is taken for what it is of alone") {
+  const std::string compare = "compare --models item_knn --output own --data ";
+  CHECK(shop().run(compare + "log.txt --set decay=0.5").status == 0);
+  const auto record = shop().root / "own/records/log-item_knn-1.json";
+  const std::string kept = slurp(record), where = "own/records/log-item_knn-1.json: ";
+  const outcome again = shop().run(compare + "log.txt --set decay=0.5 --set width=8 --minutes 3");
+  CHECK(again.status == 0);
+  CHECK_THAT(again.err, ContainsSubstring("recorded already"));
+  fs::create_directories(shop().root / "elsewhere");
+  fs::copy_file(shop().root / "log.txt", shop().root / "elsewhere/log.txt");
+  CHECK(shop().run(compare + "elsewhere/log.txt --set decay=0.5").status == 0);
+  shop().write("log.csv", "user,item\nu,a\nu,b\nu,c\nu,d\n");
+  const auto told = [&](const std::string& arguments, const std::string& message) {
+    const outcome o = shop().run(compare + arguments);
+    CHECK(o.status == 2);
+    CHECK(o.out.empty());
+    CHECK_THAT(o.err, ContainsSubstring("cddrec: " + where + message));
+  };
+  told("log.csv --set decay=0.5", "is of another log; delete it, or name another directory");
+  told("log.txt", "was made with decay = 0.5, not 0.6; delete it, or name another directory");
+  told("log.txt --set decay=0.5 --format sequences", "is of a log that was read with other options");
+  shop().write("kinds.txt", "item_knn markov\n");
+  told("log.txt --variants kinds.txt", "is of the kind item_knn, not markov");
+  for (const std::string damaged : {"", "{", "[]", "{\"log_crc\": \"\"}", "{\"settings\": 3}"}) {
+    shop().write("own/records/log-item_knn-1.json", damaged);
+    const outcome o = shop().run(compare + "log.txt --set decay=0.5");
+    CHECK(o.status == 2);
+    CHECK_THAT(o.err, ContainsSubstring("cddrec: " + where));
+  }
+  // What is not of older records is not asked for, and another default of then is no difference.
+  std::string older = kept;
+  older.erase(older.find(" \"reading\": []"), 15);
+  older.replace(older.find("\"shrinkage\": \"20\""), 17, "\"shrinkage\": \"7\"");
+  shop().write("own/records/log-item_knn-1.json", older);
+  CHECK(shop().run(compare + "log.txt --set decay=0.5").status == 0);
+  CHECK(shop().run(compare + "log.txt --set decay=0.5 --set shrinkage=7").status == 0);
+  told("log.txt --set decay=0.5 --set shrinkage=8", "was made with shrinkage = 7, not 8");
+}
+
+TEST_CASE("a row whose record was deleted is made again, and by one process at a time") {
+  const std::string compare = "compare --data log.txt --models sasrec,markov --output redone --set width=8 --set heads=2 --set epochs=1";
+  CHECK(shop().run(compare).status == 0);
+  const fs::path records = shop().root / "redone/records", lock = shop().root / "redone/models/log-sasrec-1.lock";
+  CHECK_FALSE(fs::exists(lock));
+  fs::remove(records / "log-sasrec-1.json"), fs::remove(records / "log-markov-1.json");
+  const int held = ::open(lock.c_str(), O_RDWR | O_CREAT, 0666);
+  REQUIRE(::flock(held, LOCK_EX | LOCK_NB) == 0);
+  refused(compare, "redone: another process makes the row log-sasrec-1; wait for its end");
+  ::close(held);
+  CHECK(shop().run(compare).status == 0);  // what a process left that was killed is no hindrance
+  CHECK(fs::exists(records / "log-sasrec-1.json"));
+  CHECK(fs::exists(records / "log-markov-1.json"));
+  CHECK_FALSE(fs::exists(lock));
+}
+
+TEST_CASE("settings are looked at before the first row, and those tested are counted") {
+  const std::string compare = "compare --data log.txt --models markov --output never ";
+  refused(compare + "--set widht=3", "unknown setting 'widht'");
+  refused(compare + "--set width", "write key=value");
+  refused(compare + "--set width=0", "width");
+  refused("compare --data log.txt --models markov,sasrec --set heads=3 --output never", "heads");
+  refused(compare + "--set seed=5", "leave out seed=5");
+  shop().write("seeded.txt", "a sasrec seed=5\n");
+  refused("compare --data log.txt --variants seeded.txt --output never", "seeded.txt:1: a comparison trains every network with the seeds");
+  CHECK_FALSE(fs::exists(shop().root / "never"));
+  shop().write("few.txt", "u1 a b c d\nu2 c d\nu3 b\nu4 b c d a e\n");
+  CHECK_THAT(shop().run("compare --data few.txt --models markov --output few").out, ContainsSubstring("5 items, 2 users\n"));
 }
 
 }  // namespace cddrec::test

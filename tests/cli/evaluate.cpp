@@ -88,4 +88,72 @@ TEST_CASE("predictions are generated in several ways") {
   refused(recommend + "1 --diverse", "--draws");
 }
 
+TEST_CASE("what is held out and unknown to the model is a miss") {
+  const auto lines = lines_of(slurp(shop().root / "log.txt"));
+  const auto evaluated = [&](const std::string& options, auto change) {
+    std::string text;
+    for (std::size_t u = 0; u < lines.size(); ++u) text += change(lines[u], u) + "\n";
+    shop().write("changed.txt", text);
+    const outcome o = shop().run("evaluate --model model --data changed.txt --json " + options);
+    INFO(o.err);
+    CHECK(o.status == 0);
+    return o;
+  };
+  const auto metric = [](const std::string& out, const std::string& name, std::size_t from = 0) {
+    const std::size_t at = out.find("\"" + name + "\":", from);
+    REQUIRE(at != out.npos);
+    return std::stod(out.substr(at + name.size() + 3));
+  };
+  const auto last = [](const std::string& line) { return line.rfind(' '); };
+  const std::string before = shop().run("evaluate --model model --data log.txt --json").out;
+
+  const outcome none = evaluated("--sampled 5", [&](auto line, auto) { return line.substr(0, last(line)) + " fresh"; });
+  CHECK(none.err.starts_with("cddrec: 200 of 200 targets are items that the model does not know: counted as misses\n"));
+  CHECK_THAT(none.out, ContainsSubstring("\"users\":200,"));
+  for (const char* name : {"recall@20", "ndcg@10", "mrr"}) CHECK(metric(none.out, name) == 0);
+  CHECK(metric(none.out, "recall@5", none.out.find("sampled")) == 0);
+  refused("evaluate --model model --data changed.txt --diagnostics", "leave out --diagnostics");
+
+  // Half of them, and in the other half something unknown in the history.
+  const outcome half = evaluated("--sampled 1000 --diagnostics", [&](auto line, auto u) {
+    return u % 2 == 0 ? line.substr(0, last(line)) + " fresh" : line.substr(0, last(line)) + " fresh" + line.substr(last(line));
+  });
+  CHECK_THAT(half.err, ContainsSubstring("100 of 200 targets") && ContainsSubstring("cddrec: 100 items of histories dropped"));
+  std::string odd;
+  for (std::size_t u = 1; u < lines.size(); u += 2) odd += lines[u] + "\n";
+  shop().write("odd.txt", odd);
+  const std::string known = shop().run("evaluate --model model --data odd.txt --json").out;
+  for (const char* name : {"recall@20", "ndcg@10", "mrr"}) {
+    CHECK(metric(half.out, name) == Approx(metric(known, name) / 2).epsilon(1e-12));
+    CHECK(metric(half.out, name, half.out.find("sampled")) == Approx(metric(known, name) / 2).epsilon(1e-9));  // more than there are
+  }
+  CHECK_THAT(half.out, ContainsSubstring("\"lists\":100}"));
+
+  // In the history alone it changes nothing; a history of such items alone is a miss more.
+  const outcome front = evaluated("", [](auto line, auto) {
+    std::string changed = line;
+    return changed.insert(changed.find(' '), " fresh");
+  });
+  CHECK(metric(front.out, "mrr") == metric(before, "mrr"));
+  CHECK_THAT(front.err, ContainsSubstring("cddrec: 200 items of histories dropped: the model does not know them\n"));
+  const outcome more = evaluated("", [](auto line, auto u) { return u == 0 ? line + "\nnobody w x y z i1" : line; });
+  CHECK_THAT(more.out, ContainsSubstring("\"users\":201,"));
+  CHECK(metric(more.out, "mrr") == Approx(metric(before, "mrr") * 200 / 201).epsilon(1e-12));
+  CHECK_THAT(more.err, ContainsSubstring("cddrec: 1 histories hold no item that the model knows: counted as misses\n"));
+}
+
+TEST_CASE("diagnostics are of the predictions as they are generated") {
+  const auto figures = [](const std::string& generation) {
+    const outcome o = shop().run("evaluate --model model --data log.txt --json --diagnostics " + generation);
+    CHECK(o.status == 0);
+    const std::size_t lists = o.out.find("\"lists\""), predictions = o.out.find("\"predictions\""), items = o.out.find("\"items\"");
+    REQUIRE(items != o.out.npos);
+    return std::pair(o.out.substr(lists, predictions - lists), o.out.substr(predictions, items - predictions));
+  };
+  const auto direct = figures(""), noisy = figures("--generation ancestral --generation-stop 15");
+  CHECK(figures("--generation ddim --generation-stop -1") == direct);
+  CHECK(noisy.first != direct.first);
+  CHECK(noisy.second != direct.second);
+}
+
 }  // namespace cddrec::test

@@ -53,6 +53,33 @@ TEST_CASE("recommendations keep to lists of items") {
   refused("recommend --model model --history i1 --exclude out.txt --unknown error", "out.txt:2: the model does not know the item 'moon'");
 }
 
+TEST_CASE("ids of items may hold blanks where tabs part them") {
+  std::string table = "user,item,time\n";
+  for (int u = 0; u < 6; ++u)
+    for (int k = 0; k < 5; ++k)
+      table += std::to_string(u) + "," + std::vector<std::string>{"The Hobbit", "The", "Dune", "Solaris", "Emma"}[(u + 2 * k) % 5] + ",1\n";
+  shop().write("books.csv", table);
+  REQUIRE(shop().run("train --model popularity --data books.csv --output books").status == 0);
+  const auto items = [](const std::string& arguments) {
+    const outcome o = shop().run("recommend --model books --unknown error --json " + arguments);
+    INFO(arguments << ": " << o.err);
+    CHECK(o.status == 0);
+    std::vector<std::string> missing;
+    for (const std::string name : {"The Hobbit", "The", "Dune", "Solaris", "Emma"})
+      if (o.out.find("\"" + name + "\"") == o.out.npos) missing.push_back(name);
+    return missing;
+  };
+  using names = std::vector<std::string>;
+  CHECK(items("--history 'The Hobbit\tDune'") == names{"The Hobbit", "Dune"});
+  CHECK(items("--history 'The Hobbit\t'") == names{"The Hobbit"});
+  CHECK(items("--history 'The Dune'") == names{"The", "Dune"});
+  CHECK(items("--history 'The Dune\tEmma'") == names{"The", "Dune", "Emma"});  // mixed
+  shop().write("readers.txt", "Emma\t The Hobbit\r\n");
+  CHECK(items("--input readers.txt") == names{"The Hobbit", "Emma"});
+  CHECK(items("--history Emma --exclude readers.txt") == names{"The Hobbit", "Emma"});
+  refused("recommend --model books --unknown error --history 'The Hobbit\tOld Possum'", "does not know the item 'Old Possum'");
+}
+
 TEST_CASE("items are found by a graph, and how near it comes to exact is said") {
   refused("recommend --model model --history i1 --retrieval fast", "--retrieval");
   refused("recommend --model model --history i1 --hnsw-ef 20", "--hnsw-ef are for --retrieval hnsw");
@@ -175,6 +202,8 @@ TEST_CASE("what a model holds is exported, in the format that the name says") {
   refused("export --model model --what items --output more.csv --top 3", "--top, --exclude and --only are for recommendations");
   refused("export --model model --what items --output more.csv --data log.txt", "are for recommendations");
   refused("export --model model --what recommendations --output more.csv", "name it with --data");
+  refused("export --model model --what recommendations --output more.csv --data - --exclude - <log.txt",
+          "export: standard input can be one thing only");
   refused("export --model model --what dreams --output more.csv", "--what");
   REQUIRE(shop().run("train --data log.txt --model popularity --output counted").status == 0);
   refused("export --model counted --what items --output more.csv", "its items have no embeddings");

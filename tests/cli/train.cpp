@@ -275,4 +275,71 @@ TEST_CASE("every policy trains by its key") {
   }
 }
 
+TEST_CASE("a limit of minutes ends a run after an epoch, never within one") {
+  const std::string train =
+      "train --data log.txt --model sasrec --set width=8 --set heads=2 --set batch_users=2 --set patience=0 --threads 1 ";
+  const outcome one = shop().run(train + "--output late --minutes 1e-9");
+  CHECK(one.status == 0);
+  CHECK_THAT(one.err, ContainsSubstring("best epoch 1 of 1,"));
+  CHECK(fs::exists(shop().root / "late/model.safetensors"));
+  std::istringstream in(train + "--output later --epochs 1000000");
+  const auto begun = [] { return fs::exists(shop().root / "later/log.csv"); };
+  const outcome cut = shop().run_until({std::istream_iterator<std::string>(in), {}}, begun, SIGTERM);
+  CHECK(cut.status == 130);
+  const bool within = cut.err.find(" after 0 batches") == cut.err.npos;
+  const outcome on = shop().run(train + "--output later --epochs 1000000 --resume --minutes 1e-9");
+  CHECK(on.status == 0);
+  CHECK((on.err.find("  loss ") != on.err.npos) == within);
+}
+
+TEST_CASE("a run goes on with its own log alone, and one process at a time") {
+  const std::string small = " --model sasrec --set width=8 --set heads=2 --threads 1 --resume --output own_log";
+  CHECK(shop().run("train --data log.txt --epochs 1" + small).status == 0);
+  shop().write("longer.txt", slurp(shop().root / "log.txt") + "one_more i1 i2 i3 i4\n");
+  refused("train --data longer.txt --epochs 2" + small, "was trained on another log of the same items; resume with the same log");
+  const int held = ::open((shop().root / "own_log").c_str(), O_RDONLY);
+  REQUIRE(::flock(held, LOCK_EX | LOCK_NB) == 0);
+  refused("train --data log.txt --epochs 2" + small, "own_log: another process writes here; wait for its end");
+  ::close(held);
+  CHECK(shop().run("train --data log.txt --epochs 2" + small).status == 0);
+}
+
+TEST_CASE("a search leaves the test part alone") {
+  const std::string train = "train --data log.txt --set width=8 --set heads=2 --epochs 2 --output ";
+  const outcome tested = shop().run(train + "tested"), search = shop().run(train + "untested --validation-only");
+  CHECK(search.status == 0);
+  CHECK(search.out.empty());
+  CHECK_THAT(search.err, ContainsSubstring("best epoch "));
+  const bool same = slurp(shop().root / "tested/model.safetensors") == slurp(shop().root / "untested/model.safetensors");
+  CHECK(same);
+  const std::string page = slurp(shop().root / "untested/report.html");
+  CHECK_THAT(page, ContainsSubstring("Training") && ContainsSubstring("Noise schedule") && !ContainsSubstring("<h2>Test</h2>") &&
+                       !ContainsSubstring("best possible") && !ContainsSubstring("Denoising"));
+  CHECK_THAT(slurp(shop().root / "tested/report.html"), ContainsSubstring("<h2>Test</h2>"));
+  CHECK_THAT(slurp(shop().root / "untested/settings.toml"), ContainsSubstring(" --validation-only --config settings.toml"));
+  for (const std::string kind : {"item_knn", "markov"}) {
+    const outcome counted = shop().run("train --data log.txt --validation-only --model " + kind + " --output untested_" + kind);
+    CHECK(counted.status == 0);
+    CHECK(counted.out.empty());
+    CHECK(shop().run("evaluate --data log.txt --model untested_" + kind).status == 0);
+  }
+}
+
+TEST_CASE("what stands beside a log is read before training") {
+  shop().write("cut.txt", slurp(shop().root / "log.txt"));
+  shop().write("cut.txt.optimum.json", slurp(shop().root / "log.txt.optimum.json").substr(0, 50));
+  refused("train --data cut.txt --output cut_best --epochs 1", "cut.txt.optimum.json: is not what `cddrec generate` writes");
+  CHECK_FALSE(fs::exists(shop().root / "cut_best"));
+}
+
+TEST_CASE("a command that is shown can be typed again") {
+  shop().write("it's my log.txt", slurp(shop().root / "log.txt"));
+  CHECK(shop().run("train --model markov --data \"it's my log.txt\" --output typed").status == 0);
+  const std::string line = lines_of(slurp(shop().root / "typed/settings.toml"))[0], before = "# The same run again: cddrec ";
+  REQUIRE(line.starts_with(before + "train --data 'it'\\''s my log.txt' --config "));
+  shop().write("settings.toml", slurp(shop().root / "typed/settings.toml"));
+  const std::string again = line.substr(before.size(), line.rfind(' ') - before.size());  // without its DIR
+  CHECK(shop().run(again + " typed_again").status == 0);
+}
+
 }  // namespace cddrec::test

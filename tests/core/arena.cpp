@@ -53,4 +53,18 @@ TEST_CASE("a pool lends an arena again, empty and with its memory") {
   CHECK((*again).capacity() == reserved);
 }
 
+TEST_CASE("an arena knows its own memory, also what it has taken back") {
+  core::arena a(256), other(256);
+  CHECK_FALSE(a.owns(nullptr));
+  const auto x = a.array<char>(256), more = a.array<char>(10000), foreign = other.array<char>(256);
+  for (const auto part : {x, more}) {
+    CHECK(a.owns(part.data()));
+    CHECK(a.owns(part.data() + part.size() - 1));
+  }
+  CHECK_FALSE(a.owns(foreign.data()));
+  CHECK_FALSE(a.owns(&a));
+  a.rewind({});
+  CHECK(a.owns(more.data()));
+}
+
 }  // namespace cddrec::test

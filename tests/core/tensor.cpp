@@ -37,4 +37,21 @@ TEST_CASE("a block with gaps between its rows is refused with the remedy") {
   CHECK(core::view<float>(m.topRows(2)).rows() == 2);
 }
 
+TEST_CASE("a vector is one column or one row, whatever its stride says") {
+  Eigen::VectorXf column = Eigen::VectorXf::LinSpaced(5, 1, 5);
+  const core::view<float> v(column);
+  CHECK(v.data() == column.data());
+  CHECK(v.rows() == 5);
+  CHECK(v.cols() == 1);
+  CHECK(v(3, 0) == 4);
+  const Eigen::Map<Eigen::VectorXf> mapped(column.data() + 1, 4);
+  CHECK(core::view<const float>(mapped)(3, 0) == 5);
+  const Eigen::Matrix<float, 3, 1> fixed(1, 2, 3);
+  CHECK(core::view<const float>(fixed).rows() == 3);
+  CHECK(core::view<float>(column.topRows(2)).rows() == 2);
+  Eigen::RowVectorXf row = column.transpose();
+  CHECK(core::view<float>(row).rows() == 1);
+  CHECK(core::view<float>(row)(0, 4) == 5);
+}
+
 }  // namespace cddrec::test

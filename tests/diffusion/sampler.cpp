@@ -177,6 +177,31 @@ TEST_CASE("a row has the same bits alone, among others and for any threads; a dr
   }
 }
 
+TEST_CASE("a way back from where nothing of the signal is left is refused, and one from next to nothing is finite") {
+  const diffusion::process<float> extreme(diffusion::linear_schedule{.last = 0.9}, 500);
+  CHECK_THROWS_AS(diffusion::ancestral(extreme), input_error);
+  CHECK_THROWS_WITH(diffusion::ancestral(extreme), ContainsSubstring("nothing of the signal at step 499"));
+  CHECK_THROWS_WITH(diffusion::ddim(extreme, 3, -1), ContainsSubstring("nothing of the signal at step 499"));
+  CHECK_NOTHROW(diffusion::ancestral(process(diffusion::linear_schedule{.last = 0.9}, 500)));  // a double holds it
+  // The longest of such processes that is not refused.
+  for (index steps = 499;; --steps) {
+    const diffusion::process<float> less(diffusion::linear_schedule{.last = 0.9}, steps);
+    diffusion::path way;
+    try {
+      way = diffusion::ancestral(less);
+    } catch (const input_error&) {
+      REQUIRE(steps > 100);
+      continue;
+    }
+    const core::matrix<float> x0 = core::matrix<float>::Ones(1, 20000);
+    core::matrix<float> out = not_a_number<float>(1, 20000);
+    diffusion::sample<float>(
+        way, [&](index) -> core::view<const float> { return x0; }, core::random(core::seed{1}), out);
+    CHECK(out.allFinite());
+    break;
+  }
+}
+
 TEST_CASE("a way that leads nowhere is refused") {
   const process p = noisy(6);
   CHECK_THROWS_WITH(diffusion::ddim(p, 7), ContainsSubstring("steps must be 0 (all) or 2 … 6") && ContainsSubstring("it is 7"));

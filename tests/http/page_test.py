@@ -86,7 +86,10 @@ class Browser:
         os.close(self.into)
 
 
-class Page(unittest.TestCase):
+class Service(unittest.TestCase):
+    """A service with these options, and a browser."""
+    OPTIONS = []
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -94,7 +97,8 @@ class Page(unittest.TestCase):
         quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
         subprocess.run([BIN / "cddrec", "generate", "--users", "400", "--items", "90", "--output", "log.txt"], **quiet)
         subprocess.run([BIN / "cddrec", "train", "--data", "log.txt", "--output", "model", "--model", "item_knn"], **quiet)
-        cls.server = subprocess.Popen([BIN / "cddrec_serve", "--model", folder + "/model", "--port", "0"], stdout=subprocess.PIPE, text=True)
+        command = [BIN / "cddrec_serve", "--model", folder + "/model", "--port", "0", *cls.OPTIONS]
+        cls.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         cls.address = re.search(r"http://\S+", cls.server.stdout.readline())[0]
         cls.browser = Browser(folder)
 
@@ -124,6 +128,8 @@ class Page(unittest.TestCase):
         self.browser.run(f"[...document.querySelectorAll('#catalogue button')].find(b => b.textContent === '{item}').click()")
         self.browser.wait("document.querySelectorAll('#list li').length > 0 && !document.querySelector('#list li[data-old]')")
 
+
+class Page(Service):
     def test_clicks_make_a_history_and_recommendations_follow(self):
         b = self.browser
         self.open()
@@ -178,6 +184,19 @@ class Page(unittest.TestCase):
         self.assertIn("i8", b.run("[...document.querySelectorAll('#catalogue button')].map(b => b.textContent)"))
         b.run("at('query').value = 'moon', at('query').dispatchEvent(new Event('input'))")
         b.wait("at('catalogue').textContent === 'No item is called so.'")
+        self.assertEqual(b.errors, [])
+
+
+class Limited(Service):
+    OPTIONS = ["--max-top", "7"]
+
+    def test_the_page_asks_for_no_more_than_the_service_gives(self):
+        b = self.browser
+        self.open()
+        self.assertEqual(b.run("document.querySelectorAll('#catalogue button').length"), 7)
+        self.click(b.run("document.querySelector('#catalogue button').textContent"))
+        self.assertEqual(len(b.run(self.LIST)), 7)
+        self.assertTrue(b.run("at('said').hidden"))
         self.assertEqual(b.errors, [])
 
 

@@ -12,17 +12,17 @@ namespace cddrec::test {
 
 namespace {
 
-const std::string program = CDDREC_BINARY_DIR "/bin/cddrec_serve";
+const std::string program = CDDREC_BINARY_DIR "/bin/cddrec_serve", load = CDDREC_BINARY_DIR "/bin/cddrec_load";
 
-/// A child that runs the program, with its output, errors too, in a pipe.
+/// A child that runs a program, with its output, errors too, in a pipe.
 struct child {
   pid_t pid = -1;
   FILE* output = nullptr;
 
-  explicit child(const std::vector<std::string>& arguments) {
+  explicit child(const std::vector<std::string>& arguments, const std::string& of = program) {
     int ends[2];
     REQUIRE(::pipe(ends) == 0);
-    std::vector<char*> argv{const_cast<char*>(program.c_str())};
+    std::vector<char*> argv{const_cast<char*>(of.c_str())};
     for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
     argv.push_back(nullptr);
     pid = ::fork();
@@ -30,7 +30,7 @@ struct child {
     if (pid == 0) {
       ::dup2(ends[1], 1), ::dup2(ends[1], 2);
       ::close(ends[0]), ::close(ends[1]);
-      ::execv(program.c_str(), argv.data());
+      ::execv(of.c_str(), argv.data());
       ::_exit(127);
     }
     ::close(ends[1]);
@@ -108,6 +108,43 @@ TEST_CASE("wrong usage and bad input end with status 2 and a message") {
   refused({"--model", "/nowhere", "--port", "70000"}, "--port");
   refused({"--model", "/nowhere", "--threads", "0"}, "--threads");
   refused({"--model", "/nowhere", "--hnsw-ef", "30"}, "--hnsw-ef are for --retrieval hnsw");
+}
+
+TEST_CASE("the load program asks for no more than the service gives, and tells a refusal from no answer") {
+  const scratch directory;
+  model_file("markov", 30, {}).save(serve::model_path(directory / ""));
+  child c({"--model", (directory / "").string(), "--port", "0", "--max-top", "5"});
+  const std::string said = c.line(), port = std::to_string(std::stoi(said.substr(said.rfind(':', said.find("  (")) + 1)));
+  const std::vector<std::string> brief{"--port", port, "--seconds", "0.2", "--requests", "4", "--connections", "1"};
+  const auto asked = [&](const std::string& top) {
+    std::vector<std::string> arguments = brief;
+    arguments.insert(arguments.end(), {"--top", top});
+    return arguments;
+  };
+  child well(asked("5"), load);
+  CHECK(well.line().starts_with("1 connections, "));
+  well.line();
+  CHECK(well.line() == "0 answers are not what they were without load");
+  CHECK(well.status() == 0);
+  child refused(asked("6"), load);
+  CHECK_THAT(refused.line(), ContainsSubstring(port + ": refused: {\"error\":"));
+  CHECK(refused.status() == 1);
+  ::kill(c.pid, SIGTERM);
+  CHECK(c.line() == "cddrec: stopped");
+  CHECK(c.status() == 0);
+  child nobody(brief, load);
+  CHECK_THAT(nobody.line(), ContainsSubstring(port + ": nothing answers there; start cddrec_serve"));
+  CHECK(nobody.status() == 1);
+
+  httplib::Server other;  // something else that answers
+  other.Get("/health", [](const auto&, auto& res) { res.status = 500, res.set_content("busy", "text/plain"); });
+  const int taken = other.bind_to_any_port("127.0.0.1");
+  std::thread listener([&] { other.listen_after_bind(); });
+  child told({"--port", std::to_string(taken)}, load);
+  CHECK_THAT(told.line(), ContainsSubstring("GET /health has status 500: busy"));
+  CHECK(told.status() == 1);
+  other.stop();
+  listener.join();
 }
 
 }  // namespace cddrec::test

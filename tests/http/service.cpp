@@ -111,6 +111,20 @@ TEST_CASE("what is over a limit gets 413") {
   CHECK(s.post(R"({"history": ["1", "2", "3", "4", "t5"], "top": 20})").second.at("recommendations").size() == 20);
 }
 
+TEST_CASE("what nobody asked a number for keeps to the limit, which health tells") {
+  const running s({.threads = 1, .top = 7});
+  const auto get = [&](const std::string& path) {
+    const auto answer = s.client().Get(path);
+    REQUIRE(answer);
+    return std::pair(answer->status, json::parse(answer->body));
+  };
+  CHECK(get("/items").first == 200);
+  CHECK(get("/items").second.at("items").size() == 7);
+  CHECK(get("/health").second.at("top") == 7);
+  CHECK(s.post(R"({"history": ["t1"]})").second.at("recommendations").size() == 7);
+  CHECK(get("/items?limit=8").first == 413);
+}
+
 TEST_CASE("there are no paths but its own") {
   const running s;
   for (const char* path : {"/etc/passwd", "/../service.hpp", "/recommend", "/health/", "/%2e%2e/%2e%2e/etc/passwd"}) {

@@ -98,9 +98,10 @@ TEST_CASE("reading a large log tells how many bytes are read, and stops when it 
   }
   for (const auto& [name, text] : {std::pair<const char*, std::string&>{"log.txt", lines}, {"log.csv", table}}) {
     const auto path = directory.write(name, text);
+    const auto bytes = static_cast<index>(text.size());
     std::vector<index> heard;
     const auto log = io::read_interactions(path, {.tell = [&](index done, index all) {
-                                             CHECK(all == static_cast<index>(text.size()));
+                                             CHECK(all == bytes);
                                              heard.push_back(done);
                                              return true;
                                            }});

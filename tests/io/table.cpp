@@ -29,6 +29,16 @@ TEST_CASE("a table is sorted by time in every user; ties keep the order of the r
   CHECK(untimed.times.empty());
 }
 
+TEST_CASE("a table without times is told of, with its columns") {
+  io::repairs told;
+  io::parse_table("user,item,\xff,when\na,x,1,2\n", "f", ',', {}, &told);
+  CHECK(told.untimed == "'user', 'item', '?', 'when'");
+  CHECK(told.text().empty());
+  told = {};
+  io::parse_table("user,item,when\na,x,1\n", "f", ',', {.user = {}, .item = {}, .time = "when"}, &told);
+  CHECK(told.untimed.empty());
+}
+
 TEST_CASE("quotes, blanks and ends of lines are as RFC 4180 has them") {
   const auto log =
       io::parse_table("user , \"item\",\"no\nmatter\"\r\n \"a, \"\"b\"\"\" ,  The Hobbit ,\r\nc,\"\"\"\",\"x\r\ny\"", "f", ',');

@@ -170,4 +170,28 @@ TEST_CASE("the mean of a denominator over draws is the exact one") {
   CHECK(mean == Approx(std::exp((z.row(0).dot(z.row(1)) - 1) / temperature)).margin(0.02));  // four deviations
 }
 
+TEST_CASE("gradients of InfoNCE by features that share rows are added one after the other, for any threads") {
+  constexpr index n = 96, d = 256, m = 84;  // two blocks of each, so that threads begin with both
+  const auto a = unit_rows<float>(n, d, 1), b = unit_rows<float>(n, d, 2), noise = normal_matrix<float>(n + 1, d, 3);
+  const auto w = frequencies<float>(m, d, 0.5);
+  const index needed = kernel::fourier_info_nce_workspace<float>(n, d, m, {4});
+  workspace<float> kept(kernel::fourier_info_nce_kept<float>(n, d, m)), space(needed);
+  kernel::fourier_info_nce_forward<float>(a, b, w, 0.5f, kept, space, {1});
+  const auto added = [&](bool together, int threads) {
+    core::matrix<float> sum = noise;
+    const core::view<float> all(sum), da = all.middle_rows(0, n), db = all.middle_rows(1, n), none;
+    const auto add = [&](core::view<float> to_a, core::view<float> to_b) {
+      kernel::fourier_info_nce_backward<float>(1000.0f, a, b, w, 0.5f, std::span<float>(kept), to_a, to_b, space, {threads});
+    };
+    if (together)
+      add(da, db);
+    else
+      add(da, none), add(none, db);
+    return sum;
+  };
+  const auto expected = added(false, 1);
+  CHECK(same_bits(added(true, 1), expected));
+  for (int round = 0; round < 50; ++round) REQUIRE(same_bits(added(true, 4), expected));
+}
+
 }  // namespace cddrec::test

@@ -82,4 +82,15 @@ TEST_CASE("layer normalisation leaves out a gradient that nobody wants") {
   CHECK(same_bits(dbias, all.dbias));
 }
 
+TEST_CASE("a row whose variance is too large for its numbers becomes NaN, not the bias") {
+  auto x = normal_matrix<float>(3, 21, 1);
+  const auto gain = normal_matrix<float>(1, 21, 2), bias = normal_matrix<float>(1, 21, 3), up = normal_matrix<float>(3, 21, 4);
+  const auto expected = run(x, gain, bias, up);
+  x(1, 4) = 2e19f;  // its square is infinite
+  const auto got = run(x, gain, bias, up);
+  CHECK(got.out.row(1).array().isNaN().all());
+  CHECK(got.dx.row(1).array().isNaN().all());
+  for (index i : {0, 2}) CHECK(same_bits<float>(got.out.row(i), expected.out.row(i)));
+}
+
 }  // namespace cddrec::test

@@ -111,6 +111,12 @@ TEST_CASE("columns of a packed matrix are multiplied from any panel on") {
       kernel::matmul_packed<float>(as_is(a), packed.data(), first, write::assign, out, {1});
       CHECK(same_bits<float>(out, whole.middleCols(first, count)));
     }
+  // Into a part of wider rows, whose rest stays as it is.
+  const auto noise = normal_matrix<float>(9, b.cols() + 4, 3);
+  core::matrix<float> wide = noise, expected = noise;
+  expected.middleCols(2, b.cols()) = whole;
+  kernel::matmul_packed<float>(as_is(a), packed.data(), write::assign, wide.data() + 2, b.cols(), wide.cols());
+  CHECK(same_bits(wide, expected));
 }
 
 }  // namespace cddrec::test

@@ -119,4 +119,34 @@ TEMPLATE_TEST_CASE("dot products and squared distances of paired rows", "", floa
   }
 }
 
+TEST_CASE("a row too long for its numbers becomes NaN, not a row without a direction") {
+  core::matrix<float> x = normal_matrix<float>(3, 5, 1);
+  auto expected = not_a_number<float>(3, 5), out = expected, reciprocal = not_a_number<float>(3, 1);
+  kernel::normalize_forward<float>(x, expected, reciprocal, {1});
+  x(1, 2) = 2e19f;  // its square is infinite
+  kernel::normalize_forward<float>(x, out, reciprocal, {1});
+  CHECK(out.row(1).array().isNaN().all());
+  CHECK(std::isnan(reciprocal(1, 0)));
+  for (index i : {0, 2}) CHECK(same_bits<float>(out.row(i), expected.row(i)));
+}
+
+TEMPLATE_TEST_CASE("gradients of a squared distance that share rows are added one after the other, for any threads", "", float, double) {
+  using T = TestType;
+  constexpr index n = 200, d = 19;
+  const auto x = normal_matrix<T>(n + 1, d, 1), up = normal_matrix<T>(n, 1, 2), noise = normal_matrix<T>(n + 1, d, 3);
+  const core::view<const T> rows(x), a = rows.middle_rows(0, n), b = rows.middle_rows(1, n);
+  const auto added = [&](bool together, int threads) {
+    core::matrix<T> sum = noise;
+    const core::view<T> all(sum), da = all.middle_rows(0, n), db = all.middle_rows(1, n);
+    if (together) {
+      kernel::squared_distance_backward<T>(up, a, b, T(0.8), da, db, {threads});
+    } else {
+      kernel::squared_distance_backward<T>(up, a, b, T(0.8), da, core::view<T>(), {threads});
+      kernel::squared_distance_backward<T>(up, a, b, T(0.8), core::view<T>(), db, {threads});
+    }
+    return sum;
+  };
+  for (int threads : {1, 4}) CHECK(same_bits(added(true, threads), added(false, 1)));
+}
+
 }  // namespace cddrec::test

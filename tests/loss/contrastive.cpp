@@ -80,15 +80,14 @@ TEST_CASE("gradients of the contrastive terms with features by central differenc
   CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) {
           const loss::side<double> main{.mean = v[0], .x_hat = v[0]}, augmented{.mean = v[1], .x_hat = v[1]};
           static const std::vector<index> paired_main{0, 2, 3}, paired_augmented{5, 1, 0};
-          return loss::cross_view{.features = 64}(
-              loss::step<double>{.process = process,
-                                 .t = 0,
-                                 .main = main,
-                                 .augmented = augmented,
-                                 .paired_main = paired_main,
-                                 .paired_augmented = paired_augmented,
-                                 .draw = core::random(core::seed{2})},
-              parts);
+          return loss::cross_view{.features = 64}(loss::step<double>{.process = process,
+                                                                     .t = 0,
+                                                                     .main = main,
+                                                                     .augmented = augmented,
+                                                                     .paired_main = paired_main,
+                                                                     .paired_augmented = paired_augmented,
+                                                                     .draw = core::random(core::seed{2})},
+                                                  parts);
         }) < 1e-6);
 }
 
@@ -105,6 +104,15 @@ TEST_CASE("parts of an estimated term, and settings that are refused") {
   refused(loss::in_view{.mask_same_target = true, .features = 8}, "mask_same_target");
   refused(loss::in_view{.features = 7}, "even");
   refused(loss::cross_view{.features = -2}, "even");
+  for (const float bad : {-0.5f, 0.0f, 0.02f, std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    refused(loss::in_view{.temperature = bad}, "in_view: temperature must be 0.025 or more");
+    refused(loss::cross_view{.temperature = bad}, "cross_view: temperature must be 0.025 or more");
+    if (bad == 0.02f)
+      CHECK_NOTHROW(loss::in_view{.temperature = bad, .features = 8}.names());
+    else
+      refused(loss::in_view{.temperature = bad, .features = 8}, "with features positive");
+  }
+  CHECK_NOTHROW(loss::in_view{.temperature = 0.025f}.names());
   CHECK_THROWS_AS(loss::combine(loss::in_view{.mask_same_target = true, .features = 8}), input_error);
 }
 

@@ -37,4 +37,29 @@ TEST_CASE("without a denoiser the encoding is the prediction, at every position 
   model::no_denoiser<double>::visit(none, "denoiser", [](const std::string&, const auto&) { FAIL("it has no parameter"); });
 }
 
+namespace {
+struct doubling {
+  using scalar = double;
+  struct settings {};
+  using context = autodiff::variable<double>;
+  doubling() = default;
+  doubling(const settings&, const core::random&) {}
+  context prepare(const autodiff::variable<double>& encoded, core::ragged, const core::random&) const { return encoded; }
+  autodiff::variable<double> predict(const context& x, index t, const core::random&) const {
+    return autodiff::affine(x, static_cast<double>(2 + t), 0);
+  }
+};
+}  // namespace
+
+TEST_CASE("a denoiser that does not predict the last position alone predicts all and gives the last") {
+  const auto offsets = offsets_of(ragged_lengths());
+  const core::ragged layout(offsets);
+  const core::matrix<double> x = normal_matrix<double>(layout.rows(), 3, 1);
+  core::arena memory;
+  autodiff::tape<double> t(memory, {1}, autodiff::mode::inference);
+  const auto last = model::predict_last(doubling(), t.constant(x), layout, 1);
+  REQUIRE(last.rows() == layout.size());
+  for (index s = 0; s < layout.size(); ++s) CHECK(last.value().matrix_map().row(s) == 3 * x.row(layout.end(s) - 1));
+}
+
 }  // namespace cddrec::test

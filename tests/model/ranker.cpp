@@ -135,13 +135,16 @@ TEST_CASE("rankings and recommendations are those of the proper scores, to the b
 }
 
 TEST_CASE("a network that diverged is named by its scores, rough or not") {
-  auto net = make();
-  net.visit([](const std::string& name, auto& p) {
-    if (name == "item_embedding.weight") p.value(77, 3) = std::numeric_limits<float>::quiet_NaN();
-  });
-  const lists users{{1, 2, 3}, {4, 77}};  // an item that is not finite, and a prediction
-  CHECK_THROWS_WITH(eval::recommend(model::ranker<network>(net), spans({users[0]}), 3), ContainsSubstring("score of item 77"));
-  CHECK_THROWS_WITH(eval::recommend(model::ranker<network>(net), spans({users[1]}), 3), ContainsSubstring("score of item 0"));
+  // The length of the last is not finite.
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 2e19f}) {
+    auto net = make();
+    net.visit([&](const std::string& name, auto& p) {
+      if (name == "item_embedding.weight") p.value(77, 3) = bad;
+    });
+    const lists users{{1, 2, 3}, {4, 77}};  // an item that is not finite, and a prediction
+    CHECK_THROWS_WITH(eval::recommend(model::ranker<network>(net), spans({users[0]}), 3), ContainsSubstring("score of item 77"));
+    CHECK_THROWS_WITH(eval::recommend(model::ranker<network>(net), spans({users[1]}), 3), ContainsSubstring("score of item 0"));
+  }
 }
 
 TEST_CASE("serving predicts what training's prediction says of the last position") {

@@ -153,4 +153,19 @@ TEST_CASE("a score is a dot product where the settings say so") {
   }
 }
 
+TEST_CASE("a sequence longer than max_length is refused, and one as long is encoded") {
+  const auto net = make();
+  core::arena memory;
+  for (index length : {20, 21}) {
+    const std::vector<item> items(static_cast<std::size_t>(length), 3);
+    const std::vector<index> offsets{0, length};
+    autodiff::tape<float> t(memory, {1}, autodiff::mode::inference);
+    const auto encode = [&] { return net.encode(t, items, core::ragged(offsets), {}).rows(); };
+    if (length == 20)
+      CHECK(encode() == 20);
+    else
+      CHECK_THROWS_WITH(encode(), ContainsSubstring("sequence 0 has 21 items, but there are positions for 20"));
+  }
+}
+
 }  // namespace cddrec::test

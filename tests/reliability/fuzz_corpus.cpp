@@ -11,7 +11,8 @@ namespace cddrec::test {
 
 namespace {
 
-// Seeds, seeds with a byte changed, and every file of tests/fuzz/corpus/NAME. A broken promise ends the program, and says which.
+// Seeds, seeds with a byte changed, the kept corpus, which CMake has unpacked, and every file of tests/fuzz/corpus/NAME, which are
+// findings. A broken promise ends the program, and says which.
 template <class Seeds, class One>
 void replay(const std::string& name, Seeds&& seeds, One&& one) {
   for (const std::string& seed : seeds()) {
@@ -25,12 +26,18 @@ void replay(const std::string& name, Seeds&& seeds, One&& one) {
     one(std::string_view(seed).substr(0, seed.size() / 2));
   }
   one({});
-  const auto directory = std::filesystem::path(CDDREC_SOURCE_DIR) / "tests/fuzz/corpus" / name;
-  if (!std::filesystem::exists(directory)) return;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    std::ifstream file(entry.path(), std::ios::binary);
-    one(std::string{std::istreambuf_iterator<char>(file), {}});
-  }
+  const auto files = [&](const std::filesystem::path& directory) {
+    index count = 0;
+    if (!std::filesystem::exists(directory)) return count;
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      one(std::string{std::istreambuf_iterator<char>(file), {}});
+      ++count;
+    }
+    return count;
+  };
+  CHECK(files(std::filesystem::path(CDDREC_BINARY_DIR) / "fuzz_corpus" / name) > 0);
+  files(std::filesystem::path(CDDREC_SOURCE_DIR) / "tests/fuzz/corpus" / name);
 }
 
 }  // namespace

@@ -34,10 +34,11 @@ std::string model_with(const std::string& name, const std::vector<index>& shape,
                        io::tensor_file from = small_model()) {
   io::tensor_file file;
   file.metadata = from.metadata;
-  for (const auto& [other, t] : from.tensors())
-    if (other != name) {
-      const auto as = [&]<class S>(S) { file.add<S>(other, t.shape, from.values<S>(other)); };
-      t.dtype == "F32" ? as(0.0f) : t.dtype == "F64" ? as(0.0) : t.dtype == "I64" ? as(std::int64_t{}) : as(std::uint8_t{});
+  for (const auto& one : from.tensors())
+    if (one.first != name) {
+      const auto as = [&]<class S>(S) { file.add<S>(one.first, one.second.shape, from.values<S>(one.first)); };
+      const auto& type = one.second.dtype;
+      type == "F32" ? as(0.0f) : type == "F64" ? as(0.0) : type == "I64" ? as(std::int64_t{}) : as(std::uint8_t{});
     }
   if (!shape.empty()) file.add<T>(name, shape, values);
   return file.serialise();

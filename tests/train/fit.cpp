@@ -222,4 +222,46 @@ TEST_CASE("stopped within an epoch and resumed equals uninterrupted, wherever it
   }
 }
 
+TEST_CASE("a state of another network is refused, whichever of its lists shows it") {
+  const data::split split = data::leave_one_out(log().log());
+  auto s = settings(1);
+  s.ema_decay = 0.9;
+  network net = fresh();
+  train::fit_state<float> state;
+  train::fit_hooks<float> hooks;
+  hooks.epoch_done = [&](const train::epoch_report&, const train::fit_state<float>& now) { state = now; };
+  train::fit(net, objective(), split, s, hooks);
+  s.epochs = 2;
+  REQUIRE(!state.trained.empty());
+  CHECK_NOTHROW(train::fit(net, objective(), split, s, {}, state));
+  using list = std::vector<core::matrix<float>> train::fit_state<float>::*;
+  const std::vector<std::pair<list, std::string>> lists{{&train::fit_state<float>::first_moments, "first moments"},
+                                                        {&train::fit_state<float>::second_moments, "second moments"},
+                                                        {&train::fit_state<float>::best, "best weights"},
+                                                        {&train::fit_state<float>::trained, "trained weights"}};
+  for (const auto& [member, name] : lists) {
+    INFO(name);
+    const auto refused = [&](auto change) {
+      auto other = state;
+      change(other.*member);
+      CHECK_THROWS_AS(train::fit(net, objective(), split, s, {}, other), input_error);
+      CHECK_THROWS_WITH(train::fit(net, objective(), split, s, {}, other), ContainsSubstring(name + " do not have"));
+    };
+    refused([](auto& matrices) { matrices.pop_back(); });
+    refused([](auto& matrices) { matrices.push_back(matrices[0]); });
+    refused([](auto& matrices) { matrices[0].transposeInPlace(); });
+    if (name.ends_with("moments")) refused([](auto& matrices) { matrices.clear(); });
+  }
+}
+
+TEST_CASE("an objective with negatives is refused where there is no other item") {
+  data::interactions single;
+  single.items.add("a");
+  for (const char* user : {"x", "y"}) single.users.add(user), single.histories.push_back(std::vector<data::item>(6, 0));
+  network net({.items = 1, .width = 8, .heads = 1}, fresh().process(), core::seed{1});
+  CHECK_THROWS_AS(train::fit(net, objective(), data::leave_one_out(single), settings(1)), input_error);
+  CHECK_THROWS_WITH(train::fit(net, objective(), data::leave_one_out(single), settings(1)),
+                    ContainsSubstring("the number of items must be 2 or more for an objective with negatives, it is 1"));
+}
+
 }  // namespace cddrec::test

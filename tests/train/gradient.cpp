@@ -182,37 +182,36 @@ void check_random_shapes(std::uint64_t name) {
   const core::random draw(core::seed{name});
   index n = 0;
   const auto between = [&](index least, index most) { return least + static_cast<index>(draw.below(n++, most - least + 1)); };
-  // Dropout is to leave no prediction of zeros, whose direction has no gradient: rows are wide, and attention keeps its only key where nothing
-  // is added to it.
+  // Dropout is to leave no prediction of zeros, whose direction has no gradient: rows are wide, and attention keeps its only key where
+  // nothing is added to it.
   const bool residual = between(0, 1) == 1;
   const index heads = between(1, 3), width = heads * between(8 / heads + 1, 12), steps = between(1, 5), catalogue = between(6, 40);
-  model::recommender<nn::transformer<double, nn::causal>, Denoiser> net({.items = catalogue,
-                                                                         .width = width,
-                                                                         .layers = between(1, 2),
-                                                                         .heads = heads,
-                                                                         .max_length = between(2, 9),
-                                                                         .dropout = 0.1 * static_cast<double>(between(0, 2)),
-                                                                         .attention_dropout = residual ? 0.3 : 0,
-                                                                         .residual = residual,
-                                                                         .feed_forward = between(0, 1) == 1,
-                                                                         .score = between(0, 1) == 1 ? model::similarity::cosine
-                                                                                                     : model::similarity::dot_product},
-                                                                        diffusion::process<double>(diffusion::linear_schedule{}, steps),
-                                                                        core::seed{name + 1});
+  model::recommender<nn::transformer<double, nn::causal>, Denoiser> net(
+      {.items = catalogue,
+       .width = width,
+       .layers = between(1, 2),
+       .heads = heads,
+       .max_length = between(2, 9),
+       .dropout = 0.1 * static_cast<double>(between(0, 2)),
+       .attention_dropout = residual ? 0.3 : 0,
+       .residual = residual,
+       .feed_forward = between(0, 1) == 1,
+       .score = between(0, 1) == 1 ? model::similarity::cosine : model::similarity::dot_product},
+      diffusion::process<double>(diffusion::linear_schedule{}, steps), core::seed{name + 1});
   INFO("seed " << name << ", width " << width << ", heads " << heads << ", items " << catalogue << ", steps " << steps);
   std::vector<std::vector<data::item>> users(static_cast<std::size_t>(between(1, 9)));
   for (auto& sequence : users)
     for (index i = between(2, 12); i > 0; --i) sequence.push_back(static_cast<data::item>(between(0, catalogue - 1)));
   train::views batch;
   const auto goal = objective();
-  batch.build(
-      static_cast<index>(users.size()), [&](index u) { return std::span<const data::item>(users[static_cast<std::size_t>(u)]); },
-      net.settings().max_length, catalogue, goal.needs(), {}, draw.child(1), {});
+  batch.build(static_cast<index>(users.size()), [&](index u) { return std::span<const data::item>(users[static_cast<std::size_t>(u)]); },
+              net.settings().max_length, catalogue, goal.needs(), {}, draw.child(1), {});
   const std::vector<train::weighted_step> drawn{{between(0, steps - 1), 0.8}};
   core::arena memory;
   std::vector<double> parts(goal.names().size());
   const auto value = [&] { return train::accumulate_gradient(net, goal, batch, drawn, draw.child(2), memory, {2}, parts); };
-  check_gradients(net, value, [](const std::string&) { return true; }, 3);
+  check_gradients(
+      net, value, [](const std::string&) { return true; }, 3);
 }
 }  // namespace
 
@@ -280,6 +279,31 @@ TEST_CASE("an objective is given other random numbers at each step of each batch
   CHECK(std::equal(seen.begin(), seen.begin() + 2, seen.begin() + 4));
 }
 
+namespace {
+// Part k is k.
+struct many_parts {
+  loss::needs needs() const { return {}; }
+  std::vector<std::string> names() const { return std::vector<std::string>(20, "part"); }
+  template <class T>
+  autodiff::variable<T> operator()(const loss::step<T>& s, std::span<double> values) const {
+    for (std::size_t k = 0; k < values.size(); ++k) values[k] += static_cast<double>(k);
+    return autodiff::mean(autodiff::squared_distance(s.main.mean, s.main.x0));
+  }
+};
+}  // namespace
+
+TEST_CASE("an objective may have any number of parts") {
+  network<double> net = fresh<double>(4);
+  train::views batch;
+  build(batch, {}, 2);
+  core::arena memory;
+  std::vector<double> parts(many_parts{}.names().size(), 0);
+  train::accumulate_gradient(net, many_parts{}, batch, std::vector<train::weighted_step>{{0, 0.5}, {1, 0.25}}, core::random(core::seed{3}),
+                             memory, {1}, parts);
+  REQUIRE(parts.size() == 20);
+  for (std::size_t k = 0; k < 20; ++k) CHECK(parts[k] == 0.75 * static_cast<double>(k));
+}
+
 #ifndef CDDREC_TEST_SANITIZED
 namespace {
 template <class Objective, class Network = network<float>>
@@ -306,7 +330,10 @@ void check_steady(const Objective& goal, optim::adam_rows rows, Network net = fr
 }
 }  // namespace
 
-TEST_CASE("a steady training step allocates nothing") { check_steady(objective(), optim::adam_rows::all); }
+TEST_CASE("a steady training step allocates nothing") {
+  check_steady(objective(), optim::adam_rows::all);
+  check_steady(many_parts{}, optim::adam_rows::all);
+}
 
 TEST_CASE("a steady training step with features allocates nothing") {
   check_steady(loss::combine(loss::in_view{.features = 64}, loss::cross_view{.features = 64}), optim::adam_rows::touched);

@@ -34,7 +34,7 @@ estimated_loss<T> fourier_info_nce(const variable<T>& a, const variable<T>& b, s
     out(0, 0) = got.value;
     clamped = got.clamped;
   }
-  t.record([=, y = y] {
+  t.record(y, [=, y = y] {
     tape<T>& u = y.owner();
     detail::workspace<T> space(u, kernel::fourier_info_nce_workspace<T>(a.rows(), a.cols(), m, u.how()));
     kernel::fourier_info_nce_backward<T>(y.grad()(0, 0), a.value(), b.value(), frequencies, temperature, kept, a.grad(), b.grad(), space,

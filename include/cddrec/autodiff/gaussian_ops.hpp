@@ -13,7 +13,7 @@ variable<T> gaussian_sample(const variable<T>& mean, const variable<T>& log_vari
   if (!t.recording()) return mean;
   auto [y, out] = t.make(mean.rows(), mean.cols(), mean.needs_grad() || log_variance.needs_grad());
   kernel::gaussian_sample_forward<T>(mean.value(), log_variance.value(), draw, out, t.how());
-  t.record([=, y = y] {
+  t.record(y, [=, y = y] {
     kernel::gaussian_sample_backward<T>(y.grad(), mean.value(), y.value(), mean.grad(), log_variance.grad(), y.owner().how());
   });
   return y;
@@ -25,7 +25,7 @@ variable<T> gaussian_kl(const variable<T>& mean, const variable<T>& log_variance
   tape<T>& t = mean.owner();
   auto [y, out] = t.make(mean.rows(), 1, mean.needs_grad() || log_variance.needs_grad());
   kernel::gaussian_kl_forward<T>(mean.value(), log_variance.value(), out, t.how());
-  t.record([=, y = y] {
+  t.record(y, [=, y = y] {
     kernel::gaussian_kl_backward<T>(y.grad(), mean.value(), log_variance.value(), mean.grad(), log_variance.grad(), y.owner().how());
   });
   return y;

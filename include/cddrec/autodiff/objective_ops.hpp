@@ -17,7 +17,7 @@ variable<T> info_nce(const variable<T>& a, const variable<T>& b, std::span<const
   const core::view<T> sums = t.memory().template matrix<T>(2 * a.rows(), 1);
   const std::span<T> kept = t.memory().template array<T>(kernel::info_nce_kept<T>(a.rows(), a.cols()));
   out(0, 0) = kernel::info_nce_forward<T, Id>(a.value(), b.value(), ids, temperature, sums, kept, t.how());
-  t.record([=, y = y] {
+  t.record(y, [=, y = y] {
     tape<T>& u = y.owner();
     detail::workspace<T> space(u, kernel::info_nce_workspace<T>(a.rows(), a.cols()));
     kernel::info_nce_backward<T, Id>(y.grad()(0, 0), a.cols(), ids, temperature, sums, kept, a.grad(), b.grad(), space, u.how());
@@ -42,7 +42,7 @@ variable<T> softmax_over_items(const variable<T>& x, const variable<T>& items, s
     kernel::softmax_over_items_forward<T, Id>(x.value(), items.value(), bias, targets, scale, out, log_sum, expected, scores, space,
                                               t.how());
   }
-  t.record([=, y = y] {
+  t.record(y, [=, y = y] {
     tape<T>& u = y.owner();
     detail::workspace<T> space(u, needed);
     kernel::softmax_over_items_backward<T, Id>(y.grad(), x.value(), items.value(), bias, targets, scale, log_sum, expected, scores,
@@ -59,8 +59,7 @@ variable<T> softplus_where(const variable<T>& x, std::span<const unsigned char> 
   kernel::softplus_forward<T>(x.value(), out);
   for (index i = 0; i < x.rows(); ++i)
     if (!chosen[static_cast<std::size_t>(i)]) out(i, 0) = x.value()(i, 0);
-  t.record([=, y = y] {
-    if (!x.needs_grad()) return;
+  t.record(y, [=, y = y] {
     for (index i = 0; i < x.rows(); ++i)
       x.grad()(i, 0) += y.grad()(i, 0) * (chosen[static_cast<std::size_t>(i)] ? kernel::sigmoid(x.value()(i, 0)) : T(1));
   });

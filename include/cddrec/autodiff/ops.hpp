@@ -1,5 +1,6 @@
 // Differentiable ops on packed matrices: each is one thin page over a kernel pair.
-// An op assigns its output and, backward, adds to the gradients of those inputs that want one.
+// An op assigns its output and, backward, adds to the gradients of those inputs that want one: what nobody wants is an empty view,
+// which kernels leave out.
 #pragma once
 
 #include "cddrec/autodiff/tape.hpp"
@@ -27,12 +28,14 @@ class workspace {
 
 template <class T>
 void multiply(tape<T>& t, kernel::operand<T> a, kernel::operand<T> b, kernel::write mode, core::view<T> out) {
+  if (out.empty()) return;
   workspace<T> space(t, kernel::matmul_workspace<T>(a, b, t.how()));
   kernel::matmul<T>(a, b, mode, out, space, t.how());
 }
 
 template <class T>
 void add_column_sums(const variable<T>& y, core::view<T> drow) {
+  if (drow.empty()) return;
   tape<T>& u = y.owner();
   workspace<T> partial(u, core::block_count(y.rows(), 64) * y.cols());
   kernel::add_bias_backward<T>(y.grad(), drow, partial, u.how());
@@ -51,19 +54,18 @@ template <class T>
 variable<T> linear(const variable<T>& x, const variable<T>& weight, const variable<T>& bias = {}) {
   using kernel::plain, kernel::transposed, kernel::write;
   tape<T>& t = x.owner();
-  auto [y, out] = t.make(x.rows(), weight.rows(), x.needs_grad() || weight.needs_grad());
+  auto [y, out] = t.make(x.rows(), weight.rows(), x.needs_grad() || weight.needs_grad() || bias.needs_grad());
   if (const T* panels = t.packed(weight.value()))
     kernel::matmul_packed<T>(plain(x.value()), panels, 0, write::assign, out, t.how());
   else
     detail::multiply<T>(t, plain(x.value()), transposed(weight.value()), write::assign, out);
-  const bool biased = bias.rows() > 0;
-  if (biased) kernel::add_bias<T>(bias.value(), out, t.how());
-  t.record([=, y = y] {
+  if (bias.rows() > 0) kernel::add_bias<T>(bias.value(), out, t.how());
+  t.record(y, [=, y = y] {
     tape<T>& u = y.owner();
     const core::view<const T> dy = y.grad();
-    if (x.needs_grad()) detail::multiply<T>(u, plain(dy), plain(weight.value()), write::add, x.grad());
-    if (weight.needs_grad()) detail::multiply<T>(u, transposed(dy), plain(x.value()), write::add, weight.grad());
-    if (biased && bias.needs_grad()) detail::add_column_sums(y, bias.grad());
+    detail::multiply<T>(u, plain(dy), plain(weight.value()), write::add, x.grad());
+    detail::multiply<T>(u, transposed(dy), plain(x.value()), write::add, weight.grad());
+    detail::add_column_sums(y, bias.grad());
   });
   return y;
 }
@@ -74,9 +76,9 @@ variable<T> linear_combination(T a, const variable<T>& x, T b, const variable<T>
   tape<T>& t = x.owner();
   auto [z, out] = t.make(x.rows(), x.cols(), x.needs_grad() || y.needs_grad());
   kernel::linear_combination<T>(a, x.value(), b, y.value(), out, t.how());
-  t.record([=, z = z] {
-    if (x.needs_grad()) kernel::add_scaled<T>(a, z.grad(), x.grad(), z.owner().how());
-    if (y.needs_grad()) kernel::add_scaled<T>(b, z.grad(), y.grad(), z.owner().how());
+  t.record(z, [=, z = z] {
+    kernel::add_scaled<T>(a, z.grad(), x.grad(), z.owner().how());
+    kernel::add_scaled<T>(b, z.grad(), y.grad(), z.owner().how());
   });
   return z;
 }
@@ -93,9 +95,9 @@ variable<T> add_row(const variable<T>& x, const variable<T>& row) {
   auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad() || row.needs_grad());
   std::copy_n(x.value().data(), x.value().size(), out.data());
   kernel::add_bias<T>(row.value(), out, t.how());
-  t.record([=, y = y] {
-    if (x.needs_grad()) kernel::add_scaled<T>(T(1), y.grad(), x.grad(), y.owner().how());
-    if (row.needs_grad()) detail::add_column_sums(y, row.grad());
+  t.record(y, [=, y = y] {
+    kernel::add_scaled<T>(T(1), y.grad(), x.grad(), y.owner().how());
+    detail::add_column_sums(y, row.grad());
   });
   return y;
 }
@@ -106,9 +108,7 @@ variable<T> affine(const variable<T>& x, std::type_identity_t<T> scale, std::typ
   tape<T>& t = x.owner();
   auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
   for (index i = 0; i < out.size(); ++i) out.data()[i] = scale * x.value().data()[i] + shift;
-  t.record([=, y = y] {
-    if (x.needs_grad()) kernel::add_scaled<T>(scale, y.grad(), x.grad(), y.owner().how());
-  });
+  t.record(y, [=, y = y] { kernel::add_scaled<T>(scale, y.grad(), x.grad(), y.owner().how()); });
   return y;
 }
 
@@ -118,9 +118,7 @@ variable<T> gelu(const variable<T>& x) {
   tape<T>& t = x.owner();
   auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
   kernel::gelu_forward<T>(x.value(), out, t.how());
-  t.record([=, y = y] {
-    if (x.needs_grad()) kernel::gelu_backward<T>(y.grad(), x.value(), x.grad(), y.owner().how());
-  });
+  t.record(y, [=, y = y] { kernel::gelu_backward<T>(y.grad(), x.value(), x.grad(), y.owner().how()); });
   return y;
 }
 
@@ -130,9 +128,7 @@ variable<T> softplus(const variable<T>& x) {
   tape<T>& t = x.owner();
   auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
   kernel::softplus_forward<T>(x.value(), out);
-  t.record([=, y = y] {
-    if (x.needs_grad()) kernel::softplus_backward<T>(y.grad(), x.value(), x.grad());
-  });
+  t.record(y, [=, y = y] { kernel::softplus_backward<T>(y.grad(), x.value(), x.grad()); });
   return y;
 }
 
@@ -140,10 +136,10 @@ variable<T> softplus(const variable<T>& x) {
 template <class T>
 variable<T> layer_norm(const variable<T>& x, const variable<T>& gain, const variable<T>& bias, double epsilon = 1e-5) {
   tape<T>& t = x.owner();
-  auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad() || gain.needs_grad());
+  auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad() || gain.needs_grad() || bias.needs_grad());
   const core::view<T> statistics = t.memory().template matrix<T>(x.rows(), 2);
   kernel::layer_norm_forward<T>(x.value(), gain.value(), bias.value(), epsilon, out, statistics, t.how());
-  t.record([=, y = y] {
+  t.record(y, [=, y = y] {
     tape<T>& u = y.owner();
     detail::workspace<T> partial(u, kernel::layer_norm_workspace(x.rows(), x.cols()));
     kernel::layer_norm_backward<T>(y.grad(), x.value(), gain.value(), statistics, x.grad(), gain.grad(), bias.grad(), partial, u.how());
@@ -158,9 +154,7 @@ variable<T> dropout(const variable<T>& x, double rate, const core::random& draw)
   if (rate == 0 || !t.recording()) return x;
   auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
   kernel::dropout_forward<T>(x.value(), rate, draw, out, t.how());
-  t.record([=, y = y] {
-    if (x.needs_grad()) kernel::dropout_backward<T>(y.grad(), rate, draw, x.grad(), y.owner().how());
-  });
+  t.record(y, [=, y = y] { kernel::dropout_backward<T>(y.grad(), rate, draw, x.grad(), y.owner().how()); });
   return y;
 }
 
@@ -170,9 +164,7 @@ variable<T> add_noise(const variable<T>& x, double scale, double deviation, cons
   tape<T>& t = x.owner();
   auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
   kernel::add_noise<T>(x.value(), scale, deviation, draw, out, t.how());
-  t.record([=, y = y] {
-    if (x.needs_grad()) kernel::add_scaled<T>(static_cast<T>(scale), y.grad(), x.grad(), y.owner().how());
-  });
+  t.record(y, [=, y = y] { kernel::add_scaled<T>(static_cast<T>(scale), y.grad(), x.grad(), y.owner().how()); });
   return y;
 }
 
@@ -182,17 +174,18 @@ variable<T> gather(const variable<T>& table, std::span<const Id> ids) {
   tape<T>& t = table.owner();
   auto [y, out] = t.make(static_cast<index>(ids.size()), table.cols(), table.needs_grad());
   kernel::gather_forward<T, Id>(table.value(), ids, out, t.how());
-  t.record([=, y = y] {
-    if (table.needs_grad()) detail::scatter<T, Id>(y, ids, table.grad());
-  });
+  t.record(y, [=, y = y] { detail::scatter<T, Id>(y, ids, table.grad()); });
   return y;
 }
 
-/// The last row of every sequence: [sequences, d].
+/// The last row of every sequence, none of which is empty: [sequences, d].
 template <class T>
 variable<T> last_rows(const variable<T>& x, core::ragged layout) {
   const std::span<index> rows = x.owner().memory().template array<index>(layout.size());
-  for (index s = 0; s < layout.size(); ++s) rows[static_cast<std::size_t>(s)] = layout.end(s) - 1;
+  for (index s = 0; s < layout.size(); ++s) {
+    CDDREC_ASSERT(layout.length(s) > 0);
+    rows[static_cast<std::size_t>(s)] = layout.end(s) - 1;
+  }
   return gather<T, index>(x, rows);
 }
 
@@ -202,7 +195,7 @@ template <class T, class Id>
 variable<T> gather(tape<T>& t, const parameter<T>& table, std::span<const Id> ids) {
   auto [y, out] = t.make(static_cast<index>(ids.size()), table.value.cols(), true);
   kernel::gather_forward<T, Id>(table.value, ids, out, t.how());
-  t.record([ids, &table, y = y] { detail::scatter<T, Id>(y, ids, table.grad_of_rows(ids)); });
+  t.record(y, [ids, &table, y = y] { detail::scatter<T, Id>(y, ids, table.grad_of_rows(ids)); });
   return y;
 }
 
@@ -213,9 +206,7 @@ variable<T> normalize(const variable<T>& x) {
   auto [y, out] = t.make(x.rows(), x.cols(), x.needs_grad());
   const core::view<T> reciprocal = t.memory().template matrix<T>(x.rows(), 1);
   kernel::normalize_forward<T>(x.value(), out, reciprocal, t.how());
-  t.record([=, y = y] {
-    if (x.needs_grad()) kernel::normalize_backward<T>(y.grad(), y.value(), reciprocal, x.grad(), y.owner().how());
-  });
+  t.record(y, [=, y = y] { kernel::normalize_backward<T>(y.grad(), y.value(), reciprocal, x.grad(), y.owner().how()); });
   return y;
 }
 
@@ -225,9 +216,9 @@ variable<T> row_dot(const variable<T>& a, const variable<T>& b) {
   tape<T>& t = a.owner();
   auto [y, out] = t.make(a.rows(), 1, a.needs_grad() || b.needs_grad());
   kernel::row_dot_forward<T>(a.value(), b.value(), out, t.how());
-  t.record([=, y = y] {
-    if (a.needs_grad()) kernel::row_dot_backward<T>(y.grad(), b.value(), a.grad(), y.owner().how());
-    if (b.needs_grad()) kernel::row_dot_backward<T>(y.grad(), a.value(), b.grad(), y.owner().how());
+  t.record(y, [=, y = y] {
+    kernel::row_dot_backward<T>(y.grad(), b.value(), a.grad(), y.owner().how());
+    kernel::row_dot_backward<T>(y.grad(), a.value(), b.grad(), y.owner().how());
   });
   return y;
 }
@@ -239,7 +230,7 @@ variable<T> squared_distance(const variable<T>& a, const variable<T>& b, std::ty
   auto [y, out] = t.make(a.rows(), 1, a.needs_grad() || b.needs_grad());
   kernel::squared_distance_forward<T>(a.value(), b.value(), scale, out, t.how());
   t.record(
-      [=, y = y] { kernel::squared_distance_backward<T>(y.grad(), a.value(), b.value(), scale, a.grad(), b.grad(), y.owner().how()); });
+      y, [=, y = y] { kernel::squared_distance_backward<T>(y.grad(), a.value(), b.value(), scale, a.grad(), b.grad(), y.owner().how()); });
   return y;
 }
 
@@ -257,8 +248,7 @@ variable<T> mean(const variable<T>& x, std::span<const std::type_identity_t<T>> 
   }
   const T inverse = count > 0 ? T(1) / count : T(0);
   out(0, 0) = total * inverse;
-  t.record([=, y = y] {
-    if (!x.needs_grad()) return;
+  t.record(y, [=, y = y] {
     const T up = y.grad()(0, 0) * inverse;
     for (index i = 0; i < x.rows(); ++i) x.grad()(i, 0) += weights.empty() ? up : up * weights[static_cast<std::size_t>(i)];
   });
@@ -270,14 +260,14 @@ template <class T>
 variable<T> attention(const variable<T>& q, const variable<T>& k, const variable<T>& v, core::ragged layout, index heads, bool causal,
                       kernel::attention_dropout dropped = {}) {
   tape<T>& t = q.owner();
-  auto [y, out] = t.make(q.rows(), q.cols(), q.needs_grad());
+  auto [y, out] = t.make(q.rows(), q.cols(), q.needs_grad() || k.needs_grad() || v.needs_grad());
   if (!t.recording()) dropped.rate = 0;
   const core::view<T> log_sum = t.memory().template matrix<T>(q.rows(), heads);
   {
     detail::workspace<T> space(t, q.rows());
     kernel::attention_forward<T>(q.value(), k.value(), v.value(), layout, causal, dropped, out, log_sum, space, t.how());
   }
-  t.record([=, y = y] {
+  t.record(y, [=, y = y] {
     tape<T>& u = y.owner();
     detail::workspace<T> space(u, 2 * q.rows());
     kernel::attention_backward<T>(y.grad(), q.value(), k.value(), v.value(), layout, causal, dropped, log_sum, q.grad(), k.grad(), v.grad(),
@@ -292,7 +282,7 @@ template <class T>
 variable<T> prefix_attention(const variable<T>& q, const variable<T>& k, const variable<T>& v, core::ragged layout, index heads,
                              kernel::attention_dropout dropped = {}) {
   tape<T>& t = q.owner();
-  auto [y, out] = t.make(k.rows(), k.cols(), q.needs_grad());
+  auto [y, out] = t.make(k.rows(), k.cols(), q.needs_grad() || k.needs_grad() || v.needs_grad());
   const core::view<T> state = t.memory().template matrix<T>(k.rows(), 3 * heads);
   core::view<T> factor;
   if (t.recording() && dropped.rate > 0) {
@@ -301,7 +291,7 @@ variable<T> prefix_attention(const variable<T>& q, const variable<T>& k, const v
     kernel::dropout_forward<T>(factor, dropped.rate, dropped.draw, factor, t.how());
   }
   kernel::prefix_attention_forward<T>(q.value(), k.value(), v.value(), factor, layout, out, state, t.how());
-  t.record([=, y = y] {
+  t.record(y, [=, y = y] {
     tape<T>& u = y.owner();
     detail::workspace<T> space(u, kernel::prefix_attention_workspace(layout, k.cols()));
     kernel::prefix_attention_backward<T>(y.grad(), q.value(), k.value(), v.value(), factor, layout, y.value(), state, q.grad(), k.grad(),

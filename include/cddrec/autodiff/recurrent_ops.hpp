@@ -13,7 +13,7 @@ template <class T>
 variable<T> gru(const variable<T>& x, const variable<T>& weight, const variable<T>& bias, core::ragged layout) {
   tape<T>& t = x.owner();
   const index d = weight.cols();
-  auto [y, out] = t.make(x.rows(), d, x.needs_grad() || weight.needs_grad());
+  auto [y, out] = t.make(x.rows(), d, x.needs_grad() || weight.needs_grad() || bias.needs_grad());
   const core::view<T> state = t.recording() ? t.memory().template matrix<T>(x.rows(), 4 * d) : core::view<T>{};
   const std::span<index> order = t.memory().template array<index>(layout.size());
   kernel::longest_first(layout, order);
@@ -27,7 +27,7 @@ variable<T> gru(const variable<T>& x, const variable<T>& weight, const variable<
     }
     kernel::gru_forward<T>(x.value(), panels, bias.value(), layout, order, out, state, space, t.how());
   }
-  t.record([=, y = y] {
+  t.record(y, [=, y = y] {
     tape<T>& u = y.owner();
     detail::workspace<T> space(u, kernel::gru_backward_workspace<T>(layout, d, u.how()));
     kernel::gru_backward<T>(y.grad(), weight.value(), layout, order, y.value(), state, x.grad(), weight.grad(), bias.grad(), space,

@@ -30,6 +30,7 @@ class variable {
   autodiff::tape<T>& owner() const { return *tape_; }
 
   /// Rows [first, first + count) as a variable of their own: value and gradient are shared, no op is recorded.
+  /// Two of them that overlap must not be q, k or v of one attention, nor mean and variance of one Gaussian: threads would add at once.
   variable middle_rows(index first, index count) const {
     return {*tape_, value_.middle_rows(first, count), needs_grad() ? grad_.middle_rows(first, count) : core::view<T>{}};
   }
@@ -48,8 +49,8 @@ class variable {
 /// Whether ops record how to run backward.
 enum class mode { training, inference };
 
-/// An op adds itself in a dozen lines: make() its output, compute, and record() a closure that reads the output's
-/// gradient and adds to those of its inputs. Pointers that the closure captures must outlive the tape's reset.
+/// An op adds itself in a dozen lines: make() its output, which needs a gradient if any input does, compute, and record() a closure that
+/// reads the output's gradient and adds to those of its inputs. Pointers that the closure captures must outlive the tape's reset.
 template <class T>
 class tape {
   struct node {
@@ -97,17 +98,23 @@ class tape {
   /// A leaf whose gradient accumulates in the parameter, all of whose rows count as touched; gather() touches some of them.
   variable<T> leaf(const parameter<T>& p) { return {*this, p.value, recording() ? p.grad() : core::view<T>{}}; }
 
-  /// The panels of a weight, or nullptr: multiply by it as it lies.
+  /// The panels of a weight, or nullptr: multiply by it as it lies. One computed on this tape is not gathered: its address will be
+  /// another's.
   const T* packed(core::view<const T> weight) {
     if (!weights_) return nullptr;
-    if (gathered_ && !weights_->find(weight)) gathered_->add(weight, how_);
+    if (gathered_ && !arena_.owns(weight.data()) && !weights_->find(weight)) gathered_->add(weight, how_);
     return weights_->find(weight);
   }
 
   /// A value that has no gradient; its memory must outlive the tape.
   variable<T> constant(core::view<const T> value) { return {*this, value, {}}; }
 
-  /// Remembers how to run an op backward; does nothing in inference.
+  /// Remembers how to run the op of an output backward; does nothing where that has no gradient to read.
+  template <class Closure>
+  void record(const variable<T>& output, Closure closure) {
+    if (output.needs_grad()) record(std::move(closure));
+  }
+  /// Remembers something to do when backward comes to it; does nothing in inference.
   template <class Closure>
   void record(Closure closure) {
     if (!recording()) return;

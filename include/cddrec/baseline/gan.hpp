@@ -7,6 +7,7 @@
 #include "cddrec/autodiff/objective_ops.hpp"
 #include "cddrec/baseline/sasrec.hpp"
 #include "cddrec/kernel/draw_items.hpp"
+#include "cddrec/nn/positions.hpp"
 
 namespace cddrec::baseline {
 
@@ -36,14 +37,9 @@ class discriminator {
                  draw.child(2)),
         verdict_(s.width, 1, draw.child(3)) {}
 
-  /// [sequences, 1]; positions are counted from the end. `inputs` must outlive the tape.
+  /// [sequences, 1]; positions are counted from the end. `inputs` must outlive the tape. input_error for a sequence longer than max_length.
   variable<T> operator()(autodiff::tape<T>& t, std::span<const data::item> inputs, core::ragged layout, const core::random& draw) const {
-    const std::span<data::item> places = t.memory().template array<data::item>(layout.rows());
-    for (index s = 0; s < layout.size(); ++s)
-      for (index i = layout.begin(s); i < layout.end(s); ++i)
-        places[static_cast<std::size_t>(i)] = static_cast<data::item>(settings_.max_length - (layout.end(s) - i));
-    const variable<T> x =
-        autodiff::add(autodiff::gather<T, data::item>(t, items_, inputs), autodiff::gather<T, data::item>(t.leaf(positions_), places));
+    const variable<T> x = autodiff::add(autodiff::gather<T, data::item>(t, items_, inputs), nn::positions(t.leaf(positions_), layout));
     return verdict_(
         autodiff::last_rows(encoder_(autodiff::dropout(norm_(x), settings_.dropout, draw.child(0)), layout, draw.child(1)), layout));
   }

@@ -121,6 +121,7 @@ class item_knn {
     std::vector<std::vector<neighbour>> rows(static_cast<std::size_t>(V));
     core::progress_count done(tell, V);
     core::parallel_for(how, V, 64, [&](index begin, index end) {
+      done.add(0);  // once one thread was told to stop, none begins another block
       std::vector<index> both(static_cast<std::size_t>(V), 0);
       std::vector<data::item> met;
       for (index v = begin; v < end; ++v) {

@@ -2,6 +2,8 @@
 // Marks nest like a stack, so the memory of one diffusion step is reused by the next.
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -55,6 +57,13 @@ class arena {
   marker mark() const { return position_; }
   /// Gives back everything allocated since `place`; the memory stays reserved.
   void rewind(marker place) { position_ = place; }
+
+  /// Whether an address lies in its memory, handed out or not.
+  bool owns(const void* address) const {
+    const auto* const at = static_cast<const std::byte*>(address);
+    return std::any_of(blocks_.begin(), blocks_.end(),
+                       [&](const block& b) { return !std::less<>()(at, b.bytes.get()) && std::less<>()(at, b.bytes.get() + b.size); });
+  }
 
   /// Bytes reserved from the heap so far.
   std::size_t capacity() const {

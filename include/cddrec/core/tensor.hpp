@@ -84,7 +84,8 @@ class view {
                   "cddrec reads row-major matrices: copy yours once with `core::matrix<float> copy = m;`");
     static_assert(plain::InnerStrideAtCompileTime == 1 || plain::InnerStrideAtCompileTime == 0,
                   "cddrec reads contiguous matrices: copy yours once with `core::matrix<float> copy = m;`");
-    if (m.rows() > 1 && m.outerStride() != m.cols())
+    // The outer stride of a vector says nothing: it lies as its inner stride says.
+    if (!plain::IsVectorAtCompileTime && m.rows() > 1 && m.outerStride() != m.cols())
       throw input_error("core::view: the rows are not contiguous; copy the block once with `core::matrix<float> copy = m;`");
   }
 

@@ -56,6 +56,9 @@ path make_path(const process<T>& process, index steps, index stop, bool determin
     return std::sqrt(static_cast<double>(q.variance)) / static_cast<double>(q.scale);
   };
   path p{last, 1 / static_cast<double>(process.q_mean_variance(last).scale), {}};
+  if (!(8 * p.start_deviation <= static_cast<double>(std::numeric_limits<T>::max())))  // no normal number drawn is as large as 8
+    throw input_error("diffusion::sampler: the schedule leaves nothing of the signal at step " + std::to_string(last) +
+                      ", so no way leads back from there; take fewer steps or a schedule with less noise");
   const auto step = [&](index k) { return k < 0 ? -1 : least + (steps > 1 ? (k * span + (steps - 1) / 2) / (steps - 1) : 0); };
   for (index k = steps - 1; k > (stop < 0 ? -1 : 0); --k) {
     const double to = deviation(step(k - 1)), ratio = to / deviation(step(k));
@@ -67,7 +70,8 @@ path make_path(const process<T>& process, index steps, index stop, bool determin
 }  // namespace detail
 
 /// Draws x_s ~ q(x_s | x_t, x̂_0) move by move. `steps` states are visited, evenly spread over stop … T - 1, both ends among them; 0: all.
-/// input_error unless stop is in -1 … T - 2 and steps between 2 and the number there are.
+/// input_error unless stop is in -1 … T - 2 and steps between 2 and the number there are, and for a process whose last step leaves nothing
+/// of the signal: √ᾱ_{T-1} is 0, or all but, in the process's numbers.
 template <class T>
 path ancestral(const process<T>& process, index steps = 0, index stop = 0) {
   return detail::make_path(process, steps, stop, false);

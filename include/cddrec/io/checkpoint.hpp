@@ -22,7 +22,8 @@ inline bool is_vector(std::string_view name) {
 
 template <class T>
 std::vector<core::index> tensor_shape(const std::string& name, const core::matrix<T>& value) {
-  return is_vector(name) ? std::vector<core::index>{value.size()} : std::vector<core::index>{value.rows(), value.cols()};
+  if (is_vector(name)) return {value.size()};
+  return {value.rows(), value.cols()};
 }
 }  // namespace detail
 
@@ -39,7 +40,7 @@ template <class T>
 void get_matrix(const tensor_file& file, const std::string& name, core::matrix<T>& value, const std::string& where) {
   const auto wanted = detail::tensor_shape<T>(name, value);
   const auto shape = file.shape(name);
-  if (shape != wanted && !(value.rows() == 1 && shape == std::vector<core::index>{value.size()}))
+  if (shape != wanted && !(value.rows() == 1 && shape.size() == 1 && shape[0] == value.size()))
     throw input_error(where + ": damaged model: tensor " + name + " does not have the shape that the settings ask for");
   const std::span<const T> from = file.values<T>(name);
   if (!std::all_of(from.begin(), from.end(), [](T v) { return std::isfinite(v); }))

@@ -123,15 +123,24 @@ inline constexpr std::string_view usual_items[] = {"item",      "itemid",     "i
                                                    "productno", "businessid", "trackid", "songid", "articleid", "bookid"};
 inline constexpr std::string_view usual_times[] = {"time", "timestamp", "ts", "unixreviewtime", "unixtime", "eventtime"};
 
+// Names in quotes; bytes that are no text must not reach a terminal.
+inline std::string listed(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) {
+    bool good = true;
+    for (std::size_t i = 0; good && i < name.size();) good = take_character(name, i).empty();
+    list += (list.empty() ? "'" : ", '") + (good ? name : std::string("?")) + "'";
+  }
+  return list;
+}
+
 // The place of a column, -1 if none has a usual name.
 inline std::ptrdiff_t find_column(const std::vector<std::string>& header, const std::string& given, const char* role,
                                   std::span<const std::string_view> usual, const table_rows& rows) {
   // Errors show names, and bytes that are no text must not reach a terminal.
   const auto all = [&] {
-    std::string list;
     for (const std::string& name : header) rows.check(name, "a name of the header");
-    for (const std::string& name : header) list += (list.empty() ? "'" : ", '") + name + "'";
-    return list;
+    return listed(header);
   };
   std::ptrdiff_t found = -1;
   for (std::size_t c = 0; c < header.size(); ++c) {
@@ -217,6 +226,7 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
     events.time.push_back(*value);
   }
   if (mended) mended->carriage_returns += rows.carriage_returns();
+  if (mended && time < 0) mended->untimed = detail::listed(header);
   if (events.user.empty()) throw input_error(name + ": has a header but no rows");
   return data::grouped(std::move(events));
 }

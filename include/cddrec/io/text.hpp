@@ -96,11 +96,12 @@ class bytes_read {
 
 }  // namespace detail
 
-/// What was mended while a log was read: nothing else is, what cannot be read is an error.
+/// What was mended while a log was read, and what a reader should know: nothing else is mended, what cannot be read is an error.
 struct repairs {
   index byte_order_marks = 0;  // at the start, dropped
   index carriage_returns = 0;  // at the ends of lines, dropped
   index rounded_times = 0;     // whole numbers beyond 2^53 that no double holds: to the nearest one that does
+  std::string untimed{};       // of a table without times its columns: nothing is mended, but its rows were taken in their order
 
   /// The same in words, `1 byte-order mark dropped; …`; empty if nothing was mended.
   std::string text() const {

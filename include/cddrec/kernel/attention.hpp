@@ -79,7 +79,7 @@ void attention_forward(core::in<T> q, core::in<T> k, core::in<T> v, core::ragged
   });
 }
 
-/// Adds to dq, dk and dv. `workspace` holds 2 N values.
+/// Adds to dq, dk and dv, of which any may be empty. `workspace` holds 2 N values.
 /// forward: p_ij = exp(scale q_i . k_j - log_sum_i); out_i = sum_j p_ij f_ij v_j
 template <class T>
 void attention_backward(core::in<T> dout, core::in<T> q, core::in<T> k, core::in<T> v, core::ragged layout, bool causal,
@@ -89,6 +89,7 @@ void attention_backward(core::in<T> dout, core::in<T> q, core::in<T> k, core::in
   const index heads = log_sum.cols(), width = q.cols() / heads;
   const T scale = static_cast<T>(1 / std::sqrt(static_cast<double>(width)));
   core::parallel_for(how, layout.size(), detail::sequence_grain, [&](index first, index last) {
+    const bool want_q = !dq.empty(), want_k = !dk.empty(), want_v = !dv.empty();  // locals that no store can change
     for (index s = first; s < last; ++s) {
       const index begin = layout.begin(s), end = layout.end(s);
       T *p = workspace.data() + 2 * begin, *dp = p + (end - begin);
@@ -104,12 +105,12 @@ void attention_backward(core::in<T> dout, core::in<T> q, core::in<T> k, core::in
             p[j] = std::exp(scale * simd::dot(q.row(i) + column, k.row(begin + j) + column, width) - log_sum(i, h));
             dp[j] = f * simd::dot(up, v.row(begin + j) + column, width);
             along += p[j] * dp[j];
-            simd::add_scaled(dv.row(begin + j) + column, p[j] * f, up, width);
+            if (want_v) simd::add_scaled(dv.row(begin + j) + column, p[j] * f, up, width);
           }
           for (index j = 0; j < keys; ++j) {
             const T ds = scale * p[j] * (dp[j] - along);
-            simd::add_scaled(dq.row(i) + column, ds, k.row(begin + j) + column, width);
-            simd::add_scaled(dk.row(begin + j) + column, ds, q.row(i) + column, width);
+            if (want_q) simd::add_scaled(dq.row(i) + column, ds, k.row(begin + j) + column, width);
+            if (want_k) simd::add_scaled(dk.row(begin + j) + column, ds, q.row(i) + column, width);
           }
         }
       }

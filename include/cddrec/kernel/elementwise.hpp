@@ -141,25 +141,33 @@ void dropout_backward(core::in<T> dout, double rate, const core::random& draw, c
   });
 }
 
-/// out = scale x + deviation * standard normals; out may be x. The normals of a row are a function of `draw` and the row's
-/// number alone: its elements of the stream begin at a whole block, so no two rows share one.
+namespace detail {
+/// Calls f(row, first column, count, normals) for all of [rows, cols], up to 64 standard normals at a time. Those of a row are a function
+/// of `draw` and the row's number alone: its elements of the stream begin at a whole block, so no two rows share one.
+template <class T, class F>
+void for_normals(index rows, index cols, const core::random& draw, core::execution how, F&& f) {
+  constexpr index block = core::random::block;
+  const index row_blocks = core::block_count(cols, block);
+  core::parallel_for(how, rows, 64, [&](index begin, index end) {
+    T normals[block];
+    for (index i = begin; i < end; ++i)
+      for (index k = 0; k < row_blocks; ++k) {
+        draw.normal_block<T>(i * row_blocks + k, normals);
+        f(i, k * block, std::min(block, cols - k * block), static_cast<const T*>(normals));
+      }
+  });
+}
+}  // namespace detail
+
+/// out = scale x + deviation * standard normals, which are those of for_normals(); out may be x.
 template <class T>
 void add_noise(core::in<T> x, double scale, double deviation, const core::random& draw, core::view<T> out, core::execution how) {
   namespace simd = core::simd;
-  constexpr index block = core::random::block;
   const T a = static_cast<T>(scale), b = static_cast<T>(deviation);
-  const index row_blocks = core::block_count(out.cols(), block);
-  core::parallel_for(how, out.rows(), 64, [&](index begin, index end) {
-    T noise[block];
-    for (index i = begin; i < end; ++i) {
-      for (index k = 0; k < row_blocks; ++k) {
-        draw.normal_block<T>(i * row_blocks + k, noise);
-        const T* from = x.row(i) + k * block;
-        simd::transform<T>(std::min(block, out.cols() - k * block), out.row(i) + k * block, [&](index j, index n) {
-          return a * simd::load_upto(from + j, n) + b * simd::load_upto(static_cast<const T*>(noise) + j, n);
-        });
-      }
-    }
+  detail::for_normals<T>(out.rows(), out.cols(), draw, how, [&](index i, index first, index count, const T* normals) {
+    const T* from = x.row(i) + first;
+    simd::transform<T>(count, out.row(i) + first,
+                       [&](index j, index n) { return a * simd::load_upto(from + j, n) + b * simd::load_upto(normals + j, n); });
   });
 }
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <numbers>
 
-#include "cddrec/core/random.hpp"
+#include "cddrec/kernel/elementwise.hpp"
 #include "cddrec/kernel/matmul.hpp"
 
 namespace cddrec::kernel {
@@ -107,16 +107,9 @@ struct fourier_pairs {
 /// of `draw` and its number alone.
 template <class T>
 void draw_frequencies(const core::random& draw, std::type_identity_t<T> temperature, core::view<T> out, core::execution how) {
-  constexpr index block = core::random::block;
   const T deviation = T(1) / (T(2) * std::numbers::pi_v<T> * std::sqrt(temperature));
-  const index row_blocks = core::block_count(out.cols(), block);
-  core::parallel_for(how, out.rows(), 64, [&](index begin, index end) {
-    T value[block];
-    for (index i = begin * row_blocks; i < end * row_blocks; ++i) {
-      const index first = i % row_blocks * block;
-      draw.normal_block<T>(i, value);
-      for (index j = 0; j < std::min(block, out.cols() - first); ++j) out.row(i / row_blocks)[first + j] = deviation * value[j];
-    }
+  detail::for_normals<T>(out.rows(), out.cols(), draw, how, [&](index i, index first, index count, const T* normals) {
+    for (index j = 0; j < count; ++j) out.row(i)[first + j] = deviation * normals[j];
   });
 }
 
@@ -192,7 +185,7 @@ fourier_loss<T> fourier_info_nce_forward(core::in<T> a, core::in<T> b, core::in<
   return result;
 }
 
-/// Adds upstream * d loss / d a to da and likewise db; either may be empty. `kept` is as forward left it.
+/// Adds upstream * d loss / d a to da and likewise db; either may be empty, and they may share rows. `kept` is as forward left it.
 /// forward: estimate_i = phi_i . S - 1. With c_i = 1 / estimate_i, or 0 for a clamped anchor, and G = sum_j c_j phi_j,
 /// dphi_i = c_i S + G (what an anchor's own feature adds to S turns with it and has no slope), and a phase of phi turns by 2 pi w . dz;
 /// the pair's own similarity is -1 / t times the partner for each of the two anchors that is not clamped.
@@ -211,10 +204,8 @@ void fourier_info_nce_backward(std::type_identity_t<T> upstream, core::in<T> a, 
   T *const turns = workspace.data(), *const scratch = turns + packed_size<T>(m, d);
   const T g = upstream / static_cast<T>(2 * N), of_phase = g * T(2) * std::numbers::pi_v<T> / static_cast<T>(m);
   pack<T>(plain(frequencies), turns, how);
-  core::parallel_for(how, all.blocks(), 1, [&](index k, index, int worker) {
+  const auto add = [&](core::view<T> to, index k, int worker) {
     const fourier_block of = all.block(k);
-    const core::view<T>& to = of.of_b ? db : da;
-    if (to.empty()) return;
     T* const slopes = scratch + worker * all.block_size();
     if (k >= all.blocks_kept()) all.features(of, panels, slopes);
     const T* const from = k < all.blocks_kept() ? features + k * all.block_size() : slopes;
@@ -231,7 +222,10 @@ void fourier_info_nce_backward(std::type_identity_t<T> upstream, core::in<T> a, 
       const index anchors = (weights[of.first + r] != T(0)) + (weights[N + of.first + r] != T(0));
       simd::add_scaled(to.row(of.first + r), -g / temperature * static_cast<T>(anchors), all.partner(of, r), d);
     }
-  });
+  };
+  const index blocks = all.blocks() / 2;  // of either
+  core::parallel_for(how, da.empty() ? 0 : blocks, 1, [&](index k, index, int worker) { add(da, k, worker); });
+  core::parallel_for(how, db.empty() ? 0 : blocks, 1, [&](index k, index, int worker) { add(db, blocks + k, worker); });
 }
 
 }  // namespace cddrec::kernel

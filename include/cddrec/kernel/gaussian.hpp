@@ -2,8 +2,7 @@
 // Kept as logarithms, variances need no constraint. A row's noise is a function of the row's number alone.
 #pragma once
 
-#include "cddrec/core/parallel.hpp"
-#include "cddrec/core/random.hpp"
+#include "cddrec/kernel/elementwise.hpp"
 
 namespace cddrec::kernel {
 
@@ -13,19 +12,11 @@ using core::index;
 template <class T>
 void gaussian_sample_forward(core::in<T> mean, core::in<T> log_variance, const core::random& draw, core::view<T> out, core::execution how) {
   namespace simd = core::simd;
-  constexpr index block = core::random::block;
-  const index row_blocks = core::block_count(out.cols(), block);
-  core::parallel_for(how, out.rows(), 64, [&](index begin, index end) {
-    T noise[block];
-    for (index i = begin; i < end; ++i)
-      for (index b = 0; b < row_blocks; ++b) {
-        draw.normal_block<T>(i * row_blocks + b, noise);
-        const T *m = mean.row(i) + b * block, *v = log_variance.row(i) + b * block;
-        simd::transform<T>(std::min(block, out.cols() - b * block), out.row(i) + b * block, [&](index j, index n) {
-          return simd::load_upto(m + j, n) +
-                 simd::exp<T>(T(0.5) * simd::load_upto(v + j, n)) * simd::load_upto(static_cast<const T*>(noise) + j, n);
-        });
-      }
+  detail::for_normals<T>(out.rows(), out.cols(), draw, how, [&](index i, index first, index count, const T* normals) {
+    const T *m = mean.row(i) + first, *v = log_variance.row(i) + first;
+    simd::transform<T>(count, out.row(i) + first, [&](index j, index n) {
+      return simd::load_upto(m + j, n) + simd::exp<T>(T(0.5) * simd::load_upto(v + j, n)) * simd::load_upto(normals + j, n);
+    });
   });
 }
 

@@ -78,8 +78,9 @@ struct nce_pairs {
   }
 
   /// E = exp(scale (z_r . z_c - 1)) for a part: unit rows bound z_r . z_c by 1, so a fixed shift takes the place of a running maximum.
-  /// 0 on the diagonal, at false negatives (`ids`, empty: not used, names each token's target, and other tokens of the same target are
-  /// left out) and where a row is filled up to a whole vector, or the rows to a whole group.
+  /// The exponent is down to -2 scale, which float's exp follows to -87: to a temperature of 0.023. Below that, E is too large where rows
+  /// are far apart. 0, or float's 2e-38, on the diagonal, at false negatives (`ids`, empty: not used, names each token's target, and other
+  /// tokens of the same target are left out) and where a row is filled up to a whole vector, or the rows to a whole group.
   void exponentials(const nce_part& p, T* to) const {
     namespace simd = core::simd;
     constexpr T never = -std::numeric_limits<T>::infinity();
@@ -159,7 +160,7 @@ T info_nce_forward(core::in<T> a, core::in<T> b, std::span<const Id> ids, std::t
   return loss / static_cast<T>(all.z.rows());
 }
 
-/// Adds upstream * d loss / d a to da and likewise db; either may be empty. `kept` and `sums` are as forward left them.
+/// Adds upstream * d loss / d a to da and likewise db, which may be empty, and may share rows. `kept` and `sums` are as forward left them.
 /// forward: E_ij = exp((z_i . z_j - 1) / t), S_i = sum_j E_ij. With g = upstream / (2 N t),
 /// dz_i = g sum_j E_ij (1 / S_i + 1 / S_j) z_j - 2 g z_pos(i): i is an anchor itself, and in the denominator of every other anchor.
 template <class T, class Id>
@@ -199,15 +200,16 @@ void info_nce_backward(std::type_identity_t<T> upstream, index width, std::span<
       if (!p.diagonal()) add_to({w, p.cols, p.rows, 1, nce_block}, i, p.row, p.col);
     });
   });
-  core::parallel_for(how, 2 * N, nce_block, [&](index begin, index end) {
-    for (index i = begin; i < end; ++i) {
-      const core::view<T>& to = i < N ? da : db;
-      if (to.empty()) continue;
-      T* row = to.row(i % N);
-      simd::add_scaled(row, T(1), static_cast<const T*>(dz.row(i)), d);
-      simd::add_scaled(row, T(-2) * g, all.z.row(all.positive(i)), d);
-    }
-  });
+  const auto add = [&](core::view<T> to, index first) {
+    core::parallel_for(how, to.rows(), nce_block, [&](index begin, index end) {
+      for (index i = begin; i < end; ++i) {
+        simd::add_scaled(to.row(i), T(1), static_cast<const T*>(dz.row(first + i)), d);
+        simd::add_scaled(to.row(i), T(-2) * g, all.z.row(all.positive(first + i)), d);
+      }
+    });
+  };
+  add(da, 0);
+  add(db, N);
 }
 
 }  // namespace cddrec::kernel

@@ -2,6 +2,8 @@
 // The forward pass keeps the mean and the reciprocal deviation of each row; the backward pass needs nothing else.
 #pragma once
 
+#include <cmath>
+#include <limits>
 #include <span>
 
 #include "cddrec/core/parallel.hpp"
@@ -14,6 +16,7 @@ using core::index;
 inline constexpr index row_grain = 128;  // rows a block in the row-wise kernels
 
 /// out = (x - mean) / sqrt(var + epsilon) * gain + bias. x, out [N, d]; gain, bias [1, d]; statistics [N, 2] keeps mean, 1/deviation.
+/// A row whose variance T cannot hold becomes NaN: divided by infinity it would look like one that says nothing.
 template <class T>
 void layer_norm_forward(core::in<T> x, core::in<T> gain, core::in<T> bias, double epsilon, core::view<T> out, core::view<T> statistics,
                         core::execution how) {
@@ -35,7 +38,8 @@ void layer_norm_forward(core::in<T> x, core::in<T> gain, core::in<T> bias, doubl
         for (index l = 0; l < rest; ++l) centred[l] = row[whole + l] - mean;
         squares += simd::load(centred) * simd::load(centred);
       }
-      const T reciprocal = static_cast<T>(1 / std::sqrt(static_cast<double>(simd::sum<T>(squares)) / static_cast<double>(d) + epsilon));
+      T reciprocal = static_cast<T>(1 / std::sqrt(static_cast<double>(simd::sum<T>(squares)) / static_cast<double>(d) + epsilon));
+      if (!(reciprocal > 0)) reciprocal = std::numeric_limits<T>::quiet_NaN();  // one over infinity
       simd::transform<T>(d, out.row(i), [&](index j, index n) {
         return (simd::load_upto(row + j, n) - mean) * reciprocal * simd::load_upto(gain.data() + j, n) +
                simd::load_upto(bias.data() + j, n);
@@ -46,7 +50,7 @@ void layer_norm_forward(core::in<T> x, core::in<T> gain, core::in<T> bias, doubl
   });
 }
 
-/// Adds to dx, dgain and dbias. `partial` is workspace of at least layer_norm_workspace(N, d) values.
+/// Adds to dx, dgain and dbias, of which any may be empty. `partial` is workspace of at least layer_norm_workspace(N, d) values.
 /// forward: xhat = (x - mean) * reciprocal; out = xhat * gain + bias
 template <class T>
 void layer_norm_backward(core::in<T> dout, core::in<T> x, core::in<T> gain, core::in<T> statistics, core::view<T> dx, core::view<T> dgain,
@@ -81,8 +85,8 @@ void layer_norm_backward(core::in<T> dout, core::in<T> x, core::in<T> gain, core
     }
   });
   for (index b = 0; b < core::block_count(x.rows(), row_grain); ++b) {
-    simd::add_scaled(dgain.data(), T(1), partial.data() + b * 2 * d, d);
-    simd::add_scaled(dbias.data(), T(1), partial.data() + b * 2 * d + d, d);
+    if (!dgain.empty()) simd::add_scaled(dgain.data(), T(1), partial.data() + b * 2 * d, d);
+    if (!dbias.empty()) simd::add_scaled(dbias.data(), T(1), partial.data() + b * 2 * d + d, d);
   }
 }
 

@@ -276,6 +276,12 @@ void matmul_packed(operand<std::type_identity_t<T>> a, const std::type_identity_
   });
 }
 
+/// The same on the calling thread alone, for the first n columns of b and an out whose rows lie `stride` apart.
+template <class T>
+void matmul_packed(operand<std::type_identity_t<T>> a, const std::type_identity_t<T>* packed, write mode, T* out, index n, index stride) {
+  detail::multiply_packed<T>(a, 0, a.rows, packed, n, out, stride, mode);
+}
+
 /// Values of workspace that `matmul` needs.
 template <class T>
 index matmul_workspace(operand<T> a, operand<T> b, core::execution how) {

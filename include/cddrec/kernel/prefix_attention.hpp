@@ -54,10 +54,10 @@ void prefix_attention_forward(core::in<T> q, core::in<T> k, core::in<T> v, core:
 
 /// Values of workspace that `prefix_attention_backward` needs.
 inline index prefix_attention_workspace(core::ragged layout, index width) {
-  return core::block_count(layout.size(), detail::prefix_grain) * 3 * width;
+  return core::block_count(layout.size(), detail::prefix_grain) * 4 * width;
 }
 
-/// Adds to dq [1, d], dk and dv [N, d].
+/// Adds to dq [1, d], dk and dv [N, d], of which any may be empty.
 /// forward: out_n = sum_{j <= n} e^{s_j - m_n} f_j v_j / z_n. With R_j = sum_{n >= j} e^{m_j - m_n} dout_n / z_n, scanned from the end,
 /// dv_j = e^{s_j - m_j} f_j R_j and ds_j = e^{s_j - m_j} (f_j R_j . v_j - c_j), where c_j scans dout_n . out_n / z_n likewise.
 template <class T>
@@ -68,12 +68,14 @@ void prefix_attention_backward(core::in<T> dout, core::in<T> q, core::in<T> k, c
   const index heads = state.cols() / 3, d = k.cols(), width = d / heads;
   const T scale = static_cast<T>(1 / std::sqrt(static_cast<double>(width)));
   core::parallel_for(how, layout.size(), detail::prefix_grain, [&](index first, index last) {
-    T* block_dq = workspace.data() + first / detail::prefix_grain * 3 * d;
+    T* block_dq = workspace.data() + first / detail::prefix_grain * 4 * d;
     T *carried = block_dq + d, *carried_along = carried + d;  // [d], [heads]
-    std::fill_n(block_dq, d, T(0));
+    T* unwanted = carried + 2 * d;  // [d], in the place of a row of an empty dk or dv: not to write would cost a branch in the loop
+    std::fill_n(block_dq, 4 * d, T(0));
     for (index s = first; s < last; ++s) {
       std::fill_n(carried, 2 * d, T(0));
       for (index n = layout.end(s) - 1; n >= layout.begin(s); --n) {
+        T *const to_k = dk.empty() ? unwanted : dk.row(n), *const to_v = dv.empty() ? unwanted : dv.row(n);
         for (index h = 0; h < heads; ++h) {
           const index column = h * width;
           const T score = state(n, h), largest = state(n, heads + h), inverse = T(1) / state(n, 2 * heads + h);
@@ -84,16 +86,16 @@ void prefix_attention_backward(core::in<T> dout, core::in<T> q, core::in<T> k, c
                              [&](index j, index m) { return fade * simd::load_upto(own + j, m) + inverse * simd::load_upto(up + j, m); });
           carried_along[h] = fade * carried_along[h] + inverse * simd::dot(up, out.row(n) + column, width);
           const T weight = std::exp(score - largest), f = factor.empty() ? T(1) : factor(n, h);
-          simd::add_scaled(dv.row(n) + column, weight * f, static_cast<const T*>(own), width);
+          simd::add_scaled(to_v + column, weight * f, static_cast<const T*>(own), width);
           const T ds = scale * weight * (f * simd::dot(static_cast<const T*>(own), v.row(n) + column, width) - carried_along[h]);
-          simd::add_scaled(dk.row(n) + column, ds, q.data() + column, width);
+          simd::add_scaled(to_k + column, ds, q.data() + column, width);
           simd::add_scaled(block_dq + column, ds, k.row(n) + column, width);
         }
       }
     }
   });
-  for (index b = 0; b < core::block_count(layout.size(), detail::prefix_grain); ++b)
-    simd::add_scaled(dq.data(), T(1), static_cast<const T*>(workspace.data() + b * 3 * d), d);
+  for (index b = 0; !dq.empty() && b < core::block_count(layout.size(), detail::prefix_grain); ++b)
+    simd::add_scaled(dq.data(), T(1), static_cast<const T*>(workspace.data() + b * 4 * d), d);
 }
 
 }  // namespace cddrec::kernel

@@ -2,6 +2,9 @@
 // The scatter-add of a gather's gradient sorts the tokens by row, so two threads never meet and the order is the tokens' own.
 #pragma once
 
+#include <cmath>
+#include <functional>
+#include <limits>
 #include <span>
 
 #include "cddrec/core/parallel.hpp"
@@ -52,13 +55,15 @@ void gather_backward(core::in<T> dout, std::span<const Id> ids, core::view<T> dt
 
 /// out = x / |x| row by row; reciprocal [N, 1] keeps 1 / |x|. A row shorter than 1e-12 has no direction: out and reciprocal are 0, and so
 /// its gradient is. (Divided by 1e-12 as elsewhere, one prediction that dropout left empty would send a gradient of 1e12 into the biases
-/// before it, and Adam's second moment would hold them still for thousands of steps.)
+/// before it, and Adam's second moment would hold them still for thousands of steps.) A row whose length T cannot hold becomes NaN.
 template <class T>
 void normalize_forward(core::in<T> x, core::view<T> out, core::view<T> reciprocal, core::execution how) {
   core::parallel_for(how, x.rows(), detail::rows_grain, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) {
       const T* row = x.row(i);
-      const T length = std::sqrt(core::simd::dot(row, row, x.cols())), r = length < T(1e-12) ? T(0) : T(1) / length;
+      const T length = std::sqrt(core::simd::dot(row, row, x.cols()));
+      T r = length < T(1e-12) ? T(0) : T(1) / length;
+      if (length > std::numeric_limits<T>::max()) r = std::numeric_limits<T>::quiet_NaN();
       reciprocal(i, 0) = r;
       core::simd::transform<T>(x.cols(), out.row(i), [&](index j, index n) { return core::simd::load_upto(row + j, n) * r; });
     }
@@ -112,22 +117,29 @@ void squared_distance_forward(core::in<T> a, core::in<T> b, std::type_identity_t
   });
 }
 
-/// da[i] += 2 scale dout[i] (scale a[i] - b[i]);  db[i] -= 2 dout[i] (scale a[i] - b[i]). Either may be empty.
+/// da[i] += 2 scale dout[i] (scale a[i] - b[i]);  db[i] -= 2 dout[i] (scale a[i] - b[i]). Either may be empty. Where they share rows, da is
+/// done before db begins: a row may be another thread's in the other.
 template <class T>
 void squared_distance_backward(core::in<T> dout, core::in<T> a, core::in<T> b, std::type_identity_t<T> scale, core::view<T> da,
                                std::type_identity_t<core::view<T>> db, core::execution how) {
   namespace simd = core::simd;
-  core::parallel_for(how, a.rows(), detail::rows_grain, [&](index begin, index end) {
-    for (index i = begin; i < end; ++i) {
-      const T up = T(2) * dout(i, 0);
-      for (index j = 0; j < a.cols(); j += simd::lanes<T>) {
-        const index n = std::min(simd::lanes<T>, a.cols() - j);
-        const simd::vec<T> step = up * (scale * simd::load_upto(a.row(i) + j, n) - simd::load_upto(b.row(i) + j, n));
-        if (!da.empty()) simd::store_upto<T>(da.row(i) + j, simd::load_upto(da.row(i) + j, n) + scale * step, n);
-        if (!db.empty()) simd::store_upto<T>(db.row(i) + j, simd::load_upto(db.row(i) + j, n) - step, n);
+  const auto add = [&](core::view<T> to_a, core::view<T> to_b) {
+    core::parallel_for(how, a.rows(), detail::rows_grain, [&](index begin, index end) {
+      for (index i = begin; i < end; ++i) {
+        const T up = T(2) * dout(i, 0);
+        for (index j = 0; j < a.cols(); j += simd::lanes<T>) {
+          const index n = std::min(simd::lanes<T>, a.cols() - j);
+          const simd::vec<T> step = up * (scale * simd::load_upto(a.row(i) + j, n) - simd::load_upto(b.row(i) + j, n));
+          if (!to_a.empty()) simd::store_upto<T>(to_a.row(i) + j, simd::load_upto(to_a.row(i) + j, n) + scale * step, n);
+          if (!to_b.empty()) simd::store_upto<T>(to_b.row(i) + j, simd::load_upto(to_b.row(i) + j, n) - step, n);
+        }
       }
-    }
-  });
+    });
+  };
+  const std::less<const T*> before;
+  if (!before(da.data(), db.data() + db.size()) || !before(db.data(), da.data() + da.size())) return add(da, db);
+  add(da, {});
+  add({}, db);
 }
 
 }  // namespace cddrec::kernel

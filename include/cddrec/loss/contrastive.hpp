@@ -2,6 +2,8 @@
 // Both are InfoNCE over all tokens of the batch: exact, or in linear time with random Fourier features, drawn anew for each step.
 #pragma once
 
+#include <cmath>
+
 #include "cddrec/autodiff/fourier_ops.hpp"
 #include "cddrec/loss/step.hpp"
 
@@ -9,7 +11,12 @@ namespace cddrec::loss {
 
 namespace detail {
 
-inline void check_features(const std::string& loss, index features, bool mask_same_target) {
+/// The least temperature of the exact loss: below it the terms of rows far apart, exp(-2 / temperature), are too small for a float.
+inline constexpr float least_temperature = 0.025f;
+
+inline void check(const std::string& loss, float temperature, index features, bool mask_same_target) {
+  if (!(temperature >= least_temperature || (features > 0 && temperature > 0)) || !std::isfinite(temperature))
+    throw input_error(loss + ": temperature must be 0.025 or more, or with features positive; it is " + std::to_string(temperature));
   if (features < 0 || features % 2 != 0)
     throw input_error(loss + ": features must be an even number, a cosine and a sine of each frequency, or 0 for the exact loss; it is " +
                       std::to_string(features));
@@ -47,7 +54,7 @@ variable<T> contrast(const variable<T>& a, const variable<T>& b, std::span<const
 /// L_in: the sampled prediction x_hat_i against its own x_t,i, on the sequence itself (Eq. 14).
 struct in_view {
   float weight = 0.3f;
-  float temperature = 0.5f;
+  float temperature = 0.5f;       // 0.025 or more; with features, positive
   bool mask_same_target = false;  // leave out other tokens of the same target; the paper does not
   index features = 0;             // 0: exact; else random Fourier features, linear in the tokens
 
@@ -55,7 +62,7 @@ struct in_view {
   /// in_view, and with features in_view_clamped: the share of anchors whose estimated denominator was below their pair's own term and
   /// which taught nothing. Where it is not next to zero, the temperature is too small for so few features.
   std::vector<std::string> names() const {
-    detail::check_features("in_view", features, mask_same_target);
+    detail::check("in_view", temperature, features, mask_same_target);
     if (weight == 0) return {};
     return detail::names_of("in_view", features);
   }
@@ -71,14 +78,14 @@ struct in_view {
 /// L_cross: the two views' sampled predictions at paired positions (Eq. 15), or the predictions themselves.
 struct cross_view {
   float weight = 0.3f;
-  float temperature = 0.5f;
+  float temperature = 0.5f;  // 0.025 or more; with features, positive
   bool samples = true;
   index features = 0;  // 0: exact; else random Fourier features, linear in the tokens
 
   loss::needs needs() const { return {.augmented = weight != 0, .samples = weight != 0 && samples}; }
   /// cross_view, and with features cross_view_clamped.
   std::vector<std::string> names() const {
-    detail::check_features("cross_view", features, false);
+    detail::check("cross_view", temperature, features, false);
     if (weight == 0) return {};
     return detail::names_of("cross_view", features);
   }

@@ -72,7 +72,8 @@ struct squared_distance {
 };
 
 /// The cross-divergence of both views, or of the sequence alone; several negatives are averaged. `names`: cd, cd_aug and negative_gradient,
-/// the norm of the gradient with respect to the main view's predictions that comes from its negatives.
+/// the norm of the gradient with respect to the main view's predictions that comes from its negatives; of several, the root of the sum of
+/// the squares of theirs, which is the norm of their sum where they are at right angles.
 template <class Divergence = kl>
 struct cross_divergence {
   Divergence divergence = {};

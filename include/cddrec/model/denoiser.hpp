@@ -25,6 +25,15 @@ concept denoiser = requires(const D& d, variable<typename D::scalar> encoded, co
   { d.predict(d.prepare(encoded, layout, draw), t, draw) } -> std::same_as<variable<typename D::scalar>>;
 };
 
+/// mu(e_s, t) at the last position of every sequence alone, without dropout: [sequences, d].
+template <denoiser D>
+variable<typename D::scalar> predict_last(const D& d, const variable<typename D::scalar>& encoded, core::ragged layout, index t) {
+  if constexpr (requires { d.predict_last(encoded, layout, t); })
+    return d.predict_last(encoded, layout, t);
+  else
+    return autodiff::last_rows(d.predict(d.prepare(encoded, layout, {}), t, {}), layout);
+}
+
 /// A Gaussian for each row, as a variational encoder gives it; empty where there is none.
 template <class T>
 struct latent {

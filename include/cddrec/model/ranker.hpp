@@ -153,7 +153,7 @@ class ranker {
     T* panels = memory.array<T>(kernel::packed_size<T>(width(), items.rows())).data();
     kernel::pack<T>(kernel::transposed(items), panels, {});
     const auto users = kernel::plain(core::view<const T>(q.unit.data() + row * width(), rows, width()));
-    kernel::detail::multiply_packed<T>(users, 0, rows, panels, items.rows(), out, stride, kernel::write::assign);
+    kernel::matmul_packed<T>(users, panels, kernel::write::assign, out, items.rows(), stride);
   }
 
   // Panels of items first … first + count - 1 in fixed point; returns the largest error of one.

@@ -12,6 +12,7 @@
 #include "cddrec/model/encoder.hpp"
 #include "cddrec/model/ranker.hpp"
 #include "cddrec/nn/layer_norm.hpp"
+#include "cddrec/nn/positions.hpp"
 
 namespace cddrec::model {
 
@@ -79,16 +80,10 @@ class recommender {
   data::item mask_item() const { return static_cast<data::item>(settings_.items); }
 
   /// e_s of a packed batch: Encoder(LN(E[v] + P)), positions counted from the end (Eq. 8); without P for an encoder that knows the
-  /// order by itself. `inputs` must outlive the tape.
+  /// order by itself. `inputs` must outlive the tape. With P, input_error for a sequence longer than max_length.
   variable<T> encode(autodiff::tape<T>& t, std::span<const data::item> inputs, core::ragged layout, const core::random& draw) const {
     variable<T> x = embed(t, inputs);
-    if (!knows_order(encoder_)) {
-      const std::span<data::item> positions = t.memory().template array<data::item>(layout.rows());
-      for (index s = 0; s < layout.size(); ++s)
-        for (index i = layout.begin(s); i < layout.end(s); ++i)
-          positions[static_cast<std::size_t>(i)] = static_cast<data::item>(settings_.max_length - (layout.end(s) - i));
-      x = autodiff::add(x, autodiff::gather<T, data::item>(t.leaf(position_embedding_), positions));
-    }
+    if (!knows_order(encoder_)) x = autodiff::add(x, nn::positions(t.leaf(position_embedding_), layout));
     return encoder_(autodiff::dropout(norm_(x), settings_.dropout, draw.child(0)), layout, draw.child(1));
   }
   denoiser_context prepare(const variable<T>& encoded, core::ragged layout, const core::random& draw) const {
@@ -107,10 +102,7 @@ class recommender {
   }
   /// mu(e_s, t) at the last position of every sequence alone, without dropout: [sequences, d].
   variable<T> predict_last(const variable<T>& encoded, core::ragged layout, index step) const {
-    if constexpr (requires { denoiser_.predict_last(encoded, layout, step); })
-      return denoiser_.predict_last(encoded, layout, step);
-    else
-      return autodiff::last_rows(predict(prepare(encoded, layout, {}), step, {}), layout);
+    return model::predict_last(denoiser_, encoded, layout, step);
   }
   /// E[v] of every token of `items`, which must outlive the tape: [N, d]. Costs O(N d), backward too, whatever the catalogue.
   variable<T> embed(autodiff::tape<T>& t, std::span<const data::item> items) const {

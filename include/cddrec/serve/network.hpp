@@ -140,14 +140,7 @@ class any_denoiser {
     return std::visit([&](const auto& d) { return d.predict(own(d, c), t, draw); }, choice_);
   }
   variable<float> predict_last(const variable<float>& encoded, core::ragged layout, index t) const {
-    return std::visit(
-        [&](const auto& d) {
-          if constexpr (requires { d.predict_last(encoded, layout, t); })
-            return d.predict_last(encoded, layout, t);
-          else
-            return autodiff::last_rows(d.predict(d.prepare(encoded, layout, {}), t, {}), layout);
-        },
-        choice_);
+    return std::visit([&](const auto& d) { return model::predict_last(d, encoded, layout, t); }, choice_);
   }
   model::latent<float> latent(const context& c) const {
     return std::visit(

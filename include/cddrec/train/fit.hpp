@@ -108,6 +108,8 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   require(settings.skip_bad_steps >= 0, "skip_bad_steps", settings.skip_bad_steps, "0 or more");
   require(settings.ema_decay >= 0 && settings.ema_decay < 1, "ema_decay", settings.ema_decay, "in [0, 1)");
   require(split.items() == net.items(), "the network's number of items", net.items(), "that of the log");
+  require(!objective.needs().negatives || net.items() >= 2, "the number of items", net.items(),
+          "2 or more for an objective with negatives");
   const auto started = clock::now();
   const double earlier = state.seconds;
   const auto seconds = [&] { return earlier + std::chrono::duration<double>(clock::now() - started).count(); };
@@ -115,6 +117,19 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   std::vector<autodiff::parameter<T>*> parameters;
   std::vector<std::string> called;
   net.visit([&](const std::string& name, autodiff::parameter<T>& p) { parameters.push_back(&p), called.push_back(name); });
+  const auto require_shapes = [&](const char* list, const std::vector<core::matrix<T>>& given, bool there) {
+    const auto same = [](const core::matrix<T>& m, const autodiff::parameter<T>* p) {
+      return m.rows() == p->value.rows() && m.cols() == p->value.cols();
+    };
+    if (there && !std::equal(given.begin(), given.end(), parameters.begin(), parameters.end(), same))
+      throw input_error(std::string("train::fit: the state is of another network: its ") + list +
+                        " do not have the number and shapes of the parameters; give the state with the network that it was taken of");
+  };
+  const bool moments = !state.first_moments.empty() || !state.second_moments.empty();
+  require_shapes("first moments", state.first_moments, moments);
+  require_shapes("second moments", state.second_moments, moments);
+  require_shapes("best weights", state.best, !state.best.empty());
+  require_shapes("trained weights", state.trained, !state.trained.empty());
   optim::adam<T> adam(parameters, {.learning_rate = settings.learning_rate, .rows = settings.adam_rows});
   if (!state.first_moments.empty()) {
     adam.first_moments() = state.first_moments;
@@ -155,7 +170,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   };
 
   while (state.epoch < settings.epochs && !state.stopping.exhausted(state.epoch) && !result.stopped &&
-         !(settings.minutes > 0 && seconds() >= 60 * settings.minutes)) {
+         !(settings.minutes > 0 && state.epoch > 0 && state.batch == 0 && seconds() >= 60 * settings.minutes)) {
     const index epoch = state.epoch + 1;
     const core::random draw = core::random(settings.seed).child(0x6669740000ull + static_cast<std::uint64_t>(epoch));
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<index>(i);

@@ -2,7 +2,7 @@
 // A step's sub-tape leaves its gradients in keys, values, encodings and targets, so memory does not grow with T.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <new>
 #include <utility>
@@ -144,11 +144,10 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
   }
 
   double total = 0;
-  std::array<double, 16> value{};
   CDDREC_ASSERT(parts.size() >= own_parts<Network>);
   const std::span<double> own = parts.last(own_parts<Network>);
   parts = parts.first(parts.size() - own.size());
-  CDDREC_ASSERT(parts.size() <= value.size());
+  const std::span<double> value = t.memory().template array<double>(std::ssize(parts));
   double share = 1;
   if constexpr (own_parts<Network> != 0) share = net.objective_weight(batch.trained);
   if (share == 0) steps = {};
@@ -191,8 +190,8 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
                           .cosine = net.settings().score == model::similarity::cosine,
                           .trained = batch.trained,
                           .draw = r.child(3)};
-    value.fill(0);
-    const variable<T> loss = objective(s, std::span<double>(value).first(parts.size()));
+    std::fill(value.begin(), value.end(), 0.0);
+    const variable<T> loss = objective(s, value);
     if (loss.rows() == 0) continue;
     if (!std::isfinite(loss.scalar()))
       throw numeric_error("train: the loss of diffusion step " + std::to_string(chosen.t) +
@@ -206,7 +205,7 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
     if (loss.rows() > 0) {
       if (!std::isfinite(loss.scalar())) throw numeric_error("train: the network's own loss is not finite; lower the learning rate");
       total += static_cast<double>(loss.scalar());
-      loss.grad()(0, 0) += T(1);
+      if (loss.needs_grad()) loss.grad()(0, 0) += T(1);
     }
   }
   t.backward();

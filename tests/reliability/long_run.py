@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Trains for a long time and says whether memory grows and whether training slows down.
+
+    tests/reliability/long_run.py LOG [--minutes M] [--command PATH] [--threads N] [--set KEY=VALUE …]
+
+Epochs are timed by the processor's time as well, which other programs on the machine disturb less. Reserved memory is what the process
+asked the system for (VmData). Some of it is touched only when a larger batch is drawn, so resident memory follows it from below. The first
+two epochs, which fill the arenas, are left out.
+Exit status 0: in the last quarter reserved memory is at most 1 % above the first quarter's, and an epoch takes at most 1 / .95 of what it
+took there, by the processor's time."""
+import argparse
+import csv
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+parser = argparse.ArgumentParser()
+parser.add_argument("log")
+parser.add_argument("--minutes", type=float, default=60)
+parser.add_argument("--command", default="build/release/bin/cddrec")
+parser.add_argument("--threads", type=int, default=1)
+parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+options = parser.parse_args()
+tick = os.sysconf("SC_CLK_TCK")
+
+
+def memory_of(pid):
+    """Reserved and resident memory of a process in MB; None once it has ended."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            found = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in file if line.startswith(("VmData:", "VmRSS:"))}
+    except OSError:
+        return None
+    return (found["VmData"], found["VmRSS"]) if len(found) == 2 else None
+
+
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / tick
+
+
+def finished_epochs(path):
+    try:
+        with open(path) as file:
+            return [float(row["seconds"]) for row in csv.DictReader(file)]
+    except (OSError, KeyError, TypeError, ValueError):
+        return []
+
+
+with tempfile.TemporaryDirectory(prefix="cddrec_long_") as directory:
+    words = [options.command, "train", "--data", options.log, "--output", directory, "--minutes", str(options.minutes), "--threads",
+             str(options.threads), "--set", "patience=0", "--epochs", "1000000"]
+    words += [word for setting in options.set for word in ("--set", setting)]
+    try:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    except OSError as error:
+        sys.exit(f"long_run.py: {options.command}: {error.strerror}")
+    memory, seconds, processor = [], [], []  # samples; of each epoch, its end
+    while process.poll() is None:
+        now = finished_epochs(os.path.join(directory, "log.csv"))
+        if len(now) > len(seconds):
+            seconds = now
+            processor += [processor_seconds(process.pid)] * (len(now) - len(processor))
+        sample = memory_of(process.pid)
+        if sample and len(seconds) >= 2:
+            memory.append(sample)
+        time.sleep(0.25)
+    error = process.stderr.read()
+    if process.returncode != 0:
+        sys.exit(f"long_run.py: status {process.returncode} of: {' '.join(words)}\n{error}")
+
+if len(seconds) < 9:
+    sys.exit(f"long_run.py: {len(seconds)} epochs in {options.minutes} minutes; at least 9 are needed")
+print(f"{len(seconds)} epochs in {seconds[-1] / 60:.1f} minutes on {options.threads} thread{'s' * (options.threads > 1)}")
+
+
+def quarters(name, unit, values, decimals):
+    """Prints and returns the medians of the first and the last quarter."""
+    count = len(values) // 4
+    first, last = statistics.median(values[:count]), statistics.median(values[-count:])
+    print(f"{name}: median {first:.{decimals}f} {unit} in the first quarter, {last:.{decimals}f} in the last; "
+          f"largest {max(values):.{decimals}f}")
+    return first, last
+
+
+reserved, grown = quarters("reserved memory", "MB", [data for data, _ in memory], 1)
+quarters("resident memory", "MB", [rss for _, rss in memory], 1)
+quarters("an epoch", "s", [b - a for a, b in zip(seconds[1:], seconds[2:])], 2)
+before, after = quarters("an epoch of the processor's time", "s", [b - a for a, b in zip(processor[1:], processor[2:])], 2)
+print(f"reserved memory at the end: {grown / reserved:.4f} x the start; throughput at the end: {before / after:.4f} x the start")
+sys.exit(grown > 1.01 * reserved or before / after < 0.95)
