@@ -54,10 +54,10 @@ TEST_CASE("recommendations keep to lists of items") {
 }
 
 TEST_CASE("ids of items may hold blanks where tabs part them") {
+  const std::vector<std::string> books{"The Hobbit", "The", "Dune", "Solaris", "Emma"};
   std::string table = "user,item,time\n";
-  for (int u = 0; u < 6; ++u)
-    for (int k = 0; k < 5; ++k)
-      table += std::to_string(u) + "," + std::vector<std::string>{"The Hobbit", "The", "Dune", "Solaris", "Emma"}[(u + 2 * k) % 5] + ",1\n";
+  for (std::size_t u = 0; u < 6; ++u)
+    for (std::size_t k = 0; k < 5; ++k) table += std::to_string(u) + "," + books[(u + 2 * k) % 5] + ",1\n";
   shop().write("books.csv", table);
   REQUIRE(shop().run("train --model popularity --data books.csv --output books").status == 0);
   const auto items = [](const std::string& arguments) {

@@ -239,11 +239,12 @@ TEST_CASE("a state of another network is refused, whichever of its lists shows i
                                                         {&train::fit_state<float>::second_moments, "second moments"},
                                                         {&train::fit_state<float>::best, "best weights"},
                                                         {&train::fit_state<float>::trained, "trained weights"}};
-  for (const auto& [member, name] : lists) {
+  for (const auto& one : lists) {
+    const std::string& name = one.second;
     INFO(name);
     const auto refused = [&](auto change) {
       auto other = state;
-      change(other.*member);
+      change(other.*one.first);
       CHECK_THROWS_AS(train::fit(net, objective(), split, s, {}, other), input_error);
       CHECK_THROWS_WITH(train::fit(net, objective(), split, s, {}, other), ContainsSubstring(name + " do not have"));
     };
