@@ -3,6 +3,7 @@
 #include <numbers>
 
 #include "compare.hpp"
+#include "kernel/shared_rows.hpp"
 #include "test.hpp"
 
 namespace cddrec::test {
@@ -177,21 +178,9 @@ TEST_CASE("gradients of InfoNCE by features that share rows are added one after 
   const index needed = kernel::fourier_info_nce_workspace<float>(n, d, m, {4});
   workspace<float> kept(kernel::fourier_info_nce_kept<float>(n, d, m)), space(needed);
   kernel::fourier_info_nce_forward<float>(a, b, w, 0.5f, kept, space, {1});
-  const auto added = [&](bool together, int threads) {
-    core::matrix<float> sum = noise;
-    const core::view<float> all(sum), da = all.middle_rows(0, n), db = all.middle_rows(1, n), none;
-    const auto add = [&](core::view<float> to_a, core::view<float> to_b) {
-      kernel::fourier_info_nce_backward<float>(1000.0f, a, b, w, 0.5f, std::span<float>(kept), to_a, to_b, space, {threads});
-    };
-    if (together)
-      add(da, db);
-    else
-      add(da, none), add(none, db);
-    return sum;
-  };
-  const auto expected = added(false, 1);
-  CHECK(same_bits(added(true, 1), expected));
-  for (int round = 0; round < 50; ++round) REQUIRE(same_bits(added(true, 4), expected));
+  check_shared_rows(noise, [&](core::view<float> to_a, core::view<float> to_b, int threads) {
+    kernel::fourier_info_nce_backward<float>(1000.0f, a, b, w, 0.5f, std::span<float>(kept), to_a, to_b, space, {threads});
+  });
 }
 
 }  // namespace cddrec::test

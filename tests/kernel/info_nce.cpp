@@ -1,6 +1,7 @@
 #include "cddrec/kernel/info_nce.hpp"
 
 #include "compare.hpp"
+#include "kernel/shared_rows.hpp"
 #include "test.hpp"
 
 namespace cddrec::test {
@@ -105,21 +106,9 @@ TEST_CASE("gradients of InfoNCE that share rows are added one after the other, f
   auto sums = not_a_number<float>(2 * n, 1);
   workspace<float> kept(kernel::info_nce_kept<float>(n, d)), space(kernel::info_nce_workspace<float>(n, d));
   kernel::info_nce_forward<float, std::int32_t>(a, b, {}, 0.3f, sums, kept, {1});
-  const auto added = [&](bool together, int threads) {
-    core::matrix<float> sum = noise;
-    const core::view<float> all(sum), da = all.middle_rows(0, n), db = all.middle_rows(1, n), none;
-    const auto add = [&](core::view<float> to_a, core::view<float> to_b) {
-      kernel::info_nce_backward<float, std::int32_t>(1000.0f, d, {}, 0.3f, sums, std::span<float>(kept), to_a, to_b, space, {threads});
-    };
-    if (together)
-      add(da, db);
-    else
-      add(da, none), add(none, db);
-    return sum;
-  };
-  const auto expected = added(false, 1);
-  CHECK(same_bits(added(true, 1), expected));
-  for (int round = 0; round < 50; ++round) REQUIRE(same_bits(added(true, 4), expected));
+  check_shared_rows(noise, [&](core::view<float> to_a, core::view<float> to_b, int threads) {
+    kernel::info_nce_backward<float, std::int32_t>(1000.0f, d, {}, 0.3f, sums, std::span<float>(kept), to_a, to_b, space, {threads});
+  });
 }
 
 }  // namespace cddrec::test

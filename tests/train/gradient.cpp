@@ -263,23 +263,7 @@ struct witness {
     return {};
   }
 };
-}  // namespace
 
-TEST_CASE("an objective is given other random numbers at each step of each batch, and the same for the same draw") {
-  network<double> net = fresh<double>(4);
-  train::views batch;
-  build(batch, {}, 2);
-  core::arena memory;
-  std::vector<std::uint32_t> seen;
-  for (std::uint64_t name : {3u, 4u, 3u})
-    train::accumulate_gradient(net, witness{&seen}, batch, std::vector<train::weighted_step>{{0, 1.0}, {1, 1.0}},
-                               core::random(core::seed{name}), memory, {1}, {});
-  REQUIRE(seen.size() == 6);
-  CHECK(std::set<std::uint32_t>(seen.begin(), seen.begin() + 4).size() == 4);
-  CHECK(std::equal(seen.begin(), seen.begin() + 2, seen.begin() + 4));
-}
-
-namespace {
 // Part k is k.
 struct many_parts {
   loss::needs needs() const { return {}; }
@@ -290,24 +274,34 @@ struct many_parts {
     return autodiff::mean(autodiff::squared_distance(s.main.mean, s.main.x0));
   }
 };
-}  // namespace
 
-TEST_CASE("an objective may have any number of parts") {
-  network<double> net = fresh<double>(4);
+template <class Objective>
+void accumulate(const Objective& goal, const std::vector<train::weighted_step>& steps, std::uint64_t name, std::span<double> parts) {
   train::views batch;
   build(batch, {}, 2);
   core::arena memory;
-  std::vector<double> parts(many_parts{}.names().size(), 0);
-  train::accumulate_gradient(net, many_parts{}, batch, std::vector<train::weighted_step>{{0, 0.5}, {1, 0.25}}, core::random(core::seed{3}),
-                             memory, {1}, parts);
-  REQUIRE(parts.size() == 20);
+  train::accumulate_gradient(fresh<double>(4), goal, batch, steps, core::random(core::seed{name}), memory, {1}, parts);
+}
+}  // namespace
+
+TEST_CASE("an objective is given other random numbers at each step of each batch, and the same for the same draw") {
+  std::vector<std::uint32_t> seen;
+  for (std::uint64_t name : {3u, 4u, 3u}) accumulate(witness{&seen}, {{0, 1.0}, {1, 1.0}}, name, {});
+  REQUIRE(seen.size() == 6);
+  CHECK(std::set<std::uint32_t>(seen.begin(), seen.begin() + 4).size() == 4);
+  CHECK(std::equal(seen.begin(), seen.begin() + 2, seen.begin() + 4));
+}
+
+TEST_CASE("an objective may have any number of parts") {
+  std::vector<double> parts(20, 0);
+  accumulate(many_parts{}, {{0, 0.5}, {1, 0.25}}, 3, parts);
   for (std::size_t k = 0; k < 20; ++k) CHECK(parts[k] == 0.75 * static_cast<double>(k));
 }
 
 #ifndef CDDREC_TEST_SANITIZED
-namespace {
 template <class Objective, class Network = network<float>>
-void check_steady(const Objective& goal, optim::adam_rows rows, Network net = fresh<float>(16), const train::negatives& against = {}) {
+static void check_steady(const Objective& goal, optim::adam_rows rows, Network net = fresh<float>(16),
+                         const train::negatives& against = {}) {
   std::vector<autodiff::parameter<float>*> parameters;
   net.visit([&](const std::string&, auto& p) { parameters.push_back(&p); });
   optim::adam<float> adam(parameters, {.rows = rows});
@@ -328,7 +322,6 @@ void check_steady(const Objective& goal, optim::adam_rows rows, Network net = fr
   for (std::uint64_t i = 6; i < 12; ++i) step(i);
   CHECK(allocations - before == 0);
 }
-}  // namespace
 
 TEST_CASE("a steady training step allocates nothing") {
   check_steady(objective(), optim::adam_rows::all);
