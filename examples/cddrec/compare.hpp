@@ -4,11 +4,14 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <csignal>
+
 #include "configure.hpp"
-#include "display.hpp"
 #include "evaluate.hpp"
+#include "generations.hpp"
 #include "shell.hpp"
 #include "train.hpp"
 #include "write_lock.hpp"
@@ -78,23 +81,31 @@ inline std::vector<variant> choose_variants(const std::string& file, const std::
 
 namespace detail {
 
-/// Runs a command of this program and returns its exit status; its results are not shown, its progress is.
-inline int run_child(std::vector<std::string> words) {
+struct child_end {
+  int status;
+  index peak_memory_mb;
+};
+/// Runs a command of this program to its end; its results are not shown, its progress is.
+inline child_end run_child(std::vector<std::string> words) {
   std::vector<char*> arguments;
   for (std::string& w : words) arguments.push_back(w.data());
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  std::signal(SIGCHLD, SIG_DFL);  // where it was ignored, nothing would be left to wait for
   pid_t child = 0;
   const int problem = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (problem != 0) throw error("compare: cannot run this program again: " + std::string(std::strerror(problem)));
   // Ctrl-C reaches the child by itself, a signal for this process alone does not; it takes one of each kind to stop cleanly.
   int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+  rusage used{};
+  while (wait4(child, &status, 0, &used) < 0) {
+    if (errno != EINTR) throw error("compare: cannot wait for training: " + std::string(std::strerror(errno)));
     if (!may_go_on()) ::kill(child, SIGTERM);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), used.ru_maxrss / 1024};
 }
 
 }  // namespace detail
@@ -108,36 +119,6 @@ struct compare_options {
   bool generations = false;
   bool validation_only = false;  // a search of settings has no business with test
 };
-
-/// Metrics of a model on a split, with the seconds they took.
-inline json timed_metrics(const loaded_model& m, const data::cases& cases, const model::generation& how_made, core::execution how) {
-  const auto started = std::chrono::steady_clock::now();
-  work_display bar("measuring " + m.kind);
-  json j = to_json(
-      with_scorer(m, how, how_made, [&](const auto& scorer) { return eval::measure(eval::rank(scorer, cases, how, {}, bar.tell())); }));
-  j["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  return j;
-}
-
-/// Test metrics by ways of generation: each a row with kind, stop, draws.
-inline json generation_rows(const loaded_model& m, const data::cases& cases, core::execution how) {
-  json rows = json::array();
-  const auto add = [&](const char* name, model::generation g) {
-    json row{{"kind", name}, {"steps", g.steps == 0 ? m.settings.steps : g.steps}, {"stop", g.stop}, {"draws", g.draws}};
-    if (g.kind == model::way::direct) row["steps"] = 1;
-    row.update(timed_metrics(m, cases, g, how));
-    rows.push_back(row);
-  };
-  add("direct", {});
-  const index T = m.settings.steps;
-  for (const auto& [name, kind] : {std::pair{"ancestral", model::way::ancestral}, {"ddim", model::way::ddim}}) {
-    for (const index steps : {index{2}, index{5}, T})
-      if (steps <= T && T > 1) add(name, {.kind = kind, .steps = steps});
-    if (T > 2) add(name, {.kind = kind, .stop = T / 2});
-    if (T > 2) add(name, {.kind = kind, .stop = T / 2, .draws = 8});
-  }
-  return rows;
-}
 
 inline std::string row_name(const compare_options& o, const variant& v, index seed) {
   return fs::path(o.log.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
@@ -165,7 +146,7 @@ inline run_settings settings_in(const std::string& command, const std::string& k
   std::istringstream words(command);  // settings are words that no shell would have in quotes
   for (std::string word; words >> word;) {
     if (word == "--preset") words >> preset_name;
-    if (word == "--set" && words >> value) assignments.push_back(value);
+    if (word == "--set" && words >> value && concerns(kind, key_of(value))) assignments.push_back(value);
     if (word == "--seed" && words >> value) assignments.push_back("seed=" + value);
   }
   try {
@@ -221,9 +202,9 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   add("--threads", std::to_string(how.threads));
   if (is_network(v.kind)) command.push_back("--resume");
   // What counts is counted in a moment and cannot be resumed; a network without its training state was done with, and its record deleted.
-  if (!is_network(v.kind) || (fs::exists(model_path(directory)) && !fs::exists(training_path(directory)))) fs::remove_all(directory);
+  if (!is_network(v.kind) || (io::is_there(model_path(directory)) && !io::is_there(training_path(directory)))) fs::remove_all(directory);
   const auto started = std::chrono::steady_clock::now();
-  const int status = detail::run_child(command);
+  const auto [status, peak_memory_mb] = detail::run_child(command);
   if (!may_go_on()) throw stopped("stopped at " + name + "; the same command goes on from there");
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   if (status != 0) {
@@ -245,7 +226,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   row["users"] = split.test().size(), row["items"] = log.items.size();
   row["valid"] = timed_metrics(m, split.validation(), {}, how);
   if (!o.validation_only) row["test"] = timed_metrics(m, split.test(), {}, how);
-  row["seconds"] = seconds;
+  row["seconds"] = seconds, row["memory_mb"] = peak_memory_mb;
   if (const network* net = network_of(m)) {
     index parameters = 0;  // trained: a gan is more than the network that it serves with
     const auto count = [&](const std::string&, const auto& p) { parameters += p.value.size(); };
@@ -288,7 +269,7 @@ inline index run_compare(const compare_options& o, core::execution how) {
   std::vector<std::pair<variant, index>> rows;
   for (const variant& v : variants)
     for (index seed = 1; seed <= (is_network(v.kind) ? o.seeds : 1); ++seed) rows.emplace_back(v, seed);
-  const auto recorded = [&](const auto& row) { return fs::exists(record_path(o, row_name(o, row.first, row.second))); };
+  const auto recorded = [&](const auto& row) { return io::is_there(record_path(o, row_name(o, row.first, row.second))); };
   for (const auto& row : rows)  // before any work is done
     if (recorded(row)) read_record(o, row.first, row.second, log_crc);
   auto to_do = std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return !recorded(row); });

@@ -22,7 +22,7 @@ inline void assign(run_settings& s, const std::string& assignment) {
 }
 
 /// Settings in rising strength: those to start from, or else the preset or the kind's defaults, the file, --set. No kind: the file's, or
-/// cddrec.
+/// cddrec. A file may serve several kinds; what --set asks for must be read by this one.
 inline run_choice gather_settings(std::string kind, const std::string& preset_name, const settings_file& file,
                                   const std::vector<std::string>& assignments, const run_settings* start = nullptr) {
   const auto at = [](const settings_file::entry& e, auto&& act) {
@@ -40,8 +40,12 @@ inline run_choice gather_settings(std::string kind, const std::string& preset_na
   run_settings s = start ? *start : preset_name.empty() ? defaults(kind) : preset(preset_name);
   for (const auto& entry : file.entries)
     if (entry.key != "model" && entry.key != "version") at(entry, [&] { set(s, entry.key, entry.value); });
-  for (const std::string& a : assignments) assign(s, a);
-  check(s);
+  for (const std::string& a : assignments) {
+    assign(s, a);
+    const bool beside = is_network(kind) && concerns("item_knn", key_of(a));  // a network is compared with it
+    if (!concerns(kind, key_of(a)) && !beside) throw input_error("setting " + key_of(a) + ": " + kind + " does not read it; leave it out");
+  }
+  check(kind, s);
   return {kind, s};
 }
 

@@ -1,7 +1,9 @@
-// cddrec evaluate --diagnostics: whether a model's vectors and lists have collapsed, beside Gaussian noise of the same shape.
+// cddrec evaluate --diagnostics: whether a model's vectors and lists have collapsed, beside Gaussian noise: as many vectors of as many
+// dimensions for the same histories, positions and items.
 #pragma once
 
 #include "cddrec/eval/diagnostics.hpp"
+#include "cddrec/eval/noise.hpp"
 #include "model_file.hpp"
 #include "report.hpp"
 
@@ -12,19 +14,21 @@ inline json vector_figures(core::view<const float> x) {
   return {{"mean_cosine", eval::mean_cosine<float>(x)},
           {"effective_rank", s.effective_rank},
           {"top_singular_share", s.top_share},
-          {"uniformity", eval::uniformity<float>(x.middle_rows(0, std::min<index>(x.rows(), 4000)))},
+          {"uniformity", eval::uniformity<float>(x.middle_rows(0, std::min<index>(x.rows(), 4000)))},  // its cost is quadratic
           {"spectrum", s.singular_values}};
 }
 
 /// Encodings and direct predictions at all positions of a thousand histories: how alike those of one user are, and what a variational
 /// network does with its latent dimensions.
-inline json position_figures(const network& net, eval::histories users, core::execution how) {
+inline json position_figures(const network& net, const eval::noise& noise, eval::histories users, core::execution how) {
   std::vector<data::item> inputs;
   std::vector<index> offsets{0};
+  std::vector<std::span<const data::item>> read;  // by every position
   for (const auto& history : users.first(std::min<std::size_t>(users.size(), 1000))) {
     const auto newest = history.last(std::min(history.size(), static_cast<std::size_t>(net.settings().max_length)));
     inputs.insert(inputs.end(), newest.begin(), newest.end());
     offsets.push_back(std::ssize(inputs));
+    for (std::size_t n = 1; n <= newest.size(); ++n) read.push_back(newest.first(n));
   }
   core::arena memory;
   autodiff::tape<float> t(memory, how, autodiff::mode::inference);
@@ -33,12 +37,19 @@ inline json position_figures(const network& net, eval::histories users, core::ex
   const auto context = net.prepare(encoded, layout, {});
   json all{{"positions",
             {{"encoding_cosine", eval::mean_cosine_within<float>(encoded.value(), layout)},
-             {"prediction_cosine", eval::mean_cosine_within<float>(net.predict(context, 0, {}).value(), layout)}}}};
+             {"prediction_cosine", eval::mean_cosine_within<float>(net.predict(context, 0, {}).value(), layout)}}},
+           {"noise_positions", {{"prediction_cosine", eval::mean_cosine_within<float>(noise.encode(read, how), layout)}}}};
   if (const auto latent = net.latent_of(context); latent.mean.rows() > 0) {
     const auto use = eval::latent_dimensions<float>(latent.mean.value(), latent.log_variance.value());
     all["latent"] = {{"kl", use.total_kl}, {"active", use.active}, {"dimensions", std::ssize(use.kl)}, {"kl_by_dimension", use.kl}};
   }
   return all;
+}
+
+template <class Scorer>
+json list_figures(const Scorer& scorer, eval::histories users, core::execution how) {
+  const auto d = eval::top_of_lists(eval::recommend(scorer, users, 10, how));
+  return {{"gap_to_second", d.gap_to_second}, {"gap_to_tenth", d.gap_to_tenth}, {"distinct_first", d.distinct_first}, {"lists", d.lists}};
 }
 
 /// The predictions of a network, made as its ranker makes them, for the histories of `cases`, and its items.
@@ -50,20 +61,19 @@ inline json network_figures(const network& net, const model::ranker<network>& ra
   core::arena memory;
   autodiff::tape<float> t(memory, how, autodiff::mode::inference);
   const core::view<const float> items = net.scored(net.item_table(t)).value();
-  core::matrix<float> targets(cases.size(), d), noise(cases.size(), d);
+  core::matrix<float> targets(cases.size(), d);
   for (index u = 0; u < cases.size(); ++u) targets.row(u) = items.middle_rows(static_cast<index>(cases.target(u)), 1).matrix_map();
-  core::random(core::seed{0}).normal<float>(0, std::span<float>(noise.data(), static_cast<std::size_t>(noise.size())));
-  json all{{"predictions", vector_figures(predicted)}, {"items", vector_figures(items)}, {"noise", vector_figures(noise)}};
+  const eval::noise control(items.rows(), d, core::seed{0});
+  const core::matrix<float> noise = control.encode(users, how);
+  json all{{"predictions", vector_figures(predicted)},
+           {"items", vector_figures(items)},
+           {"noise", vector_figures(noise)},
+           {"noise_items", vector_figures(control.item_vectors())},
+           {"noise_lists", list_figures(control, users, how)}};
   all["predictions"]["alignment"] = eval::alignment<float>(predicted, targets);
   all["noise"]["alignment"] = eval::alignment<float>(noise, targets);
-  all.update(position_figures(net, users, how));
+  all.update(position_figures(net, control, users, how));
   return all;
-}
-
-template <class Scorer>
-json list_figures(const Scorer& scorer, eval::histories users, core::execution how) {
-  const auto d = eval::top_of_lists(eval::recommend(scorer, users, 10, how));
-  return {{"gap_to_second", d.gap_to_second}, {"gap_to_tenth", d.gap_to_tenth}, {"distinct_first", d.distinct_first}, {"lists", d.lists}};
 }
 
 /// What a model's lists say and, if it is a network, its vectors; `scorer` is one of the model.

@@ -33,10 +33,10 @@ inline std::string written_setting(const io::tensor_file& file, const std::strin
   return found != file.metadata.end() ? found->second : setting_keys().at(name).get(run_settings{});
 }
 
-inline run_settings read_settings(const io::tensor_file& file) {
+inline run_settings read_settings(const std::string& kind, const io::tensor_file& file) {
   run_settings s;
   for (const auto& [name, key] : setting_keys()) key.set(s, written_setting(file, name));
-  check(s);
+  check(kind, s);
   return s;
 }
 
@@ -59,7 +59,9 @@ inline void save_counts(const fs::path& directory, const std::string& kind, cons
 /// What a model file holds, ready to use. No memory is taken on its settings' word. Throws input_error `WHERE: …`.
 inline loaded_model read_model(const io::tensor_file& file, const std::string& where) {
   return serve::naming_the_file(where, [&] {
-    loaded_model m{serve::read_model(file, where), read_settings(file)};
+    serve::stored_model stored = serve::read_model(file, where);
+    run_settings settings = read_settings(stored.kind, file);
+    loaded_model m{std::move(stored), std::move(settings)};
     if (m.kind == "gan") serve::expect_weights(file, m.kind, m.settings, m.ids.size(), where, m.settings.discriminator_layers);
     return m;
   });
@@ -145,12 +147,14 @@ inline train::fit_state<float> load_training(const fs::path& directory, const st
   const std::string where = training_path(directory).string();
   const io::tensor_file file = io::tensor_file::load(training_path(directory));
   if (required(file, "model", where) != kind)
-    throw input_error(where + ": holds a " + required(file, "model", where) + ", not a " + kind + "; name another directory");
+    throw input_error(where + ": holds a " + io::detail::quoted(required(file, "model", where), '\'') + ", not a " + kind +
+                      "; name another directory");
   for (const auto& [name, key] : setting_keys()) {
     const bool counts = concerns(kind, name) && name != "epochs" && name != "patience" && name != "skip_bad_steps";
     const std::string before = written_setting(file, name);
     if (counts && before != key.get(s))
-      throw input_error(where + ": was trained with " + name + " = " + before + ", not " + key.get(s) + "; resume with the same settings");
+      throw input_error(where + ": was trained with " + name + " = " + io::detail::quoted(before, '\'') + ", not " + key.get(s) +
+                        "; resume with the same settings");
   }
   const data::id_map known = io::get_ids(file, where);
   bool same = known.size() == log.items.size();

@@ -47,7 +47,7 @@ inline gan_network make_gan(const std::string& kind, const run_settings& s, inde
                      {.discriminator_layers = s.discriminator_layers,
                       .reward_weight = s.gan_reward_weight,
                       .objective_weight = s.gan_objective_weight,
-                      .sample_temperature = s.gan_temperature,
+                      .sample_temperature = s.gan_temperature > 0 ? s.gan_temperature : s.softmax_temperature,
                       .pretraining = s.gan_pretraining},
                      core::seed{static_cast<std::uint64_t>(s.seed)});
 }

@@ -62,7 +62,7 @@ inline std::optional<json> read_optimum(const fs::path& log, const std::string& 
 
 /// input_error for a file that is there already: what is written is nobody else's.
 inline void refuse_existing(const fs::path& output) {
-  if (fs::exists(output)) throw input_error(output.string() + ": is there already; name another file");
+  if (io::is_there(output)) throw input_error(output.string() + ": is there already; name another file");
 }
 
 /// A line a row; on a terminal that is too narrow the metrics go on in a table below.

@@ -2,6 +2,7 @@
 // One table of keys serves --set, --config and the model file, so none can drift from another.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <map>
@@ -40,7 +41,7 @@ struct run_settings : serve::network_settings {
   double validation_share = 0.1, test_share = 0.1;
   // gan
   index gan_pretraining = 1000, discriminator_layers = 1;
-  double gan_reward_weight = 1, gan_objective_weight = 1, gan_temperature = 0.1;
+  double gan_reward_weight = 1, gan_objective_weight = 1, gan_temperature = 0;  // temperature 0: that of the softmax
   // item_knn
   index neighbours = 1000;
   double shrinkage = 20, decay = 0.6;
@@ -59,7 +60,8 @@ N number(const std::string& key, const std::string& text, N least, N most, const
   N value{};
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (problem != std::errc() || end != text.data() + text.size())
-    throw input_error("setting " + key + ": '" + text + "' is not " + (std::is_integral_v<N> ? "a whole number" : "a number"));
+    throw input_error("setting " + key + ": " + io::detail::quoted(text, '\'') + " is not " +
+                      (std::is_integral_v<N> ? "a whole number" : "a number"));
   if (!(value >= least && value <= most)) throw input_error("setting " + key + " must be " + range + ", it is " + text);
   return value;
 }
@@ -77,7 +79,8 @@ inline setting_key real(const char* key, double run_settings::*member, double le
 }
 inline setting_key flag(const char* key, bool run_settings::*member) {
   return {[=](run_settings& s, const std::string& v) {
-            if (v != "true" && v != "false") throw input_error(std::string("setting ") + key + " must be true or false, it is '" + v + "'");
+            if (v != "true" && v != "false")
+              throw input_error(std::string("setting ") + key + " must be true or false, it is " + io::detail::quoted(v, '\''));
             s.*member = v == "true";
           },
           [=](const run_settings& s) { return s.*member ? "true" : "false"; }};
@@ -89,7 +92,7 @@ inline setting_key choice(const char* key, std::string run_settings::*member, st
               if (a == v) return void(s.*member = v);
               list += (list.empty() ? "" : ", ") + a;
             }
-            throw input_error(std::string("setting ") + key + ": '" + v + "' is not one of: " + list);
+            throw input_error(std::string("setting ") + key + ": " + io::detail::quoted(v, '\'') + " is not one of: " + list);
           },
           [=](const run_settings& s) { return s.*member; }};
 }
@@ -111,6 +114,7 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"attention_dropout", real("attention_dropout", &r::attention_dropout, 0, below_one, "in [0, 1)")},
       {"denoiser", choice("denoiser", &r::denoiser, {"cross_decoder", "transformer_decoder"})},
       {"decoder_layers", whole("decoder_layers", &r::decoder_layers, 1, "1 to 1000", 1000)},
+      {"decoder_feed_forward", whole("decoder_feed_forward", &r::decoder_feed_forward, 1, "1 to 16 widths", 16)},
       {"score", choice("score", &r::score, {"cosine", "dot_product"})},
       {"residual", flag("residual", &r::residual)},
       {"feed_forward", flag("feed_forward", &r::feed_forward)},
@@ -151,7 +155,7 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"gan_pretraining", whole("gan_pretraining", &r::gan_pretraining, 0, "0 or more batches")},
       {"gan_reward_weight", real("gan_reward_weight", &r::gan_reward_weight, 0, huge, "0 to 1e6")},
       {"gan_objective_weight", real("gan_objective_weight", &r::gan_objective_weight, 0, huge, "0 to 1e6")},
-      {"gan_temperature", real("gan_temperature", &r::gan_temperature, 0.01, huge, "0.01 or more")},
+      {"gan_temperature", real("gan_temperature", &r::gan_temperature, 0, huge, "0 (that of softmax_temperature), or 0.01 or more")},
       {"discriminator_layers", whole("discriminator_layers", &r::discriminator_layers, 1, "1 to 1000", 1000)},
       {"division", choice("division", &r::division, {"leave_one_out", "time"})},
       {"validation_share", real("validation_share", &r::validation_share, tiny, below_one, "in (0, 1)")},
@@ -168,18 +172,9 @@ inline void set(run_settings& s, const std::string& key, const std::string& valu
   if (found == setting_keys().end()) {
     std::string list;
     for (const auto& [name, unused] : setting_keys()) list += (list.empty() ? "" : " ") + name;
-    throw input_error("unknown setting '" + key + "'; the settings are:\n" + list);
+    throw input_error("unknown setting " + io::detail::quoted(key, '\'') + "; the settings are:\n" + list);
   }
   found->second.set(s, value);
-}
-
-/// What no single key can see. input_error if the heads do not divide the width, say.
-inline void check(const run_settings& s) {
-  if (s.width % s.heads != 0)
-    throw input_error("setting heads: " + std::to_string(s.heads) + " heads do not divide the width " + std::to_string(s.width));
-  if (s.features % 2 != 0) throw input_error("setting features must be even, it is " + std::to_string(s.features));
-  if (s.schedule == "linear" && s.beta_first > s.beta_last && s.steps > 1)
-    throw input_error("setting beta_first must not be above beta_last");
 }
 
 inline const std::vector<std::string>& kinds() {
@@ -192,21 +187,44 @@ inline void check_kind(const std::string& kind) {
     if (k == kind) return;
     list += (list.empty() ? "" : ", ") + k;
   }
-  throw input_error("unknown model '" + kind + "'; the models are: " + list);
+  throw input_error("unknown model " + io::detail::quoted(kind, '\'') + "; the models are: " + list);
 }
 
-/// Whether a model of this kind looks at a key; those of item_knn concern it alone, as do those of gan. The division concerns all.
+/// Whether a model of this kind reads a key.
 inline bool concerns(const std::string& kind, const std::string& key) {
-  if (key == "division" || key == "validation_share" || key == "test_share") return true;
-  const bool neighbours = key == "neighbours" || key == "shrinkage" || key == "decay";
-  const bool adversarial = key.starts_with("gan_") || key == "discriminator_layers";
-  return kind == "item_knn" ? neighbours : is_network(kind) && !neighbours && (kind == "gan" || !adversarial);
+  const auto one_of = [](const std::string& word, std::initializer_list<const char*> words) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  if (one_of(key, {"division", "validation_share", "test_share"})) return true;
+  if (one_of(key, {"neighbours", "shrinkage", "decay"})) return kind == "item_knn";
+  if (!is_network(kind)) return false;
+  if (key.starts_with("gan_") || key == "discriminator_layers") return kind == "gan";
+  if (key.starts_with("kl_")) return one_of(kind, {"vae", "svae"});
+  if (one_of(key, {"heads", "attention_dropout"})) return !one_of(kind, {"gru4rec", "svae"});
+  if (key == "decoder_layers") return one_of(kind, {"cddrec", "vae"});
+  if (one_of(key, {"lambda", "temperature", "contrastive", "features", "views"})) return one_of(kind, {"cddrec", "vae", "svae"});
+  if (one_of(key, {"denoiser", "decoder_feed_forward", "residual", "feed_forward", "schedule", "steps", "beta_first", "beta_last",
+                   "objective", "divergence", "divergence_weight", "sampled_steps", "step_choice", "step_weight"}))
+    return kind == "cddrec";
+  return true;
+}
+
+/// What no single key can see. input_error if the heads do not divide the width, say.
+inline void check(const std::string& kind, const run_settings& s) {
+  if (s.gan_temperature > 0 && s.gan_temperature < 0.01)
+    throw input_error("setting gan_temperature must be 0 (that of softmax_temperature), or 0.01 or more, it is " +
+                      detail::text(s.gan_temperature));
+  if (concerns(kind, "heads") && s.width % s.heads != 0)
+    throw input_error("setting heads: " + std::to_string(s.heads) + " heads do not divide the width " + std::to_string(s.width));
+  if (s.features % 2 != 0) throw input_error("setting features must be even, it is " + std::to_string(s.features));
+  if (s.schedule == "linear" && s.beta_first > s.beta_last && s.steps > 1)
+    throw input_error("setting beta_first must not be above beta_last");
 }
 
 /// Whether a key says what a network is made of: where weights are taken over it cannot change.
 inline bool shapes_network(const std::string& key) {
-  for (const char* k : {"width", "layers", "heads", "max_length", "denoiser", "decoder_layers", "residual", "feed_forward", "steps",
-                        "discriminator_layers"})
+  for (const char* k : {"width", "layers", "heads", "max_length", "denoiser", "decoder_layers", "decoder_feed_forward", "residual",
+                        "feed_forward", "steps", "discriminator_layers"})
     if (key == k) return true;
   return false;
 }

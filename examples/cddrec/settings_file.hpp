@@ -41,7 +41,7 @@ inline std::pair<std::string_view, std::string_view> take_value(std::string_view
     const std::string_view value = trimmed(text.substr(0, text.find('#')));
     if (value.empty()) throw input_error("there is no value; write `key = value`");
     if (value.find_first_of(" \t[]{},\"'") != value.npos)
-      throw input_error("'" + std::string(value) + "' is not one value; write `key = value`");
+      throw input_error(io::detail::quoted(value, '\'') + " is not one value; write `key = value`");
     return {value, {}};
   }
   const std::size_t end = text.find(quote, 1);
@@ -66,8 +66,8 @@ inline settings_file parse_settings(std::string_view rest, const std::string& na
       if (equals == line.npos) throw input_error("write `key = value`");
       const std::string key(detail::trimmed(line.substr(0, equals)));
       const auto [value, behind] = detail::take_value(detail::trimmed(line.substr(equals + 1)));
-      if (!behind.empty() && behind[0] != '#') throw input_error("'" + std::string(behind) + "' stands behind the value");
-      if (const auto* before = file.find(key)) throw input_error("'" + key + "' is set already, at " + before->where);
+      if (!behind.empty() && behind[0] != '#') throw input_error(io::detail::quoted(behind, '\'') + " stands behind the value");
+      if (const auto* before = file.find(key)) throw input_error(io::detail::quoted(key, '\'') + " is set already, at " + before->where);
       file.entries.push_back({key, std::string(value), where});
     } catch (const input_error& e) {
       throw input_error(where + ": " + e.what());
@@ -77,17 +77,17 @@ inline settings_file parse_settings(std::string_view rest, const std::string& na
 }
 
 /// The same of a file, or for "-" of standard input.
-inline settings_file read_settings_file(const std::string& path) { return parse_settings(io::read_text(path), path); }
+inline settings_file read_settings_file(const std::string& path) { return parse_settings(io::read_text(path), io::name_of_input(path)); }
 
 /// The settings of a run as a text that parse_settings takes; `command` says how to do the run again.
-/// The table beside a network's result has item_knn in it, so its settings belong to every run.
+/// The table beside a network's result has item_knn in it, so its settings belong to the run.
 inline std::string settings_text(const std::string& kind, const run_settings& s, const std::string& version, const std::string& command) {
   std::string shown = command;
   std::replace_if(
       shown.begin(), shown.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');  // it is a comment of one line
   std::string text = "# The same run again: " + shown + "\nversion = \"" + version + "\"\nmodel = \"" + kind + "\"\n";
   for (const auto& [key, access] : setting_keys()) {
-    if (!concerns(kind, key) && !concerns("item_knn", key)) continue;
+    if (!concerns(kind, key) && !(is_network(kind) && concerns("item_knn", key))) continue;
     const std::string value = access.get(s);
     const bool word = value.find_first_not_of("0123456789+-.e") != value.npos && value != "true" && value != "false";
     text += key + " = " + (word ? "\"" + value + "\"" : value) + "\n";

@@ -1,4 +1,4 @@
-// cddrec train: fits a model to a log, keeps the best validation epoch, and compares it with the baselines on test.
+// cddrec train: fits a model to a log, keeps the best validation epoch, and compares a network with what counts on test.
 #pragma once
 
 #include "cddrec/cddrec.hpp"
@@ -114,9 +114,9 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
   const write_lock alone(o.output, write_lock::kind::directory,
                          o.output + ": another process writes here; wait for its end, or name another directory");
-  const bool goes_on = o.resume && is_network(o.model) && fs::exists(training_path(o.output));
-  const bool resumable = fs::exists(training_path(o.output));
-  if ((fs::exists(model_path(o.output)) || resumable) && !goes_on)
+  const bool goes_on = o.resume && is_network(o.model) && io::is_there(training_path(o.output));
+  const bool resumable = io::is_there(training_path(o.output));
+  if ((io::is_there(model_path(o.output)) || resumable) && !goes_on)
     throw input_error(o.output + ": already holds a model; name another directory" +
                       (resumable ? ", or go on with --resume" : " (nothing there can be resumed)"));
   // Not before what is resumed has been read: a run that is refused leaves the other's settings as they are.
@@ -132,20 +132,19 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     table.emplace_back(name, to_json(eval::measure(ranks)));
     return ranks;
   };
-  const baseline::popularity popularity(split);
-  const baseline::markov markov(split);
-  test("popularity", popularity);
-  test("markov", markov);
-  std::optional<baseline::item_knn> item_knn;
-  if (!o.validation_only || o.model == "item_knn") {
-    std::optional<work_display> counting(std::in_place, "counting item_knn");
-    item_knn.emplace(split, knn_settings(s), how, counting->tell());
-    counting.reset();
-    test("item_knn", *item_knn);
-  }
-  if (o.model == "popularity") save_counts(o.output, o.model, popularity, s, log.items);
-  if (o.model == "markov") save_counts(o.output, o.model, markov, s, log.items);
-  if (o.model == "item_knn") save_counts(o.output, o.model, *item_knn, s, log.items);
+  // What counts: the model that is asked for, or all of them beside a network's metrics.
+  const auto count = [&](const std::string& name, auto make) {
+    if (is_network(o.model) ? o.validation_only : o.model != name) return;
+    const auto model = make();
+    test(name, model);
+    if (o.model == name) save_counts(o.output, name, model, s, log.items);
+  };
+  count("popularity", [&] { return baseline::popularity(split); });
+  count("markov", [&] { return baseline::markov(split); });
+  count("item_knn", [&] {
+    work_display bar("counting item_knn");
+    return baseline::item_knn(split, knn_settings(s), how, bar.tell());
+  });
   io::training_report page;
   const auto add_best_possible = [&] {
     if (best_possible) table.emplace_back("best possible", *best_possible);
@@ -157,13 +156,13 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     io::training_log written;
     if (goes_on) {
       state = load_training(o.output, o.model, net, s, log);
-      if (state.epoch > 0 && !fs::exists(model_path(o.output))) {  // stopped between the first writes of the two
+      if (state.epoch > 0 && !io::is_there(model_path(o.output))) {  // stopped between the first writes of the two
         auto best = make(s, split.items());
         std::size_t k = 0;
         best.visit([&](const std::string&, auto& p) { p.value = state.best[k++]; });
         save_network(o.output, o.model, best, s, log.items);
       }
-      if (fs::exists(log_path(o.output))) written = io::training_log(log_path(o.output));
+      if (io::is_there(log_path(o.output))) written = io::training_log(log_path(o.output));
       written.keep_until(state.epoch);
     } else if (before) {
       auto old = make(before->settings, before->ids.size());
@@ -186,7 +185,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     hooks.epoch_done = [&](const train::epoch_report& report, const train::fit_state<float>& now) {
       // The model and the log first: a training state never stands beside older ones than it knows of. But for the first time, since a
       // model without a training state is another run's, which is not to be written over.
-      const bool first = !fs::exists(training_path(o.output));
+      const bool first = !io::is_there(training_path(o.output));
       if (first) save_training(o.output, o.model, net, now, s, log);
       if (report.best) save_network(o.output, o.model, net, s, log.items);
       written.add(report);

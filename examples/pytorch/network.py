@@ -9,7 +9,9 @@ from torch.nn import functional as F
 
 
 class CrossDecoderLayer(nn.Module):
-    """Attention whose query is the step alone (Eq. 9): mu_n = sum_{j <= n} softmax(q k_j) v_j. Residual and feed-forward are settings."""
+    """Attention whose query is the step alone (Eq. 9): mu_n = sum_{j <= n} softmax(q k_j) v_j. Residual and feed-forward are settings.
+
+    feed_forward: how many times as wide as the model it is within; 0: there is none."""
 
     def __init__(self, width, heads, residual, feed_forward, dropout, attention_dropout):
         super().__init__()
@@ -19,7 +21,8 @@ class CrossDecoderLayer(nn.Module):
         if residual:
             self.norm1 = nn.LayerNorm(width)
         if feed_forward:
-            self.linear1, self.linear2, self.norm2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width), nn.LayerNorm(width)
+            inner = feed_forward * width
+            self.linear1, self.linear2, self.norm2 = nn.Linear(width, inner), nn.Linear(inner, width), nn.LayerNorm(width)
 
     def forward(self, x, step):  # x [B, L, d], step [d]
         def by_head(y):
@@ -72,7 +75,8 @@ class Recommender(nn.Module):
             layer.self_attn.dropout = s["attention_dropout"]
         self.denoiser = None
         if kind == "cddrec":
-            self.denoiser = CrossDecoder(s["decoder_layers"], s["steps"], width, heads, s["residual"], s["feed_forward"], s["dropout"],
+            feed_forward = s["decoder_feed_forward"] if s["feed_forward"] else 0
+            self.denoiser = CrossDecoder(s["decoder_layers"], s["steps"], width, heads, s["residual"], feed_forward, s["dropout"],
                                          s["attention_dropout"])
         for weight in self.parameters():
             if weight.dim() == 2:
@@ -108,11 +112,14 @@ class Recommender(nn.Module):
 
 
 def settings_of(metadata):
-    """The settings of a checkpoint that a network needs, as numbers and booleans."""
-    whole = {key: int(metadata[f"settings.{key}"]) for key in ("width", "layers", "heads", "max_length", "steps", "decoder_layers")}
-    real = {key: float(metadata[f"settings.{key}"]) for key in ("dropout", "attention_dropout")}
-    flags = {key: metadata[f"settings.{key}"] == "true" for key in ("residual", "feed_forward")}
-    return {**whole, **real, **flags, "score": metadata["settings.score"]}
+    """The settings of a checkpoint that a network needs, as numbers and booleans. A file has what its kind of model reads, and an older
+    one no `decoder_feed_forward`, which was always 4."""
+    get = lambda key, otherwise=None: metadata[f"settings.{key}"] if otherwise is None else metadata.get(f"settings.{key}", otherwise)
+    whole = {key: int(get(key)) for key in ("width", "layers", "heads", "max_length")}
+    decoder = {key: int(get(key, otherwise)) for key, otherwise in (("steps", 1), ("decoder_layers", 1), ("decoder_feed_forward", 4))}
+    real = {key: float(get(key)) for key in ("dropout", "attention_dropout")}
+    flags = {key: get(key, "false") == "true" for key in ("residual", "feed_forward")}
+    return {**whole, **decoder, **real, **flags, "score": get("score")}
 
 
 def from_checkpoint(directory):
@@ -120,8 +127,8 @@ def from_checkpoint(directory):
     import checkpoint
     tensors, items, metadata = checkpoint.load(directory)
     kind = metadata["model"]
-    if kind not in ("cddrec", "sasrec") or metadata["settings.denoiser"] != "cross_decoder":
-        raise SystemExit(f"{directory}: is a {kind} ({metadata['settings.denoiser']}); here are cddrec with the cross_decoder, and sasrec")
+    if kind not in ("cddrec", "sasrec") or (kind == "cddrec" and metadata["settings.denoiser"] != "cross_decoder"):
+        raise SystemExit(f"{directory}: is a {kind}; here are cddrec with the cross_decoder, and sasrec")
     network = Recommender(kind, len(items), settings_of(metadata))
     network.load_state_dict(tensors)
     return network.eval(), items

@@ -31,8 +31,8 @@ def main():
     training = [u[:-2] for u in users if len(u) > 3]
 
     settings = dict(width=options.width, layers=1, heads=options.heads, max_length=20, dropout=0.2, attention_dropout=0.2, steps=20,
-                    decoder_layers=1, residual=True, feed_forward=True, score="cosine", denoiser="cross_decoder", objective="softmax",
-                    seed=options.seed)
+                    decoder_layers=1, decoder_feed_forward=4, residual=True, feed_forward=True, score="cosine", denoiser="cross_decoder",
+                    objective="softmax", seed=options.seed)
     net = network.Recommender(options.model, len(items), settings)
     optimiser = torch.optim.Adam(net.parameters(), lr=2e-3)
     for epoch in range(1, options.epochs + 1):

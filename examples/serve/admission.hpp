@@ -70,7 +70,13 @@ class connections : public httplib::TaskQueue {
 
  public:
   explicit connections(int most) {
-    for (int k = 0; k < most; ++k) threads_.emplace_back([this] { serve(); });
+    open_.reserve(static_cast<std::size_t>(most));  // so that accepting one never needs memory
+    try {
+      for (int k = 0; k < most; ++k) threads_.emplace_back([this] { serve(); });
+    } catch (...) {
+      shutdown();
+      throw;
+    }
     idle_ = most;
   }
 
@@ -99,10 +105,13 @@ class connections : public httplib::TaskQueue {
     while (true) {
       changed_.wait(lock, [&] { return over_ || !open_.empty(); });
       if (open_.empty()) return;
-      const std::function<void()> connection = std::move(open_.front());
-      open_.pop_front();
+      const std::function<void()> connection = std::move(open_.back());
+      open_.pop_back();
       lock.unlock();
-      connection();
+      try {
+        connection();
+      } catch (...) {  // memory ran out where the library catches nothing: that ends this connection and no other
+      }
       lock.lock();
       ++idle_;
       changed_.notify_all();
@@ -113,7 +122,7 @@ class connections : public httplib::TaskQueue {
   std::condition_variable changed_;
   int idle_ = 0;
   bool over_ = false;
-  std::deque<std::function<void()>> open_;
+  std::vector<std::function<void()>> open_;  // taken up at once, as many as there are: each has an idle thread
   std::vector<std::thread> threads_;
 };
 

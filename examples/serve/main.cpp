@@ -1,5 +1,6 @@
 // cddrec_serve: answers requests for recommendations over HTTP until Ctrl-C.
 // Exit status: 0 stopped, 1 runtime error, 2 wrong usage or bad input; every error begins `cddrec: `.
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -30,6 +31,9 @@ int run(int argc, char** argv) {
   app.add_option("--max-history", most.history, "Items of a history, and of the lists to leave out or to keep to")->check(some);
   app.add_option("--max-histories", most.histories, "Histories of a request")->check(some);
   app.add_option("--max-top", most.top, "Items of an answer")->check(some);
+  double patience = 10;
+  app.add_option("--patience", patience, "Seconds for a request to arrive, and for its answer to be taken; then its connection ends")
+      ->check(CLI::Range(0.1, 3600.0));
   cli::retrieval_options retrieval;
   app.add_option("--retrieval", retrieval.kind, "How the items are found: exact, or hnsw, a graph for large catalogues that may miss some")
       ->check(CLI::IsMember({"exact", "hnsw"}));
@@ -43,6 +47,13 @@ int run(int argc, char** argv) {
     std::cerr << "cddrec: " << wrong.what() << "\nTry `cddrec_serve --help`.\n";
     return 2;
   }
+
+#ifdef __GLIBC__
+  // Memory of what is over goes back: else each of the hundreds of threads might keep that of the largest request it ever had.
+  ::mallopt(M_ARENA_MAX, most.threads);
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 18), ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
+#endif
+  most.patience = std::chrono::duration_cast<service::watch::duration>(std::chrono::duration<double>(patience));
 
   // One thread waits for the signals that end us; all others, made later, never see them.
   sigset_t ending;
@@ -63,7 +74,12 @@ int run(int argc, char** argv) {
             << std::flush;
   bool well = true;
   std::thread listener([&] {
-    well = s.listen();
+    try {
+      well = s.listen();
+    } catch (const std::exception& e) {  // no thread for a connection, no memory
+      std::cerr << "cddrec: " << e.what() << '\n';
+      well = false;
+    }
     ::kill(::getpid(), SIGTERM);  // if it ended by itself
   });
   int signal = 0;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "admission.hpp"
+#include "connection.hpp"
 #include "metrics.hpp"
 #include "page.hpp"
 
@@ -22,6 +23,7 @@ struct limits {
   index history = 1000;   // items of a history, of exclude and of only
   index histories = 256;  // of one request
   index top = 1000;       // items of an answer
+  watch::duration patience = std::chrono::seconds(10);  // for a request to arrive, and for its answer to be taken
 };
 
 /// A request that is not answered, with its HTTP status.
@@ -38,6 +40,7 @@ struct asked {
 
   asked(const std::string& body, const limits& most) {
     wishes.top = std::min(wishes.top, most.top);
+    if (depth(body) > 3) throw refusal(400, "the body is nested deeper than lists in a list; send {\"history\": [\"item\", …]}");
     nlohmann::json all;
     try {
       all = nlohmann::json::parse(body);
@@ -72,6 +75,22 @@ struct asked {
   }
 
  private:
+  /// Of brackets in one another: as JSON a body of nothing else takes a quarter of a second and 70 times its memory.
+  static int depth(const std::string& body) {
+    int now = 0, deepest = 0;
+    bool text = false;
+    for (std::size_t k = 0; k < body.size() && deepest <= 3; ++k) {
+      const char c = body[k];
+      if (c == '"') text = !text;
+      if (text) {
+        k += c == '\\';  // and what it escapes
+      } else {
+        now += (c == '[' || c == '{') - (c == ']' || c == '}');
+        deepest = std::max(deepest, now);
+      }
+    }
+    return deepest;
+  }
   static void at_most(index n, index most, const std::string& what) {
     if (n > most) throw refusal(413, std::to_string(n) + " " + what + " are more than " + std::to_string(most) + "; send fewer");
   }
@@ -92,9 +111,9 @@ class server {
  public:
   server(const serve::recommender& model, const limits& most) : model_(model), most_(most), gate_(most.threads, most.queue) {
     http_.new_task_queue = [this] { return new connections(most_.connections); };
-    http_.set_payload_max_length(static_cast<std::size_t>(most_.body));
+    http_.patience = most_.patience;
     http_.set_keep_alive_max_count(100'000);
-    http_.set_keep_alive_timeout(2);  // seconds: no longer does an idle connection keep its thread, or a stop waiting
+    http_.set_keep_alive_timeout(2);  // seconds: no longer does an idle connection keep its thread
     http_.set_tcp_nodelay(true);
     http_.set_socket_options([this](auto s) {  // a port that is taken is an error, not shared
       const int yes = 1;
@@ -108,13 +127,21 @@ class server {
       res.set_content(metrics_.text(gate_.inside(), gate_.waiting()), "text/plain; version=0.0.4; charset=utf-8");
     });
     http_.Get("/items", [this](const auto& req, auto& res) { say(res, search(req)); });
-    http_.Post("/recommend", [this](const auto& req, auto& res) { say(res, recommend(req.body)); });
+    http_.set_pre_routing_handler([this](const auto& req, auto& res) { return admit(req, res); });
+    http_.Post("/recommend", [this](const auto&, auto& res, const httplib::ContentReader& read) {
+      std::string body;  // read here: the library takes what curl -d sends for a form, of 8 KiB at most
+      const auto more = [&](const char* data, std::size_t n) {
+        body.append(data, n);
+        return true;
+      };
+      if (!read(more)) throw refusal(400, "the body ended early or came too slowly; send as many bytes as Content-Length says");
+      res.set_content(recommend(body), "application/json");
+    });
     http_.set_exception_handler([](const auto&, auto& res, std::exception_ptr failure) { explain(res, failure); });
     http_.set_error_handler([](const auto&, auto& res) {
       if (!res.body.empty()) return;
-      say(res, {{"error", res.status == 404   ? "there is no such path; there are GET /, /items, /health, /metrics and POST /recommend"
-                          : res.status == 413 ? "the body is too long; send less at a time"
-                                              : "the request is not HTTP as it is understood here"}});
+      say(res, {{"error", res.status == 404 ? "there is no such path; there are GET /, /items, /health, /metrics and POST /recommend"
+                                            : "the request is not HTTP as it is understood here"}});
     });
     http_.set_logger([this](const auto& req, const auto& res) {
       const bool own =
@@ -133,19 +160,21 @@ class server {
     return port;
   }
   /// Answers on this thread's watch until stop(), which lets the requests that are here finish.
-  bool listen() { return http_.listen_after_bind(); }
+  bool listen() { return http_.listen(); }
+  /// From any thread, before listen() too.
   void stop() { http_.stop(); }
   gate& admission() { return gate_; }
 
   /// What POST /recommend answers. Throws refusal, input_error, numeric_error.
-  json recommend(const std::string& body) {
-    const auto arrived = std::chrono::steady_clock::now();
-    const asked what(body, most_);
+  std::string recommend(const std::string& body) {
+    const auto arrived = watch::now();
+    // JSON is read and written inside, too: that takes time and memory, of which a refusal shall cost nothing.
     if (!gate_.enter()) throw refusal(503, "too many requests wait already; try again in a moment");
     const struct leaving {
       gate& g;
       ~leaving() { g.leave(); }
     } at_the_end{gate_};
+    const asked what(body, most_);
     const auto answers = model_.recommend(what.histories, what.wishes);
     json all = json::array();
     index unknown = 0;
@@ -155,14 +184,37 @@ class server {
       all.push_back({{"recommendations", std::move(list)}, {"unknown", answer.unknown}});
       unknown += answer.unknown;
     }
+    std::string said = text(what.several ? json{{"answers", std::move(all)}} : std::move(all[0]));
     metrics_.recommended(answers.size(), static_cast<std::uint64_t>(unknown),
-                         std::chrono::duration<double>(std::chrono::steady_clock::now() - arrived).count());
-    return what.several ? json{{"answers", std::move(all)}} : std::move(all[0]);
+                         std::chrono::duration<double>(watch::now() - arrived).count());
+    return said;
   }
 
  private:
-  static void say(httplib::Response& res, const json& what) {
-    res.set_content(what.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", "application/json");
+  static std::string text(const json& what) { return what.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
+  static void say(httplib::Response& res, const json& what) { res.set_content(text(what), "application/json"); }
+
+  /// Before a body is read: somebody must want it, and its head must say how long it is. The library would read any body of any path, and
+  /// would unpack what is packed, without a limit.
+  httplib::Server::HandlerResponse admit(const httplib::Request& req, httplib::Response& res) const {
+    using next = httplib::Server::HandlerResponse;
+    if (req.method == "GET" || req.method == "HEAD") return next::Unhandled;  // it reads none of theirs
+    res.set_header("Connection", "close");                                    // if this ends here, what follows is no request
+    if (req.method != "POST" || req.path != "/recommend") {
+      res.status = 404;
+      return next::Handled;
+    }
+    if (req.has_header("Transfer-Encoding") || !req.has_header("Content-Length"))
+      throw refusal(411, "the length of the body is not told; send Content-Length, and the body in one piece");
+    const auto length = body_length(req);
+    if (!length) throw refusal(400, "Content-Length is not one whole number");
+    if (*length > static_cast<std::uint64_t>(most_.body))
+      throw refusal(
+          413, "the body is too long, " + std::to_string(*length) + " bytes of " + std::to_string(most_.body) + "; send less at a time");
+    if (req.has_header("Content-Encoding")) throw refusal(415, "the body is packed; send it as it is, without Content-Encoding");
+    if (req.is_multipart_form_data()) throw refusal(415, "the body is a form; send JSON");
+    res.headers.erase("Connection");
+    return next::Unhandled;
   }
   static void explain(httplib::Response& res, std::exception_ptr failure) {
     const auto refuse = [&](int status, const char* what) {
@@ -182,7 +234,7 @@ class server {
   }
 
   json health() const {
-    const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
+    const std::chrono::duration<double> up = watch::now() - started_;
     return {{"status", "ok"},
             {"model", model_.kind()},
             {"items", model_.items().size()},
@@ -209,8 +261,8 @@ class server {
   const limits most_;
   gate gate_;
   metrics metrics_;
-  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-  httplib::Server http_;
+  const watch::time_point started_ = watch::now();
+  timed_server http_;
   int socket_ = -1;
 };
 

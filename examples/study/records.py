@@ -8,7 +8,7 @@ ACCURACY = {"R@1": ("test", "recall@1"), "R@5": ("test", "recall@5"), "R@10": ("
             "N@5": ("test", "ndcg@5"), "N@10": ("test", "ndcg@10"), "MRR": ("test", "mrr"), "validation N@10": ("valid", "ndcg@10")}
 # What no row of the page can do without: of a run, and of a trial of the search, which has no business with test.
 RUN = {"log": str, "model": str, "seed": int, "test": dict}
-TRIAL = {"log": str, "model": str, "seed": int, "command": str, "valid": dict}
+TRIAL = {"log": str, "model": str, "seed": int, "command": str, "settings": dict, "valid": dict}
 
 
 class bad_input(Exception):

@@ -15,7 +15,6 @@ from search import search_section
 from tables import accuracy, collapse, commands, game, generation, hours, latent, many, seeds, single_changes, whole
 
 ROOT = pathlib.Path(__file__).resolve().parent
-OPEN, CLOSE = "<!-- notes -->", "<!-- /notes -->"
 
 
 def arguments():
@@ -47,12 +46,13 @@ def section(log, models, folder, images):
             *generation(models), *shown("generation", draw_generation, "Accuracy by steps of generation")]
 
 
-def notes(page):
-    """The marks of the notes and what somebody wrote between them."""
+def notes(page, name):
+    """The marks of the notes of this name and what somebody wrote between them."""
+    first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
     old = page.read_text(encoding="utf-8") if page.exists() else ""
-    if (OPEN in old) != (CLOSE in old) or old.rfind(CLOSE) < old.find(OPEN):
-        raise bad_input(f"{page}: `{OPEN}` and `{CLOSE}` are not a pair")
-    return OPEN + (old.partition(OPEN)[2].rpartition(CLOSE)[0] or "\n") + CLOSE
+    if (first in old) != (last in old) or old.rfind(last) < old.find(first):
+        raise bad_input(f"{page}: `{first}` and `{last}` are not a pair")
+    return first + (old.partition(first)[2].rpartition(last)[0] or "\n") + last
 
 
 def write(page, logs, search):
@@ -63,10 +63,10 @@ def write(page, logs, search):
              "Protocol: leave-one-out, full ranking over all items that are not in the history, selection by NDCG@10 on validation only.",
              f"{many(len(runs), 'record')} of {many(len(logs), 'log')}, {spent}; written by `examples/study/report.py`.",
              "Metrics on test unless a column says otherwise; means over seeds, ± sample standard deviation where there are several;",
-             "the best accuracy of a column is bold.", "", *search_section(search)]
+             "the best accuracy of a column is bold.", "", *search_section(search, notes(page, "notes on the search"))]
     for log, models in logs.items():
         lines += section(log, models, page.parent / "images" / page.stem, images)
-    return {page: "\n".join([*lines, notes(page), ""]), **images}
+    return {page: "\n".join([*lines, notes(page, "notes"), ""]), **images}
 
 
 def main():

@@ -22,8 +22,8 @@ for log in "$@"; do
     Toys*) own=toys ;;
     *) own=none ;;
   esac
-  # Of the presets, the one that the paper has for this log.
-  row_names "$file" | awk -v own="paper-$own" '!/^paper-(office|beauty|tools|toys)$/ || $1 == own' |
+  # Of the presets, as they are and with the authors' decoder, the one that the paper has for this log.
+  row_names "$file" | awk -v own="^paper-(code-)?$own\$" '!/^paper-(code-)?(office|beauty|tools|toys)$/ || $1 ~ own' |
     compare_all "$study/records" build/study "$logs/$log.txt" "$file" --seeds 1 --minutes 30 --generations
   row_names "$file" | grep -x -E "$leaders" |
     compare_all "$study/records" build/study "$logs/$log.txt" "$file" --seeds "$seeds" --minutes 30 --generations

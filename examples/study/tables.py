@@ -151,31 +151,40 @@ def dimensions(run):
 
 
 def collapse(models):
-    """Vectors and lists of every model, and Gaussian noise of the same shape."""
+    """Vectors and lists of every model beside its accuracy, and of Gaussian noise of the same shapes."""
     figures = lambda runs, vectors: [figure(mean(runs, "diagnostics", vectors, key), n) for key, n in COLLAPSE.values()]
     positions = {head: key for head, key in POSITIONS.items()
                  if any(numbers(runs, "diagnostics", "positions", key) for runs in models.values())}
+
+    def tops(runs, lists, places):
+        of = lambda key: mean(runs, "diagnostics", lists, key)
+        firsts, count = whole(of("distinct_first")), whole(of("lists"))
+        return [figure(of("gap_to_second"), 3), figure(of("gap_to_tenth"), 3), f"{firsts} of {count}" if firsts and count else firsts,
+                *(figure(mean(runs, "diagnostics", places, key), 3) for key in positions.values())]
+
     rows, noise, none = [], {}, [""] * (3 + len(positions))
     for model, runs in models.items():
         runs = [r for r in runs if isinstance(r.get("diagnostics"), dict)]
-        of = lambda key: mean(runs, "diagnostics", "lists", key)
-        firsts, lists = whole(of("distinct_first")), whole(of("lists"))
-        tops = [figure(of("gap_to_second"), 3), figure(of("gap_to_tenth"), 3), f"{firsts} of {lists}" if firsts and lists else firsts,
-                *(figure(mean(runs, "diagnostics", "positions", key), 3) for key in positions.values())]
-        predictions, items = figures(runs, "predictions"), figures(runs, "items")
-        if any(predictions + tops):
-            rows.append([model, "predictions" if any(predictions) else "", *predictions, *tops])
+        predictions, items, lists = figures(runs, "predictions"), figures(runs, "items"), tops(runs, "lists", "positions")
+        if any(predictions + lists):
+            right = [figure(mean(runs, *ACCURACY[head])) for head in ("R@1", "N@10")]
+            rows.append([model, "predictions" if any(predictions) else "", *right, *predictions, *lists])
         if any(items):
-            rows.append([model, "items", *items, *none])
+            rows.append([model, "items", "", "", *items, *none])
         for run in (r for r in runs if any(figures([r], "noise"))):
             noise.setdefault(str(dimensions(run)), []).append(run)
     for size, runs in sorted(noise.items(), key=lambda entry: (len(entry[0]), entry[0])):
-        rows.append(["Gaussian noise", f"{size} dimensions" if size else "", *figures(runs, "noise"), *none])
+        name = f"Gaussian noise, {size} dimensions" if size else "Gaussian noise"
+        rows.append([name, "predictions", "", "", *figures(runs, "noise"), *tops(runs, "noise_lists", "noise_positions")])
+        if any(items := figures(runs, "noise_items")):
+            rows.append([name, "items", "", "", *items, *none])
     if not rows:
         return []
     return ["### Collapse", "",
-            "Means over seeds. Gaps are of mean scores, first to second and first to tenth, each in its model's own unit.", "",
-            *table(["model", "vectors", *COLLAPSE, "gap to second", "gap to tenth", "distinct firsts", *positions], rows)]
+            "Means over seeds. Gaps are of mean scores, first to second and first to tenth, each in its model's own unit.",
+            "Uniformity is that of the first 4,000 rows.", "",
+            *table(["model", "vectors", "test R@1", "test N@10", *COLLAPSE, "gap to second", "gap to tenth", "distinct firsts", *positions],
+                   rows)]
 
 
 def latent(models):
@@ -193,7 +202,20 @@ def latent(models):
     return ["#### Latent variables", "", *table(heads, rows)] if rows else []
 
 
+# Of a way of generation by draws: how a figure is shown, and what it is.
+VARIETY = {"spread": (figure, "Spread: the standard deviation of a score over the draws, mean over the ten best of the first thousand users."),
+           "distinct": (whole, "Distinct: different items in the lists of ten of all users.")}
+
+
 def generation(models):
+    """Accuracy of every way of generation; of those by several draws, how far these are apart, and how varied lists are."""
+    found = generations(models)
+    if not found:
+        return []
+    known = {key: show for key, show in VARIETY.items() if any(numbers(entries, key) for entries in found.values())}
     rows = [[model, kind, whole(steps), f"{stop:g}", whole(draws), figure(mean(entries, "recall@1")), figure(mean(entries, "ndcg@10")),
-             seconds(mean(entries, "seconds"))] for (model, kind, stop, draws, steps), entries in generations(models).items()]
-    return ["### Generation", "", *table(["model", "kind", "steps", "stop", "draws", "R@1", "N@10", "seconds"], rows)] if rows else []
+             *(show(mean(entries, key)) for key, (show, _) in known.items()), seconds(mean(entries, "seconds"))]
+            for (model, kind, stop, draws, steps), entries in found.items()]
+    return ["### Generation", "", *(text for _, text in known.values()),
+            "Seconds are of one evaluation, beside whatever else ran on the machine: they compare within a model at best.", "",
+            *table(["model", "kind", "steps", "stop", "draws", "R@1", "N@10", *known, "seconds"], rows)]

@@ -48,6 +48,7 @@
 #include "cddrec/diffusion/schedule.hpp"
 #include "cddrec/eval/diagnostics.hpp"
 #include "cddrec/eval/metrics.hpp"
+#include "cddrec/eval/noise.hpp"
 #include "cddrec/eval/principal.hpp"
 #include "cddrec/eval/rank.hpp"
 #include "cddrec/eval/sampled_metrics.hpp"

@@ -5,8 +5,10 @@
 #include "cddrec/data/synthetic.hpp"
 #include "cddrec/loss/combine.hpp"
 #include "cddrec/train/fit.hpp"
+#include "compare.hpp"
 #include "layers.hpp"
 #include "network_gradients.hpp"
+#include "reference/reference.hpp"
 
 namespace cddrec::test {
 
@@ -75,6 +77,47 @@ TEST_CASE("the discriminator's logits have the gradients that differences say") 
     return autodiff::add(x, judge(t, inputs, core::ragged(offsets), core::random(core::seed{2})));
   };
   CHECK(layer_error(parameters, normal_matrix<double>(3, 1, 3), f) < 1e-6);
+}
+
+TEST_CASE("the discriminator's logits and its loss are PyTorch's, and so are its gradients") {
+  const auto torch = reference::load();
+  const auto items = reference::whole<data::item>(torch, "encoder.items"),
+             drawn = reference::whole<data::item>(torch, "discriminator.drawn");
+  const std::vector<index> offsets = offsets_of(reference::whole<index>(torch, "encoder.lengths"));
+  const auto& table = reference::get(torch, "encoder.embedding");
+  baseline::discriminator<double> judge({.items = table.rows(),
+                                         .width = table.cols(),
+                                         .layers = 2,
+                                         .heads = 2,
+                                         .max_length = reference::get(torch, "encoder.position").rows(),
+                                         .attention_dropout = 0},
+                                        core::random(core::seed{1}));
+  const auto parameters = parameters_of(judge, "discriminator");
+  const auto torch_name = [](std::string name) {
+    name = name.substr(std::string("discriminator.").size());
+    if (name == "item_embedding.weight") return std::string("encoder.embedding");
+    if (name == "position_embedding.weight") return std::string("encoder.position");
+    if (name.starts_with("input_norm")) return "encoder.norm" + name.substr(10);
+    return name.starts_with("encoder.") ? name : "discriminator." + name;
+  };
+  REQUIRE(parameters.size() == 2 + 2 + 24 + 2);
+  for (const auto& [name, p] : parameters) {
+    const auto& value = reference::get(torch, torch_name(name));
+    REQUIRE(value.size() == p->value.size());
+    std::copy_n(value.data(), value.size(), p->value.data());
+  }
+  core::arena memory;
+  autodiff::tape<double> t(memory, {1}, autodiff::mode::training, true);
+  const auto real = judge(t, items, core::ragged(offsets), {}), fake = judge(t, drawn, core::ragged(offsets), {});
+  CHECK(error_of<double>(real.value().matrix_map(), reference::get(torch, "discriminator.real")) < 1e-10);
+  CHECK(error_of<double>(fake.value().matrix_map(), reference::get(torch, "discriminator.fake")) < 1e-10);
+  const auto loss = baseline::discriminator_loss(real, fake);
+  CHECK(loss.scalar() == Approx(reference::scalar(torch, "discriminator.value")).epsilon(1e-10));
+  t.backward(loss);
+  for (const auto& [own, name] : {std::pair("item_embedding.weight", "embedding"), std::pair("position_embedding.weight", "position"),
+                                  std::pair("verdict.weight", "verdict"), std::pair("input_norm.weight", "norm")})
+    CHECK(error_of(parameters.at(std::string("discriminator.") + own)->gradient,
+                   reference::get(torch, std::string("discriminator.") + name + ".gradient")) < 1e-10);
 }
 
 TEST_CASE("the last item's company and place count, on both sides of it") {

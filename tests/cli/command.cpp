@@ -11,7 +11,12 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
   shop().write("no_items.txt", "u1 a b c d\nu2\n");
   refused(train + "no_items.txt", "no_items.txt:2:");
   shop().write("bytes.txt", "u1 a b c d\nu2 \xff b c d\n");
-  refused(train + "bytes.txt", "bytes.txt:2:");
+  refused(train + "bytes.txt", "bytes.txt:2:4: byte 4 of the line (0xFF)");
+  shop().write("cut.gz", "\x1F\x8B");
+  refused("prepare --data - <cut.gz", "standard input: the gzip'd data ends too early");
+  const std::string endless(300, 'x'), unknown = "xxx: cannot be looked at: File name too long";
+  refused("prepare --data log.txt --output " + endless, unknown);
+  refused("recommend --model " + endless + " --history i1", "model.safetensors: cannot be looked at: File name too long");
   shop().write("short.txt", "u1 a b c\nu2 a b\n");
   refused(train + "short.txt", "4 items");
   refused(train + "log.txt --set nonsense=1", "unknown setting 'nonsense'");

@@ -27,8 +27,9 @@ TEST_CASE("compare records each model and seed once, and goes on where it stoppe
   CHECK_THAT(first.out, ContainsSubstring("neighbours 1") && ContainsSubstring("own 1") && ContainsSubstring("own 2"));
   const std::string record = slurp(shop().root / "study/records/log-own-2.json");
   for (const char* part : {"\"model\": \"own\"", "\"seed\": 2", "--model cddrec --seed 2 --set width=8", "\"curve\": [",
-                           "\"memory_mb\":", "\"ndcg@10\":", "\"effective_rank\":", "\"kind\": \"ddim\""})
+                           "\"memory_mb\":", "\"ndcg@10\":", "\"effective_rank\":", "\"noise_lists\": {"})
     CHECK_THAT(record, ContainsSubstring(part));
+  CHECK_THAT(slurp(shop().root / "study/records/log-neighbours-1.json"), ContainsSubstring("\"memory_mb\": "));
   const outcome again = shop().run(study);
   CHECK(again.status == 0);
   CHECK_THAT(again.err, ContainsSubstring("log-own-2: recorded already") && ContainsSubstring("log-bce-1: cddrec train"));
@@ -50,6 +51,29 @@ TEST_CASE("compare records each model and seed once, and goes on where it stoppe
   refused("compare --data log.txt --variants wrong.txt --output s2", "unknown model 'moon'");
   refused("compare --data log.txt --models moon --output s2", "unknown model 'moon'");
   refused("compare --data log.txt --output s2", "--models");
+}
+
+TEST_CASE("ways of generation are recorded with the states they visit, and several draws with their spread") {
+  CHECK(
+      shop().run("compare --data log.txt --models cddrec --output ways --generations --set epochs=1 --set width=8 --set heads=2").status ==
+      0);
+  const std::string record = slurp(shop().root / "ways/records/log-cddrec-1.json"), ways = record.substr(record.find("\"generation\""));
+  const auto row = [&](const std::string& kind, int draws, int steps, int stop) {  // its text
+    for (std::size_t end = ways.find('}'), begin = 0; end != ways.npos; begin = end, end = ways.find('}', end + 1)) {
+      const std::string one = ways.substr(begin, end - begin);
+      const auto has = [&](const std::string& part) { return one.find(part) != one.npos; };
+      if (has("\"kind\": \"" + kind + "\"") && has("\"draws\": " + std::to_string(draws) + ",") &&
+          has("\"steps\": " + std::to_string(steps) + ",") && has("\"stop\": " + std::to_string(stop)))
+        return one;
+    }
+    return std::string("there is no such row");
+  };
+  const auto in = [](const char* part) { return ContainsSubstring("\"" + std::string(part) + "\": "); };
+  CHECK_THAT(row("direct", 1, 1, 0), in("distinct") && in("mrr") && !in("spread"));
+  CHECK_THAT(row("ddim", 1, 20, 0), in("ndcg@10") && !in("distinct"));
+  CHECK_THAT(row("ancestral", 1, 10, 10), in("ndcg@10"));
+  CHECK_THAT(row("ancestral", 8, 10, 10), in("spread") && in("distinct") && in("seconds"));
+  CHECK_THAT(row("diversified", 8, 10, 10), in("ndcg@10") && in("distinct") && in("seconds") && !in("mrr"));
 }
 
 TEST_CASE("a record is taken for what it is of alone") {

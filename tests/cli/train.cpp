@@ -24,7 +24,6 @@ TEST_CASE("an adversarial model trains, resumes, evaluates and recommends; its k
   CHECK(shop().run("recommend --model gan --history i1").status == 0);
   refused("train --output gan --epochs 5" + small + " --set gan_reward_weight=2", "resume with the same settings");
   CHECK(slurp(shop().root / "model/model.safetensors").find("settings.gan_pretraining") == std::string::npos);
-  refused("train --data log.txt --output other --set gan_temperature=0", "gan_temperature must be 0.01 or more");
 }
 
 TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
@@ -42,7 +41,7 @@ TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
   }
   const std::string kept = slurp(shop().root / "once_by_row/settings.toml");
   refused("train --output once_by_row --epochs 5 --data log.txt --set width=16 --set heads=2 --set objective=paper --resume",
-          "was trained with optimizer = adam_rows, not adam");
+          "was trained with optimizer = 'adam_rows', not adam");
   CHECK(slurp(shop().root / "once_by_row/settings.toml") == kept);  // what is refused changes nothing
 }
 
@@ -177,6 +176,9 @@ TEST_CASE("settings come from a file too, and --set wins") {
                                       {"objective = \"softmax\n", "wrong.toml:1: the quotation is not closed"},
                                       {"objective = \"softmax\" and\n", "wrong.toml:1: 'and' stands behind the value"},
                                       {"[network]\nwidth = 8\n", "wrong.toml:1: settings have no tables"},
+                                      {"\x1B[2J = 8\n", "wrong.toml:1: unknown setting '\\x1B[2J'"},
+                                      {"width = \x1B[2J\n", "wrong.toml:1: '\\x1B[2J' is not one value"},
+                                      {"width = \"\x1B[2J\"\n", "wrong.toml:1: setting width: '\\x1B[2J' is not a whole number"},
                                       {"model = \"moon\"\n", "wrong.toml:1: unknown model 'moon'"}}) {
     shop().write("wrong.toml", text);
     refused("train --data log.txt --output other --config wrong.toml", message);
@@ -189,13 +191,13 @@ TEST_CASE("the settings that a run leaves are the run") {
   };
   const std::string again = "train --data log.txt --config first/settings.toml --output ";
   CHECK(shop()
-            .run("train --data log.txt --output first --model svae --epochs 2 --seed 7 --set width=8 --set heads=2 --set decay=0.3 "
+            .run("train --data log.txt --output first --model svae --epochs 2 --seed 7 --set width=8 --set decay=0.3 "
                  "--set learning_rate=0.00012345678901")
             .status == 0);
   const std::string settings = slurp(shop().root / "first/settings.toml");
   CHECK(settings.starts_with("# The same run again: cddrec train --data log.txt --config settings.toml --output DIR\nversion = \""));
   CHECK_THAT(settings, ContainsSubstring("\nmodel = \"svae\"\n") && ContainsSubstring("\nseed = 7\n") &&
-                           ContainsSubstring("\nresidual = true\n") && ContainsSubstring("\ndecay = 0.3\n"));
+                           ContainsSubstring("\nranking_augmented = true\n") && ContainsSubstring("\ndecay = 0.3\n"));
   CHECK(shop().run(again + "second").status == 0);
   CHECK(same("first", "second"));
   CHECK(slurp(shop().root / "second/settings.toml") == settings);
@@ -238,8 +240,9 @@ TEST_CASE("a run leaves its log and a page, and a run that goes on goes on with 
 
 TEST_CASE("every kind of network is trained, goes on, evaluates and recommends") {
   for (const std::string kind : {"sasrec", "gru4rec", "svae", "vae"}) {
+    const std::string heads = kind == "gru4rec" || kind == "svae" ? "" : " --set heads=2";
     const std::string train =
-        "train --data log.txt --output " + kind + " --model " + kind + " --set width=8 --set heads=2 --resume --epochs ";
+        "train --data log.txt --output " + kind + " --model " + kind + " --set width=8" + heads + " --resume --epochs ";
     CHECK(shop().run(train + "1").status == 0);
     const outcome further = shop().run(train + "2");
     CHECK(further.status == 0);
@@ -254,25 +257,8 @@ TEST_CASE("every kind of network is trained, goes on, evaluates and recommends")
     refused("evaluate --model " + kind + " --data log.txt --generation ddim", "has no diffusion");
     refused("recommend --model " + kind + " --history i1 --draws 2", "has no diffusion");
   }
-  refused("train --data log.txt --output sasrec --resume --epochs 2", "holds a sasrec, not a cddrec");
+  refused("train --data log.txt --output sasrec --resume --epochs 2", "holds a 'sasrec', not a cddrec");
   refused("train --data log.txt --output fresh --model sasrec --preset office", "the presets are for the model cddrec");
-}
-
-TEST_CASE("every policy trains by its key") {
-  index n = 0;
-  for (const std::string set :
-       {"denoiser=transformer_decoder", "decoder_layers=2", "score=dot_product",
-        "objective=paper --set contrastive=fourier --set lambda=0.3", "objective=paper --set divergence=mean_squared_error", "views=1",
-        "ranking=bce --set negatives_per_target=3", "ranking=sampled_softmax --set candidates=20",
-        "ranking=sampled_softmax --set negatives=in_batch",
-        "ranking=sampled_softmax --set negatives=popularity --set frequency_correction=false", "negatives=popularity",
-        "step_weight=equal"}) {
-    INFO(set);
-    const outcome o =
-        shop().run("train --data log.txt --output policy" + std::to_string(++n) + " --epochs 1 --set width=8 --set heads=2 --set " + set);
-    CHECK(o.status == 0);
-    CHECK(o.err.find("nan") == std::string::npos);
-  }
 }
 
 TEST_CASE("a limit of minutes ends a run after an epoch, never within one") {

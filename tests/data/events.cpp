@@ -39,4 +39,17 @@ TEST_CASE("a time that is not a number has no place in a log") {
   CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("data::grouped: the time of event 1 (from 0) is not a number"));
 }
 
+TEST_CASE("events of users and items without a name are refused") {
+  data::events e;
+  e.users.add("a"), e.items.add("x"), e.items.add("y");
+  for (const data::item wrong : {-1, 1, INT32_MIN, INT32_MAX}) {
+    e.user = {0, wrong}, e.what = {0, 1};
+    CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("data::grouped: event 1 (from 0) has user " + std::to_string(wrong) + " of 1"));
+  }
+  for (const data::item wrong : {-1, 2, INT32_MIN, INT32_MAX}) {
+    e.user = {0, 0}, e.what = {1, wrong};
+    CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("data::grouped: event 1 (from 0) has item " + std::to_string(wrong) + " of 2"));
+  }
+}
+
 }  // namespace cddrec::test

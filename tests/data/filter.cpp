@@ -91,4 +91,12 @@ TEST_CASE("what is kept is the largest part in which nobody is rare") {
   CHECK_THROWS_WITH(data::keep(log_of({{0}}, 1), {.user_items = -1}), ContainsSubstring("negative"));
 }
 
+TEST_CASE("items and users without a name are refused") {
+  for (const data::item wrong : {-1, 3, INT32_MIN, INT32_MAX})
+    CHECK_THROWS_WITH(data::keep(log_of({{0, wrong}}, 3), {}), ContainsSubstring("data::keep: item " + std::to_string(wrong) + " of 3"));
+  auto log = log_of({{0, 1}}, 3);
+  log.histories.push_back(std::vector<data::item>{2});
+  CHECK_THROWS_WITH(data::keep(log, {}), ContainsSubstring("data::keep: 2 users, of whom 1 have a name"));
+}
+
 }  // namespace cddrec::test

@@ -1,5 +1,7 @@
 #include "cddrec/data/negatives.hpp"
 
+#include <set>
+
 #include "test.hpp"
 
 namespace cddrec::test {
@@ -45,16 +47,25 @@ TEST_CASE("negatives are never their target and follow their law") {
   CHECK(data::negative_sampler(log, negative_law::in_batch).other_than(2, 5, alone, draw, 0) == 2);
 }
 
-TEST_CASE("any item is drawn by the law's share, which it tells") {
+TEST_CASE("any item is drawn by the law's share, and it is known how probable an item is among several draws") {
   const data::split log = counted();
   const core::random draw(core::seed{2});
   const data::negative_sampler popular(log, negative_law::popularity, 2);
-  std::vector<double> share(5, 0);
-  for (index e = 0; e < 20000; ++e) share[static_cast<std::size_t>(popular.any(5, draw, e))] += 1.0 / 20000;
-  for (item i = 0; i < 5; ++i) CHECK(share[static_cast<std::size_t>(i)] == Approx(std::exp(popular.log_share(i))).margin(0.015));
-  CHECK(popular.log_share(2) == Approx(std::log(9 / 14.5)));
-  CHECK(data::negative_sampler(log, negative_law::uniform).log_share(2) == 0);
-  CHECK(data::negative_sampler(log, negative_law::in_batch, 2).log_share(2) == Approx(std::log(3 / 7.0)));
+  for (const index draws : {1, 6}) {
+    constexpr index times = 20000;
+    std::vector<double> among(5, 0);
+    for (index k = 0; k < times; ++k) {
+      std::set<item> drawn;
+      for (index e = 0; e < draws; ++e) drawn.insert(popular.any(5, draw, draws * k + e));
+      for (const item i : drawn) among[static_cast<std::size_t>(i)] += 1.0 / times;
+    }
+    for (item i = 0; i < 5; ++i)
+      CHECK(among[static_cast<std::size_t>(i)] == Approx(std::exp(popular.log_inclusion(i, draws))).margin(0.015));
+  }
+  CHECK(popular.log_inclusion(2, 1) == Approx(std::log(9 / 14.5)));
+  CHECK(popular.log_inclusion(2, 3) == Approx(std::log(1 - std::pow(5.5 / 14.5, 3))));
+  CHECK(data::negative_sampler(log, negative_law::uniform).log_inclusion(2, 3) == 0);
+  CHECK(data::negative_sampler(log, negative_law::in_batch, 2).log_inclusion(2, 1) == Approx(std::log(3 / 7.0)));
   CHECK_THROWS_WITH(data::negative_sampler(log, negative_law::popularity, -1), ContainsSubstring("power must be in [0, 10]"));
 }
 

@@ -75,7 +75,7 @@ class graph(unittest.TestCase):
         self.compare("cddrec", "residual=false", "feed_forward=false", "score=dot_product")
 
     def test_the_transformer_decoder(self):
-        self.compare("cddrec", "denoiser=transformer_decoder", "decoder_layers=2")
+        self.compare("cddrec", "denoiser=transformer_decoder", "decoder_layers=2", "decoder_feed_forward=1")
 
     def test_kinds_without_diffusion(self):
         self.compare("sasrec", "max_length=1")

@@ -21,8 +21,9 @@ inline std::vector<std::string> seeds() {
 inline void one(std::string_view bytes) {
   cli::run_settings s;
   const bool read = accepted([&] {
-    s = cli::gather_settings("", "", cli::parse_settings(std::string(bytes), "FILE"), {}).settings;
-    cli::check(s);
+    const auto choice = cli::gather_settings("", "", cli::parse_settings(std::string(bytes), "FILE"), {});
+    s = choice.settings;
+    cli::check(choice.kind, s);
   });
   if (!read) return;
   for (const auto& [name, key] : cli::setting_keys()) {
@@ -31,7 +32,7 @@ inline void one(std::string_view bytes) {
     promise(key.get(copy) == key.get(s), "a setting is read as it is written");
   }
   for (const std::string kind : {"cddrec", "gru4rec", "vae"})
-    if (serve::least_weights(kind, s, 3) < 1e4)
+    if (serve::size_of(kind, s, 3).weights < 1e5)
       accepted([&] {
         const auto net = cli::make_network(kind, s, 3);
         promise(!cli::make_objective(kind, s).names().empty() && net.items() == 3, "settings make a network");

@@ -4,9 +4,18 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <fstream>
 
 #include "serve/models.hpp"
 #include "service.hpp"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#define CDDREC_TEST_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define CDDREC_TEST_SANITIZED
+#endif
+#endif
 
 namespace cddrec::test {
 
@@ -14,12 +23,12 @@ namespace {
 
 const std::string program = CDDREC_BINARY_DIR "/bin/cddrec_serve", load = CDDREC_BINARY_DIR "/bin/cddrec_load";
 
-/// A child that runs a program, with its output, errors too, in a pipe.
+/// A child that runs a program, with its output, errors too, in a pipe. A signal, if one is given, waits for it already.
 struct child {
   pid_t pid = -1;
   FILE* output = nullptr;
 
-  explicit child(const std::vector<std::string>& arguments, const std::string& of = program) {
+  explicit child(const std::vector<std::string>& arguments, const std::string& of = program, int signal = 0) {
     int ends[2];
     REQUIRE(::pipe(ends) == 0);
     std::vector<char*> argv{const_cast<char*>(of.c_str())};
@@ -30,6 +39,12 @@ struct child {
     if (pid == 0) {
       ::dup2(ends[1], 1), ::dup2(ends[1], 2);
       ::close(ends[0]), ::close(ends[1]);
+      if (signal != 0) {
+        sigset_t blocked;
+        sigemptyset(&blocked), sigaddset(&blocked, signal);
+        ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
+        ::raise(signal);
+      }
       ::execv(of.c_str(), argv.data());
       ::_exit(127);
     }
@@ -78,6 +93,40 @@ TEST_CASE("the program serves a model directory until it is told to stop, and en
     CHECK(c.status() == 0);
   }
 }
+
+TEST_CASE("a signal that comes while the program loads ends it as well") {
+  const scratch directory;
+  model_file("markov", 30, {}).save(serve::model_path(directory / ""));
+  for (const int signal : {SIGINT, SIGTERM}) {
+    child c({"--model", (directory / "").string(), "--port", "0"}, program, signal);
+    CHECK_THAT(c.line(), ContainsSubstring("listens on"));
+    CHECK(c.line() == "cddrec: stopped");
+    CHECK(c.status() == 0);
+  }
+}
+
+#ifndef CDDREC_TEST_SANITIZED
+TEST_CASE("what large requests took of memory is given back, whichever threads they were on") {
+  const scratch directory;
+  model_file("markov", 30, {}).save(serve::model_path(directory / ""));
+  child c({"--model", (directory / "").string(), "--port", "0", "--threads", "1"});
+  const std::string said = c.line();
+  const int port = std::stoi(said.substr(said.rfind(':', said.find("  (")) + 1));
+  std::string body = R"({"history": [[])";  // as JSON some thirty times its bytes
+  while (body.size() < 1'000'000) body += ",[]";
+  body += "]}";
+  std::vector<std::thread> clients;
+  for (int k = 0; k < 16; ++k)
+    clients.emplace_back([&] { httplib::Client("127.0.0.1", port).Post("/recommend", body, "application/json"); });
+  for (auto& one : clients) one.join();
+  std::ifstream figures("/proc/" + std::to_string(c.pid) + "/status");
+  long peak = 0;
+  for (std::string line; std::getline(figures, line);)
+    if (line.starts_with("VmHWM:")) peak = std::stol(line.substr(6));
+  CHECK(peak > 0);
+  CHECK(peak < 120'000);  // KiB
+}
+#endif
 
 TEST_CASE("the program finds items by a graph, or says what it was built without") {
   const scratch directory;
@@ -129,6 +178,9 @@ TEST_CASE("the load program asks for no more than the service gives, and tells a
   child refused(asked("6"), load);
   CHECK_THAT(refused.line(), ContainsSubstring(port + ": refused: {\"error\":"));
   CHECK(refused.status() == 1);
+  child full({"-c", "exec \"$0\" \"$@\" >/dev/full", load, "--port", port, "--seconds", "0.2", "--requests", "1", "--top", "5"}, "/bin/sh");
+  CHECK_THAT(full.line(), ContainsSubstring("cddrec: standard output: cannot be written: No space left"));
+  CHECK(full.status() == 1);
   ::kill(c.pid, SIGTERM);
   CHECK(c.line() == "cddrec: stopped");
   CHECK(c.status() == 0);
@@ -136,15 +188,37 @@ TEST_CASE("the load program asks for no more than the service gives, and tells a
   CHECK_THAT(nobody.line(), ContainsSubstring(port + ": nothing answers there; start cddrec_serve"));
   CHECK(nobody.status() == 1);
 
-  httplib::Server other;  // something else that answers
-  other.Get("/health", [](const auto&, auto& res) { res.status = 500, res.set_content("busy", "text/plain"); });
-  const int taken = other.bind_to_any_port("127.0.0.1");
-  std::thread listener([&] { other.listen_after_bind(); });
-  child told({"--port", std::to_string(taken)}, load);
-  CHECK_THAT(told.line(), ContainsSubstring("GET /health has status 500: busy"));
-  CHECK(told.status() == 1);
-  other.stop();
-  listener.join();
+  // Something else that answers, and a model of nothing.
+  for (const bool empty : {false, true}) {
+    httplib::Server other;
+    other.Get("/health",
+              [&](const auto&, auto& res) { res.status = empty ? 200 : 500, res.set_content(empty ? "{}" : "busy", "text/plain"); });
+    other.Get("/items", [](const auto&, auto& res) { res.set_content(R"({"items": []})", "application/json"); });
+    const int taken = other.bind_to_any_port("127.0.0.1");
+    std::thread listener([&] { other.listen_after_bind(); });
+    child told({"--port", std::to_string(taken)}, load);
+    CHECK_THAT(told.line(), ContainsSubstring(empty ? "its model has no items to ask about" : "GET /health has status 500: busy"));
+    CHECK(told.status() == 1);
+    other.stop();
+    listener.join();
+  }
+}
+
+TEST_CASE("the load program offers what it is told, whatever the service makes of it") {
+  // Forty requests of three histories a second; the service gives each its 503 but those that it has time for.
+  const scratch directory;
+  model_file("markov", 30, {}).save(serve::model_path(directory / ""));
+  child c({"--model", (directory / "").string(), "--port", "0", "--threads", "1", "--queue", "0"});
+  const std::string said = c.line(), port = std::to_string(std::stoi(said.substr(said.rfind(':', said.find("  (")) + 1)));
+  child offers({"--port", port, "--seconds", "1.5", "--requests", "4", "--connections", "4", "--histories", "3", "--rate", "40"}, load);
+  CHECK_THAT(offers.line(), ContainsSubstring(" answers of 3 histories: "));
+  const std::string offered = offers.line();
+  REQUIRE(offered.starts_with("offered "));
+  CHECK(std::stod(offered.substr(8)) > 60);  // 120, unless the machine has other work
+  CHECK_THAT(offered, ContainsSubstring(" histories/s of 120.0 that were due, answered "));
+  CHECK_THAT(offered, ContainsSubstring(" requests asked over 10 ms late, "));
+  CHECK_THAT(offered, ContainsSubstring(" s of the processors"));
+  CHECK(offers.status() == 0);
 }
 
 }  // namespace cddrec::test

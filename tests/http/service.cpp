@@ -1,7 +1,5 @@
 // The service over a real connection on the loopback: answers, errors, limits, and what happens over capacity.
-#include "service.hpp"
-
-#include "serve/models.hpp"
+#include "running.hpp"
 
 namespace cddrec::test {
 
@@ -9,50 +7,12 @@ namespace {
 
 using nlohmann::json;
 
-/// A service on a free port, on a thread of its own.
-class running {
- public:
-  explicit running(const service::limits& most = {.threads = 2}) : server(model, most), port(server.bind("127.0.0.1", 0)) {
-    REQUIRE(port > 0);
-    listener_ = std::thread([this] { server.listen(); });
-    while (!client().Get("/health")) std::this_thread::yield();
-  }
-  ~running() {
-    server.stop();
-    listener_.join();
-  }
-  httplib::Client client() const { return httplib::Client("127.0.0.1", port); }
-
-  /// Status and body of POST /recommend.
-  std::pair<int, json> post(const std::string& body) const {
-    auto answer = client().Post("/recommend", body, "application/json");
-    REQUIRE(answer);
-    CHECK(answer->get_header_value("Content-Type") == "application/json");
-    return {answer->status, json::parse(answer->body)};
-  }
-
-  const serve::recommender model = small_model("cddrec");
-  service::server server;
-  const int port;
-
- private:
-  std::thread listener_;
-};
-
 void refused(const running& s, const std::string& body, int status, const std::string& message) {
   INFO(body);
   const auto [got, answer] = s.post(body);
   CHECK(got == status);
   CHECK_THAT(answer.at("error").get<std::string>(), ContainsSubstring(message));
   CHECK(answer.size() == 1);
-}
-
-/// What /metrics says of a figure.
-double figure(const running& s, const std::string& name) {
-  const auto page = s.client().Get("/metrics");
-  REQUIRE(page);
-  const std::size_t place = page->body.find("\n" + name + " ");
-  return place == std::string::npos ? -1 : std::stod(page->body.substr(place + name.size() + 2));
 }
 
 }  // namespace
@@ -92,6 +52,9 @@ TEST_CASE("a request that is not as it should be gets 400 and one clear sentence
   refused(s, R"({"history": [1]})", 400, "not a string");
   refused(s, R"({"histories": ["t1"]})", 400, "\"histories\" holds what is not a list");
   refused(s, R"({"histories": {}})", 400, "not a list of histories");
+  refused(s, R"({"histories": [[["t1"]]]})", 400, "nested deeper");
+  refused(s, R"({"history": ["]]]]\"]]]]", [[[[)", 400, "nested deeper");
+  refused(s, R"({"history": ["[[[[\"[[[["], "only": []})", 400, "leave no item");
   refused(s, R"({"history": ["t1"], "top": 0})", 400, "\"top\"");
   refused(s, R"({"history": ["t1"], "top": 1.5})", 400, "\"top\"");
   refused(s, R"({"history": ["t1"], "top": -3})", 400, "\"top\"");
@@ -107,7 +70,7 @@ TEST_CASE("what is over a limit gets 413") {
   refused(s, R"({"history": ["1", "2", "3", "4", "5", "6"]})", 413, "6 items of \"history\" are more than 5");
   refused(s, R"({"histories": [[], [], []]})", 413, "3 histories are more than 2");
   refused(s, R"({"history": ["t1"], "top": 21})", 413, "\"top\" is more than 20");
-  refused(s, R"({"history": [")" + std::string(5000, 'x') + R"("]})", 413, "body is too long");
+  refused(s, R"({"history": [")" + std::string(5000, 'x') + R"("]})", 413, "the body is too long");
   CHECK(s.post(R"({"history": ["1", "2", "3", "4", "t5"], "top": 20})").second.at("recommendations").size() == 20);
 }
 
@@ -174,7 +137,7 @@ TEST_CASE("many clients at a time get what one gets, and every call is counted")
     });
   for (auto& c : clients) c.join();
   for (std::size_t u = 0; u < histories.size(); ++u) {
-    const bool same = together[u] == json::parse(s.server.recommend(json{{"history", histories[u]}}.dump()).dump());
+    const bool same = together[u] == json::parse(s.server.recommend(json{{"history", histories[u]}}.dump()));
     CHECK(same);
   }
   CHECK(figure(s, "cddrec_requests_total{path=\"/recommend\",status=\"200\"}") == 48);

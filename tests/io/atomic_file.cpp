@@ -125,6 +125,16 @@ TEST_CASE("what cannot be read is refused by name") {
   CHECK(message_of<input_error>([&] { io::read_file(directory / ""); }) == (directory / "").string() + ": is a directory; name a file");
 }
 
+TEST_CASE("whether something is there is said, or why that cannot be known") {
+  const scratch directory;
+  CHECK(io::is_there(directory / ""));
+  CHECK_FALSE(io::is_there(directory / "a"));
+  CHECK(io::is_there(directory.write("a", "")));
+  CHECK_FALSE(io::is_there(directory / "a" / "b"));
+  const auto endless = directory / std::string(300, 'x');
+  CHECK(message_of<input_error>([&] { io::is_there(endless); }) == endless.string() + ": cannot be looked at: File name too long");
+}
+
 TEST_CASE("a pipe is read to its end") {
   const scratch directory;
   const auto pipe = directory / "pipe";

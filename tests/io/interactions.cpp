@@ -50,7 +50,7 @@ TEST_CASE("a byte-order mark and carriage returns at the ends of lines are dropp
         "b");
 }
 
-TEST_CASE("a malformed log is refused by file and line") {
+TEST_CASE("a malformed log is refused by file, line and column") {
   const scratch directory;
   const auto message = [&](const std::string& bytes) {
     const std::string text = message_of<input_error>([&] { io::read_interactions(directory.write("log", bytes)); });
@@ -69,17 +69,18 @@ TEST_CASE("a malformed log is refused by file and line") {
   CHECK(message("\n") == "1: " + blank);
   CHECK(message("a 1\n\nb 1\n") == "2: " + blank);
   CHECK(message("a 1\n \t\r\nb 1\n") == "2: " + blank);
-  CHECK(message("a 1\nb caf\xE9 2\n") == "2: byte 6 of the line (0xE9) is " + text);
-  CHECK(message("\xFF 1\n") == "1: byte 1 of the line (0xFF) is " + text);
+  CHECK(message("a 1\nb caf\xE9 2\n") == "2:6: byte 6 of the line (0xE9) is " + text);
+  CHECK(message("\xFF 1\n") == "1:1: byte 1 of the line (0xFF) is " + text);
   // A character cut off by the end of the line or of the file.
-  CHECK(message("a 1\nb 2\xC3\n") == "2: byte 4 of the line (0xC3) is " + text);
-  CHECK(message("a \xE2\x82") == "1: byte 3 of the line (0xE2) is " + text);
-  CHECK(message(std::string("a 1\nb x\0y\n", 10)) == "2: byte 4 of the line (0x00) is " + control);
-  CHECK(message("a 1\x1B[2J\n") == "1: byte 4 of the line (0x1B) is " + control);
-  CHECK(message("a 1\x7F\n") == "1: byte 4 of the line (0x7F) is " + control);
-  CHECK(message("a 1\xC2\x85\n") == "1: byte 4 of the line (0xC2) is " + control);
-  CHECK(message("a 1\rb 2\r") == "1: byte 4 of the line (0x0D) is " + control);
-  CHECK(message("a 1\nb 1\nc 1\nb 2\n") == "4: the user stands on line 2 already; put all items of a user on one line");
+  CHECK(message("a 1\nb 2\xC3\n") == "2:4: byte 4 of the line (0xC3) is " + text);
+  CHECK(message("a \xE2\x82") == "1:3: byte 3 of the line (0xE2) is " + text);
+  CHECK(message(std::string("a 1\nb x\0y\n", 10)) == "2:4: byte 4 of the line (0x00) is " + control);
+  CHECK(message("a 1\x1B[2J\n") == "1:4: byte 4 of the line (0x1B) is " + control);
+  CHECK(message("a 1\x7F\n") == "1:4: byte 4 of the line (0x7F) is " + control);
+  CHECK(message("a 1\xC2\x85\n") == "1:4: byte 4 of the line (0xC2) is " + control);
+  CHECK(message("a 1\rb 2\r") == "1:4: byte 4 of the line (0x0D) is " + control);
+  CHECK(message("a 1\nb 1\nc 1\nb 2\n") == "4:1: the user stands on line 2 already; put all items of a user on one line");
+  CHECK(message("a 1\n \ta 2\n").starts_with("2:3: the user stands on line 1"));
 }
 
 TEST_CASE("a log that is not there is refused by name") {

@@ -148,7 +148,7 @@ TEST_CASE("a header that breaks the format is refused though its checksum is rig
   CHECK(problem(sealed(std::string("} \0 {", 5))) == "the header contains a zero byte");
   CHECK(problem(sealed(R"(,"a":{"dtype":{"x":{}}})")) == "the header is nested too deeply");
   CHECK(problem(sealed(",\"a\":" + std::string(100000, '['))) == "the header is nested too deeply");
-  CHECK(problem(sealed(R"(,"a":1,"a":2)")) == "the header names \"a\" twice");
+  CHECK(problem(sealed(entry(f32, "[0]", "[0,0]") + entry(f32, "[0]", "[0,0]"))) == "the header names \"a\" twice");
   CHECK(problem(sealed(R"(,"__metadata__":{})")) == "the header names \"__metadata__\" twice");
   CHECK(problem(sealed("", "", R"(,"checksum":"00000000")")) == "the header names \"checksum\" twice");
   CHECK(problem(sealed(R"(,"a":{"shape":[],"\u0073hape":[]})")) == "the header names \"shape\" twice");
@@ -156,10 +156,17 @@ TEST_CASE("a header that breaks the format is refused though its checksum is rig
 
   const std::string fields = "needs exactly dtype, shape and data_offsets";
   CHECK(problem(sealed(R"(,"a":1)")) == "tensor \"a\": " + fields);
-  CHECK(problem(sealed(R"(,"\n":[1,2,3])")) == "tensor \"\\n\": " + fields);
+  CHECK(problem(sealed(R"(,"\n":[1,2,3])")) == "tensor \"\\x0A\": " + fields);
   CHECK(problem(sealed(R"(,"a":{"dtype":"F32","shape":[0]})")) == "tensor \"a\": " + fields);
   CHECK(problem(sealed(R"(,"a":{"dtype":"F32","shape":[0],"offsets":[0,0]})")) == "tensor \"a\": " + fields);
   CHECK(problem(sealed(R"(,"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0],"x":1})")) == "tensor \"a\": " + fields);
+
+  CHECK(problem(sealed(R"(,"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0],"x":1,"y":2,"z":3,"u":4,"v":5,"w":6})")) ==
+        "the header gives \"a\" more than 8 values");
+  CHECK_FALSE(refused(sealed(entry(f32, "[1,1,1,1,1,1,1,1]", "[0,4]"), "1234")));
+  CHECK(problem(sealed(entry(f32, "[1,1,1,1,1,1,1,1,1]", "[0,4]"), "1234")) == "the header gives \"a\" more than 8 values");
+  CHECK(problem(sealed(",\"" + std::string(100, 'a') + "\":1")) == "tensor \"" + std::string(60, 'a') + "\"…: " + fields);
+  CHECK(problem(sealed("", "", R"(,"n":["a"])")) == "metadata \"n\" is not a text");
 
   const std::string type = "tensor \"a\": the dtype is not F32, F64, I32, I64 or U8";
   CHECK(problem(sealed(entry(R"("F16")", "[0]", "[0,0]"))) == type);
@@ -220,6 +227,7 @@ TEST_CASE("wrong use of a tensor file is told by name") {
   for (const shape& bad : {shape{7}, shape{-2, -3}, shape{}, shape{index{1} << 62, 2, 3}})
     CHECK_THROWS_WITH(file.add<float>("b", bad, six), ContainsSubstring("tensor \"b\": the shape does not fit 6 values"));
   CHECK_THROWS_WITH(file.add<std::uint8_t>("b", {-1, 0}, {}), ContainsSubstring("the shape does not fit 0 values"));
+  CHECK_THROWS_WITH(file.add<float>("b", {1, 1, 1, 1, 1, 1, 1, 2, 3}, six), ContainsSubstring("tensor \"b\": a shape has at most 8 sizes"));
   CHECK_THROWS_WITH(file.values<double>("a"), ContainsSubstring("tensor \"a\" is F32, not F64"));
   CHECK_THROWS_WITH(file.values<float>("b"), ContainsSubstring("there is no tensor \"b\""));
   CHECK_THROWS_WITH(file.shape("b"), ContainsSubstring("there is no tensor \"b\""));

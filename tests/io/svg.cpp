@@ -26,6 +26,15 @@ TEST_CASE("ticks are round numbers around a range") {
     CHECK(t.back() >= high - 1e-9 * std::abs(high));
     CHECK(t.size() <= 9);
   }
+  // Nearer to each other than rounding tells apart.
+  for (const double low : {1.0, -1.0, 1e9, -1e300, 5e-324}) {
+    const auto t = svg::ticks(low, std::nextafter(low, INFINITY), 5);
+    REQUIRE(t.size() >= 2);
+    CHECK(t.size() <= 9);
+    CHECK(std::adjacent_find(t.begin(), t.end(), std::greater_equal<>()) == t.end());
+    CHECK(t.front() <= low + 1e-9 * std::abs(low));
+    CHECK(t.back() >= low - 1e-9 * std::abs(low));
+  }
 }
 
 TEST_CASE("numbers are short, text is escaped") {

@@ -55,7 +55,7 @@ TEST_CASE("the types of a RecBole header are no part of the names") {
       io::parse_table("user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t5.0\t9e8\n1\t1\t1.0\t1\n", "f", '\t');
   CHECK(named(log, 0) == history{"1", "2"});
   CHECK(refusal("user_id:token\titem_id_list:token_seq\titem_id:token\n", '\t') ==
-        "f:1: the column 'item_id_list:token_seq' holds sequences; give a table with one item a row");
+        "f:1:15: the column 'item_id_list:token_seq' holds sequences; give a table with one item a row");
 }
 
 TEST_CASE("columns are found by usual names, or named") {
@@ -64,7 +64,7 @@ TEST_CASE("columns are found by usual names, or named") {
   const io::columns given{.user = "who", .item = "asin", .time = ""};
   CHECK(io::parse_table("who,asin,item\na,x,y\n", "f", ',', given).name(0) == "x");
   CHECK(refusal("who,asin,item\na,x,y\n", ',', {.user = "who", .item = {}, .time = {}}) ==
-        "f:1: 'asin' and 'item' may both be the column of the item; say which");
+        "f:1:10: 'asin' and 'item' may both be the column of the item; say which");
   CHECK(refusal("who,item\na,x\n") == "f:1: no column has a usual name for the user; say which it is of 'who', 'item'");
   CHECK(refusal("user,item\na,x\n", ',', {.user = {}, .item = {}, .time = "when"}) ==
         "f:1: there is no column 'when'; the columns are 'user', 'item'");
@@ -79,15 +79,20 @@ TEST_CASE("a malformed table is refused by line") {
   CHECK(refusal(head + "a,x,1\n\nb,x,1\n") == "f:3: the line is blank; remove it");
   CHECK(refusal(head + "a,x\n") == "f:2: the row has 2 fields, the header 3");
   CHECK(refusal(head + "a,x,1,2\n") == "f:2: the row has 4 fields, the header 3");
-  CHECK(refusal(head + "\"a\nb\",x,1\n") == "f:2: in the column 'user', byte 2 of the line (0x0A) is a control character; remove it");
-  CHECK(refusal(head + "\"a\",\"x\nx\",1\nb,,1\n").starts_with("f:2: in the column 'item'"));
-  CHECK(refusal("user,item,note\n\"a\",x,\"1\n2\"\nb,,1\n") == "f:4: nothing stands in the column 'item'");
-  CHECK(refusal(head + "a,x\xFF,1\n") == "f:2: in the column 'item', byte 2 of the line (0xFF) is not UTF-8; save the text as UTF-8");
+  CHECK(refusal(head + "\"a\nb\",x,1\n") == "f:2:3: in the column 'user', byte 3 of the line (0x0A) is a control character; remove it");
+  CHECK(refusal(head + "\"a\",\"x\nx\",1\nb,,1\n").starts_with("f:2:7: in the column 'item', byte 7 of"));
+  CHECK(refusal("user,item,note\n\"a\",x,\"1\n2\"\nb,,1\n") == "f:4:3: nothing stands in the column 'item'");
+  CHECK(refusal(head + "a,x\xFF,1\n") == "f:2:4: in the column 'item', byte 4 of the line (0xFF) is not UTF-8; save the text as UTF-8");
   for (const std::string time : {"", "nan", "inf", "-inf", "1e999", "2014-07-23", "1 2", "0x10", "+1"})
     CHECK(refusal(head + "a,x," + time + "\n") ==
-          "f:2: the time '" + time + "' is not a finite number of 64 bits; give times as numbers, say seconds since 1970");
-  CHECK(refusal(head + "a,\"x,1\nb,y,2\n") == "f:2: a quotation mark opens a field that nothing closes");
-  CHECK(refusal(head + "a,\"x\"y,1\n").starts_with("f:2: something stands between a closing quotation mark"));
+          "f:2:5: the time '" + time + "' is not a finite number of 64 bits; give times as numbers, say seconds since 1970");
+  CHECK(refusal(head + "a,\"x,1\nb,y,2\n") == "f:2:3: a quotation mark opens a field that nothing closes");
+  CHECK(refusal(head + "a,\"x\"y,1\n").starts_with("f:2:6: something stands between a closing quotation mark"));
+  // Places count bytes of the line, whatever stands before: quotes, quotation marks that are doubled, blanks, the end of another line.
+  CHECK(refusal(head + "\"a\"\"b\" ,  x\xFF,1\n").starts_with("f:2:12: in the column 'item', byte 12 of the line (0xFF)"));
+  CHECK(refusal(head + "a,  ,1\n") == "f:2:5: nothing stands in the column 'item'");
+  CHECK(refusal("note,user,item\n\"1\n2\",a,\"x\x01\"\n").starts_with("f:3:8: in the column 'item', byte 8 of the line (0x01)"));
+  CHECK(refusal("note,user,item,time\n\"1\n2\",a,x,soon\n").starts_with("f:3:8: the time 'soon'"));
 }
 
 }  // namespace cddrec::test

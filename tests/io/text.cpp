@@ -50,6 +50,17 @@ TEST_CASE("a line of history is cut into tokens") {
         "--history: byte 3 of the line (0xE9) is not UTF-8; save the text as UTF-8");
 }
 
+TEST_CASE("text of another hand is shown on one line, without what a terminal obeys, and not whole where it is long") {
+  const auto quoted = [](const std::string& text, char mark = '"') { return io::detail::quoted(text, mark); };
+  CHECK(quoted("café 'x'") == "\"café 'x'\"");
+  CHECK(quoted("'a' \"b\" \\", '\'') == "'\\'a\\' \"b\" \\\\'");
+  CHECK(quoted("\x1B[2J\n\x7F\xC2\x9B\xFF") == R"("\x1B[2J\x0A\x7F\xC2\x9B\xFF")");
+  std::string letters;
+  for (int i = 0; i < 60; ++i) letters += "é";
+  CHECK(quoted(letters) == '"' + letters + '"');
+  CHECK(quoted(letters + 'x') == '"' + letters + "\"…");
+}
+
 TEST_CASE("gzip'd text is unpacked, of several members and of more than a piece, and nothing is lost") {
   const scratch directory;
   std::string large(3'500'000, '\0');

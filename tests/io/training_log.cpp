@@ -35,6 +35,28 @@ TEST_CASE("a training log is CSV that reads back as it was") {
   CHECK(again.text() == text);
 }
 
+TEST_CASE("a log of other columns keeps its epochs") {
+  const scratch folder;
+  io::training_log log(folder.write("log.csv", "epoch,loss,older,kl,seconds\n1,10,0.5,3,1.5\n2,9,0.25,2,3\n"));
+  log.add(report(3, 8));
+  log.add(report(4, 7));
+  CHECK(log.column("epoch") == std::vector<double>{1, 2, 3, 4});
+  CHECK(log.column("loss") == std::vector<double>{10, 9, 8, 7});
+  CHECK(log.column("seconds") == std::vector<double>{1.5, 3, 4.5, 6});
+  CHECK(log.parts() == std::vector<std::string>{"kl", "cross_view"});
+  const io::training_log again(folder.write("log.csv", log.text()));
+  CHECK(again.text() == log.text());
+  const double none = std::nan("");
+  for (const auto& [name, first, last] :
+       {std::tuple{"older", 0.5, none}, {"kl", 3.0, 7.0 / 3}, {"cross_view", none, 0.0}, {"recall@10", none, 0.4}}) {
+    INFO(name);
+    const std::vector<double> values = again.column(name);
+    REQUIRE(values.size() == 4);
+    CHECK((values.front() == first || (std::isnan(values.front()) && std::isnan(first))));
+    CHECK((values.back() == last || (std::isnan(values.back()) && std::isnan(last))));
+  }
+}
+
 TEST_CASE("a damaged training log is refused with its line") {
   const scratch folder;
   const auto refused = [&](const std::string& text) {

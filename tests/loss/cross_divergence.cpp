@@ -36,6 +36,24 @@ TEST_CASE("cross-divergences agree with PyTorch, values and gradients") {
   const auto& x_hat = get(r, "dot_product.prediction");
   compare(r, "dot_product", loss::dot_product{}, {x_hat, x_hat, get(r, "dot_product.negative"), x_hat, get(r, "dot_product.xt")},
           {"", "", "negative", "prediction", "xt"}, {0.6, 0.3});
+  compare(r, "squared_distance", loss::squared_distance{}, {x_hat, x_hat, get(r, "dot_product.negative"), x_hat, get(r, "dot_product.xt")},
+          {"", "", "negative", "prediction", "xt"}, {0.6, 0.3});
+}
+
+TEST_CASE("the mean squared error is PyTorch's, value and gradients") {
+  const auto r = reference::load();
+  const diffusion::process<double> process(schedule_for{0.6, 0.3}, 2);
+  for (const bool augmented : {false, true}) {
+    std::array<double, 1> parts{};
+    const auto [value, gradient] = value_and_gradients({get(r, "divergence.mean"), get(r, "divergence.x0")}, [&](auto& v) {
+      return run_objective(loss::squared_error{.augmented = augmented}, v, process, parts);
+    });
+    const double views = augmented ? 2 : 1;
+    CHECK(value == Approx(views * scalar(r, "mean_squared_error.value")).epsilon(1e-12));
+    CHECK(parts[0] == Approx(scalar(r, "mean_squared_error.value")).epsilon(1e-12));
+    CHECK(distance(gradient[0], views * get(r, "mean_squared_error.mean.gradient")) < 1e-12);
+    CHECK(distance(gradient[1], views * get(r, "mean_squared_error.x0.gradient")) < 1e-12);
+  }
 }
 
 TEST_CASE("KL is never negative, and zero for equal Gaussians") {

@@ -31,6 +31,20 @@ TEST_CASE("the latent divergence is the mean over the tokens, of both views, and
     }
 }
 
+TEST_CASE("the latent divergence is that of PyTorch's distributions, value and gradients") {
+  const auto r = reference::load();
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 1);
+  std::array<double, 1> parts{};
+  const auto [value, gradient] =
+      value_and_gradients({reference::get(r, "latent.mean"), reference::get(r, "latent.log_variance")}, [&](auto& v) {
+        const loss::side<double> side{.latent_mean = v[0], .latent_log_variance = v[1]};
+        return loss::latent_kl{}(loss::step<double>{.process = process, .t = 0, .main = side}, parts);
+      });
+  CHECK(value == Approx(reference::scalar(r, "latent.value")).epsilon(1e-12));
+  CHECK(distance(gradient[0], reference::get(r, "latent.mean.gradient")) < 1e-12);
+  CHECK(distance(gradient[1], reference::get(r, "latent.log_variance.gradient")) < 1e-12);
+}
+
 TEST_CASE("a network without latent variables has no such loss") {
   const diffusion::process<double> process(diffusion::linear_schedule{}, 1);
   std::array<double, 1> parts{};

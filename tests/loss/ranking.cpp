@@ -83,7 +83,7 @@ TEST_CASE("a softmax over shared candidates is PyTorch's, with a target among th
     const auto run = [&](auto& v) {
       const loss::side<double> main{.mean = v[0],
                                     .x0 = autodiff::gather<double, index>(v[1], target_rows),
-                                    .target_log_share = own,
+                                    .target_log_inclusion = own,
                                     .not_candidates = not_candidates};
       return sampled(loss::step<double>{.process = process,
                                         .t = 0,
@@ -118,7 +118,7 @@ TEST_CASE("the augmented view counts as much as the first, by its clean rows") {
                                   .x0 = v[x0],
                                   .negatives = {&v[3], 1},
                                   .targets = targets,
-                                  .target_log_share = shares,
+                                  .target_log_inclusion = shares,
                                   .not_candidates = outside,
                                   .weights = weights};
       };

@@ -1,5 +1,6 @@
 #include "cddrec/model/cross_decoder.hpp"
 
+#include "compare.hpp"
 #include "layers.hpp"
 #include "reference/reference.hpp"
 #include "test.hpp"
@@ -12,24 +13,29 @@ using decoder = model::cross_decoder<double>;
 double distance(const core::matrix<double>& a, const core::matrix<double>& b) { return (a - b).cwiseAbs().maxCoeff(); }
 }  // namespace
 
-TEST_CASE("the decoder has PyTorch's values at every step, and its gradients") {
+TEST_CASE("the decoder has PyTorch's values at every step, and its gradients, whatever it is made of") {
   const auto torch = reference::load();
-  const auto offsets = offsets_of(reference::whole<index>(torch, "encoder.lengths"));
+  const auto offsets = offsets_of(reference::whole<index>(torch, "decoder.lengths"));
   const core::ragged layout(offsets);
-  const index steps = reference::get(torch, "decoder.step").rows();
   const auto& direction = reference::get(torch, "decoder.direction");
-  for (bool residual : {false, true}) {
-    decoder layer({.width = direction.cols(), .steps = steps, .heads = 2, .residual = residual, .feed_forward = residual}, core::random());
+  const index d = direction.cols(), steps = direction.rows() / layout.rows();
+  for (int way = 0; way < 16; ++way) {
+    const index heads = way & 8 ? 2 : 1, layers = way & 4 ? 2 : 1;
+    const bool residual = way & 2, feed_forward = way & 1;
+    const std::string kind =
+        "decoder." + std::to_string(heads) + "." + std::to_string(layers) + (residual ? ".1" : ".0") + (feed_forward ? ".1." : ".0.");
+    INFO(kind);
+    decoder layer({.width = d, .steps = steps, .heads = heads, .layers = layers, .residual = residual, .feed_forward = feed_forward},
+                  core::random());
     const auto parameters = parameters_of(layer, "decoder");
-    REQUIRE(parameters.size() == (residual ? 12 : 4));
+    REQUIRE(parameters.size() == static_cast<std::size_t>(1 + layers * (3 + (residual ? 2 : 0) + (feed_forward ? 6 : 0))));
     for (const auto& [name, p] : parameters) {
-      const auto& value = reference::get(torch, name == "decoder.step_embedding.weight" ? "decoder.step" : name);
+      const auto& value = reference::get(torch, name);
       REQUIRE(value.size() == p->value.size());
       p->value = value;
     }
     autodiff::parameter<double> encoding;
     encoding.value = reference::get(torch, "decoder.encoding");
-    const std::string kind = residual ? "decoder.residual." : "decoder.plain.";
     const auto& expected = reference::get(torch, kind + "output");
 
     core::arena memory;
@@ -37,13 +43,14 @@ TEST_CASE("the decoder has PyTorch's values at every step, and its gradients") {
     const auto context = layer.prepare(t.leaf(encoding), layout, {});
     for (index step = 0; step < steps; ++step) {
       const auto y = layer.predict(context, step, {});
-      CHECK(distance(y.value().matrix_map(), expected.middleRows(step * layout.rows(), layout.rows())) < 1e-10);
+      CHECK(error_of<double>(y.value().matrix_map(), expected.middleRows(step * layout.rows(), layout.rows())) < 1e-10);
       y.grad().matrix_map() += direction.middleRows(step * layout.rows(), layout.rows());
     }
     t.backward();
-    CHECK(distance(encoding.gradient, reference::get(torch, kind + "encoding.gradient")) < 1e-10);
-    CHECK(distance(parameters.at("decoder.step_embedding.weight")->gradient, reference::get(torch, kind + "step.gradient")) < 1e-10);
-    CHECK(distance(parameters.at("decoder.key.weight")->gradient, reference::get(torch, kind + "key.gradient")) < 1e-10);
+    const std::string last = layers == 1 ? "decoder.key.weight" : "decoder.layers.1.key.weight";
+    CHECK(error_of(encoding.gradient, reference::get(torch, kind + "encoding.gradient")) < 1e-10);
+    CHECK(error_of(parameters.at("decoder.step_embedding.weight")->gradient, reference::get(torch, kind + "step.gradient")) < 1e-10);
+    CHECK(error_of(parameters.at(last)->gradient, reference::get(torch, kind + "key.gradient")) < 1e-10);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "cddrec/model/transformer_decoder.hpp"
 
+#include "compare.hpp"
 #include "layers.hpp"
 #include "reference/reference.hpp"
 
@@ -7,50 +8,53 @@ namespace cddrec::test {
 
 namespace {
 using decoder = model::transformer_decoder<double>;
-
-double distance(const core::matrix<double>& a, const core::matrix<double>& b) { return (a - b).cwiseAbs().maxCoeff(); }
 }  // namespace
 
-TEST_CASE("the transformer decoder has PyTorch's values at every step, and its gradients") {
+TEST_CASE("the transformer decoder has PyTorch's values at every step, and its gradients, of one layer and of two") {
   const auto torch = reference::load();
   const auto offsets = offsets_of(reference::whole<index>(torch, "encoder.lengths"));
   const core::ragged layout(offsets);
   const auto& direction = reference::get(torch, "transformer_decoder.direction");
   const index d = direction.cols(), steps = direction.rows() / layout.rows();
-  decoder layer({.width = d, .steps = steps, .heads = 2}, core::random());
-  const auto parameters = parameters_of(layer, "transformer_decoder");
-  // PyTorch stacks query, key and value of the attention to the step; of one key only the value matters.
-  const core::matrix<double> stacked = reference::get(torch, "transformer_decoder.multihead_attn.in_proj_weight").bottomRows(d);
-  const auto& bias = reference::get(torch, "transformer_decoder.multihead_attn.in_proj_bias");
-  for (const auto& [name, p] : parameters) {
-    const std::string own = name.substr(name.find("layers.0.") == name.npos ? 0 : name.find("layers.0.") + 9);
-    core::matrix<double> value;
-    if (own == "step_value.weight")
-      value = stacked;
-    else if (own == "step_value.bias")
-      value = core::matrix<double>(bias.reshaped<Eigen::RowMajor>(3, d).bottomRows(1));
-    else if (own.starts_with("step_out"))
-      value = reference::get(torch, "transformer_decoder.multihead_attn.out_proj" + own.substr(8));
-    else
-      value = reference::get(torch, own.starts_with("transformer_decoder") ? "transformer_decoder.step" : "transformer_decoder." + own);
-    REQUIRE(value.size() == p->value.size());
-    std::copy_n(value.data(), value.size(), p->value.data());
+  for (index layers : {1, 2}) {
+    decoder layer({.width = d, .steps = steps, .heads = 2, .layers = layers}, core::random());
+    const auto parameters = parameters_of(layer, "transformer_decoder");
+    REQUIRE(parameters.size() == static_cast<std::size_t>(1 + 18 * layers));
+    for (const auto& [name, p] : parameters) {
+      const std::size_t own = name.find(".step_");  // of a layer, or the embedding
+      const std::string attention = name.substr(0, own) + ".multihead_attn.";
+      core::matrix<double> value;
+      // PyTorch stacks query, key and value of the attention to the step; of one key only the value matters.
+      if (name.ends_with("step_value.weight"))
+        value = reference::get(torch, attention + "in_proj_weight").bottomRows(d);
+      else if (name.ends_with("step_value.bias"))
+        value = core::matrix<double>(reference::get(torch, attention + "in_proj_bias").reshaped<Eigen::RowMajor>(3, d).bottomRows(1));
+      else if (name.find("step_out") != name.npos)
+        value = reference::get(torch, attention + "out_proj" + name.substr(own + 9));
+      else
+        value = reference::get(torch, name == "transformer_decoder.step_embedding.weight" ? "transformer_decoder.step" : name);
+      REQUIRE(value.size() == p->value.size());
+      std::copy_n(value.data(), value.size(), p->value.data());
+    }
+    const std::string kind = "transformer_decoder." + std::to_string(layers) + ".";
+    autodiff::parameter<double> encoding;
+    encoding.value = reference::get(torch, "transformer_decoder.encoding");
+    core::arena memory;
+    autodiff::tape<double> t(memory, {1}, autodiff::mode::training, true);
+    const auto context = layer.prepare(t.leaf(encoding), layout, {});
+    const auto& expected = reference::get(torch, kind + "output");
+    for (index step = 0; step < steps; ++step) {
+      const auto y = layer.predict(context, step, {});
+      CHECK(error_of<double>(y.value().matrix_map(), expected.middleRows(step * layout.rows(), layout.rows())) < 1e-10);
+      y.grad().matrix_map() += direction.middleRows(step * layout.rows(), layout.rows());
+    }
+    t.backward();
+    const std::string last = "transformer_decoder.layers." + std::to_string(layers - 1) + ".";
+    CHECK(error_of(encoding.gradient, reference::get(torch, kind + "encoding.gradient")) < 1e-10);
+    CHECK(error_of(parameters.at("transformer_decoder.step_embedding.weight")->gradient, reference::get(torch, kind + "step.gradient")) <
+          1e-10);
+    CHECK(error_of(parameters.at(last + "linear2.bias")->gradient, reference::get(torch, kind + "linear2.bias.gradient")) < 1e-10);
   }
-  autodiff::parameter<double> encoding;
-  encoding.value = reference::get(torch, "transformer_decoder.encoding");
-  core::arena memory;
-  autodiff::tape<double> t(memory, {1}, autodiff::mode::training, true);
-  const auto context = layer.prepare(t.leaf(encoding), layout, {});
-  for (index step = 0; step < steps; ++step) {
-    const auto y = layer.predict(context, step, {});
-    const auto& expected = reference::get(torch, "transformer_decoder.output");
-    CHECK(distance(y.value().matrix_map(), expected.middleRows(step * layout.rows(), layout.rows())) < 1e-10);
-    y.grad().matrix_map() += direction.middleRows(step * layout.rows(), layout.rows());
-  }
-  t.backward();
-  CHECK(distance(encoding.gradient, reference::get(torch, "transformer_decoder.encoding.gradient")) < 1e-10);
-  CHECK(distance(parameters.at("transformer_decoder.step_embedding.weight")->gradient,
-                 reference::get(torch, "transformer_decoder.step.gradient")) < 1e-10);
 }
 
 TEST_CASE("gradients of the transformer decoder, one layer and two, with and without dropout") {

@@ -1,7 +1,6 @@
 #include "cddrec/nn/transformer.hpp"
 
-#include <map>
-
+#include "compare.hpp"
 #include "layers.hpp"
 #include "reference/reference.hpp"
 #include "test.hpp"
@@ -10,8 +9,6 @@ namespace cddrec::test {
 
 namespace {
 using encoder = nn::transformer<double, nn::causal>;
-
-double distance(const core::matrix<double>& a, const core::matrix<double>& b) { return (a - b).cwiseAbs().maxCoeff(); }
 }  // namespace
 
 TEST_CASE("gradients of two transformer layers, with and without dropout") {
@@ -31,44 +28,48 @@ TEST_CASE("gradients of two transformer layers, with and without dropout") {
   }
 }
 
-TEST_CASE("one encoder layer after embedding and normalisation has PyTorch's values and gradients") {
+TEMPLATE_TEST_CASE("one layer and two after embedding and normalisation have PyTorch's values and gradients", "", nn::causal,
+                   nn::bidirectional) {
   const auto torch = reference::load();
   const auto items = reference::whole<std::int32_t>(torch, "encoder.items");
   const auto offsets = offsets_of(reference::whole<index>(torch, "encoder.lengths"));
   const core::ragged layout(offsets);
-  autodiff::parameter<double> embedding, position, gain, bias;
-  embedding.value = reference::get(torch, "encoder.embedding");
-  position.value = reference::get(torch, "encoder.position");
-  gain.value = reference::get(torch, "encoder.norm.weight");
-  bias.value = reference::get(torch, "encoder.norm.bias");
-  encoder layers({.width = embedding.value.cols(), .layers = 1, .heads = 2, .feed_forward = 4, .dropout = 0, .attention_dropout = 0},
-                 core::random());
-  const auto parameters = parameters_of(layers, "");
-  const std::string prefix = ".layers.0";
-  REQUIRE(parameters.size() == 12);
-  for (const auto& [name, p] : parameters) {
-    const auto& value = reference::get(torch, "encoder" + name.substr(prefix.size()));
-    REQUIRE(value.size() == p->value.size());
-    std::copy_n(value.data(), value.size(), p->value.data());  // PyTorch's in_proj_bias is one row, ours three
-  }
-  std::vector<std::int32_t> positions;
-  for (index s = 0; s < layout.size(); ++s)
-    for (index i = layout.begin(s); i < layout.end(s); ++i)
-      positions.push_back(static_cast<std::int32_t>(position.value.rows() - (layout.end(s) - i)));
+  for (index count : {1, 2}) {
+    autodiff::parameter<double> embedding, position, gain, bias;
+    embedding.value = reference::get(torch, "encoder.embedding");
+    position.value = reference::get(torch, "encoder.position");
+    gain.value = reference::get(torch, "encoder.norm.weight");
+    bias.value = reference::get(torch, "encoder.norm.bias");
+    nn::transformer<double, TestType> layers(
+        {.width = embedding.value.cols(), .layers = count, .heads = 2, .feed_forward = 4, .dropout = 0, .attention_dropout = 0},
+        core::random());
+    const auto parameters = parameters_of(layers, "encoder");
+    REQUIRE(parameters.size() == static_cast<std::size_t>(12 * count));
+    for (const auto& [name, p] : parameters) {
+      const auto& value = reference::get(torch, name);
+      REQUIRE(value.size() == p->value.size());
+      std::copy_n(value.data(), value.size(), p->value.data());  // PyTorch's in_proj_bias is one row, ours three
+    }
+    std::vector<std::int32_t> positions;
+    for (index s = 0; s < layout.size(); ++s)
+      for (index i = layout.begin(s); i < layout.end(s); ++i)
+        positions.push_back(static_cast<std::int32_t>(position.value.rows() - (layout.end(s) - i)));
 
-  core::arena memory;
-  autodiff::tape<double> t(memory, {1}, autodiff::mode::training, true);
-  const auto x = autodiff::add(autodiff::gather<double, std::int32_t>(t.leaf(embedding), items),
-                               autodiff::gather<double, std::int32_t>(t.leaf(position), positions));
-  const auto y = layers(autodiff::layer_norm(x, t.leaf(gain), t.leaf(bias)), layout, {});
-  CHECK(distance(y.value().matrix_map(), reference::get(torch, "encoder.output")) < 1e-10);
-  y.grad().matrix_map() += reference::get(torch, "encoder.direction");
-  t.backward();
-  CHECK(distance(embedding.gradient, reference::get(torch, "encoder.embedding.gradient")) < 1e-10);
-  CHECK(distance(position.gradient, reference::get(torch, "encoder.position.gradient")) < 1e-10);
-  for (const char* name : {"self_attn.in_proj_weight", "linear1.weight", "norm1.weight"})
-    CHECK(distance(parameters.at(prefix + "." + name)->gradient, reference::get(torch, std::string("encoder.") + name + ".gradient")) <
-          1e-10);
+    const std::string kind = std::string("encoder.") + (TestType::is_causal ? "causal." : "bidirectional.") + std::to_string(count) + ".";
+    core::arena memory;
+    autodiff::tape<double> t(memory, {1}, autodiff::mode::training, true);
+    const auto x = autodiff::add(autodiff::gather<double, std::int32_t>(t.leaf(embedding), items),
+                                 autodiff::gather<double, std::int32_t>(t.leaf(position), positions));
+    const auto y = layers(autodiff::layer_norm(x, t.leaf(gain), t.leaf(bias)), layout, {});
+    CHECK(error_of<double>(y.value().matrix_map(), reference::get(torch, kind + "output")) < 1e-10);
+    y.grad().matrix_map() += reference::get(torch, "encoder.direction");
+    t.backward();
+    CHECK(error_of(embedding.gradient, reference::get(torch, kind + "embedding.gradient")) < 1e-10);
+    CHECK(error_of(position.gradient, reference::get(torch, kind + "position.gradient")) < 1e-10);
+    for (const std::string name : {"self_attn.in_proj_weight", "linear1.bias", "norm1.weight"})  // of the last layer
+      CHECK(error_of(parameters.at("encoder.layers." + std::to_string(count - 1) + "." + name)->gradient,
+                     reference::get(torch, kind + name + ".gradient")) < 1e-10);
+  }
 }
 
 TEST_CASE("a packed sequence is encoded with the same bits as alone") {

@@ -225,4 +225,36 @@ TEST_CASE("a step that leaves the finite numbers names the first parameter that 
   CHECK(optimiser.step({2}) == 1);
 }
 
+TEMPLATE_TEST_CASE("a gradient too large to be squared is told of, though the value that it leaves is finite", "", float, double) {
+  using T = TestType;
+  const T root = std::sqrt(std::numeric_limits<T>::max());
+  for (const auto rows : {optim::adam_rows::all, optim::adam_rows::touched})
+    for (const T large : {root / 2, root * 2, root * 1000}) {
+      auto p = named<T>(3, 3, 1), q = named<T>(40, 19, 2);
+      adam<T> optimiser({&p, &q}, {.rows = rows});
+      const std::vector<index> touched{5, 39};
+      q.grad_of_rows(std::span<const index>(touched)).matrix_map()(39, 18) = -large;
+      if (std::is_same_v<T, float>) CHECK(optimiser.gradient_norm(1, {1}) == Approx(large));  // a double holds it
+      CHECK(optimiser.step({2}) == (large < root ? -1 : 1));
+      CHECK(q.value.allFinite());
+      CHECK(q.gradient.isZero(0));
+      // Once there, it is there at every later step, whatever the gradient.
+      if (large > 100 * root && rows == optim::adam_rows::all) CHECK(optimiser.step({1}) == 1);
+    }
+}
+
+TEST_CASE("what is not finite in a row that rests is told of when the row is touched") {
+  for (const auto rows : {optim::adam_rows::all, optim::adam_rows::touched}) {
+    table_and_adam<float> one(rows);
+    one.table.value(7, 3) = std::numeric_limits<float>::quiet_NaN();
+    const auto touch = [&](index row) {
+      const std::vector<index> touched{row};
+      one.table.grad_of_rows(std::span<const index>(touched)).matrix_map().row(row).setOnes();
+      return one.optimiser.step({1});
+    };
+    CHECK(touch(8) == (rows == optim::adam_rows::all ? 0 : -1));
+    CHECK(touch(7) == 0);
+  }
+}
+
 }  // namespace cddrec::test

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Writes reference.txt: what PyTorch makes of encoder layers, the decoders and every loss, in double precision.
+"""Writes reference.txt: what PyTorch makes of the encoders, the decoders, the discriminator and every loss, in double precision.
 
     pip install torch            # or: apt-get install python3-torch; any version from 1.13 on
     python3 tests/reference/make_reference.py
 
-The inputs are Python's own random numbers, rounded to two decimals, so every run on every machine has the same.
+The inputs are Python's own random numbers, rounded to two decimals, so every run on every machine has the same; every part has its own.
 Format: a line `name rows cols`, then one line a row; lines that begin with # are comments. `X.gradient` is the derivative
 with respect to X, of the loss `value` or, where there is an output, of sum(output * direction).
 Weights of linear maps are [out, in], as PyTorch has them: y = x W^T + b. Packed rows: sequence after sequence.
 """
+import itertools
 import math
 import pathlib
 import random
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 WIDTH, HEADS, ITEMS, LONGEST, STEPS = 4, 2, 7, 5, 2
 LENGTHS = [4, 1, 2]
 
-draw = random.Random(20230422)
+draw = random.Random()
 blocks = []
 
 
@@ -48,10 +49,10 @@ def setting(name, value):
     return value
 
 
-def gradients(of, **leaves):
-    """Writes d of / d leaf for every leaf; a dot in a name is written as two underscores."""
-    for name, gradient in zip(leaves, torch.autograd.grad(of, list(leaves.values()), retain_graph=True)):
-        put(name.replace("__", ".") + ".gradient", gradient)
+def gradients(of, name, leaves):
+    """Writes d of / d leaf for every leaf."""
+    for key, gradient in zip(leaves, torch.autograd.grad(of, list(leaves.values()), retain_graph=True)):
+        put(f"{name}.{key}.gradient", gradient)
 
 
 def future(n):
@@ -68,7 +69,8 @@ def fill(module, prefix, **scales):
 
 
 def encoder():
-    """e_s = Transformer(LN(E[v] + P)), causal, post-norm, GELU; the newest item has position L - 1 (Eq. 8)."""
+    """e_s = Transformer(LN(E[v] + P)), post-norm, GELU, causal or both ways, of one layer and of two; the newest item has position L - 1
+    (Eq. 8). The discriminator reads the last row of the second, both ways: once after these items, once after others that were drawn."""
     items = whole("encoder.items", [3, 0, 6, 7, 5, 1, 3])  # 7 is the mask token
     whole("encoder.lengths", LENGTHS)
     embedding = leaf("encoder.embedding", ITEMS + 1, WIDTH)
@@ -76,50 +78,84 @@ def encoder():
     norm = fill(nn.LayerNorm(WIDTH, eps=1e-5).double(), "encoder.norm.")
     layer = nn.TransformerEncoderLayer(WIDTH, HEADS, 4 * WIDTH, dropout=0.0, activation="gelu", layer_norm_eps=1e-5,
                                        batch_first=True, norm_first=False).double()
-    fill(layer, "encoder.")
-    output = []
-    for sequence in items.split(LENGTHS):
-        n = len(sequence)
-        x = norm(embedding[sequence] + position[LONGEST - n:])
-        output.append(layer(x[None], src_mask=future(n))[0])
-    output = torch.cat(output)
-    put("encoder.output", output)
-    direction = leaf("encoder.direction", *output.shape, scale=1.0)
-    gradients((output * direction).sum(), encoder__embedding=embedding, encoder__position=position,
-              encoder__self_attn__in_proj_weight=layer.self_attn.in_proj_weight,
-              encoder__linear1__weight=layer.linear1.weight, encoder__norm1__weight=layer.norm1.weight)
+    stack = fill(nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), "encoder.")
+    direction = leaf("encoder.direction", sum(LENGTHS), WIDTH, scale=1.0)
+
+    def encoded(items, causal, layers):
+        output = []
+        for sequence in items.split(LENGTHS):
+            n = len(sequence)
+            x, mask = norm(embedding[sequence] + position[LONGEST - n:])[None], future(n) if causal else None
+            whole_stack = stack(x, mask=mask)
+            for layer in stack.layers[:layers]:
+                x = layer(x, src_mask=mask)
+            assert layers == 1 or torch.allclose(whole_stack, x, rtol=1e-12)
+            output.append(x[0])
+        return torch.cat(output)
+
+    for causal in (True, False):
+        for layers in (1, 2):
+            name = f"encoder.{'causal' if causal else 'bidirectional'}.{layers}"
+            output = encoded(items, causal, layers)
+            put(f"{name}.output", output)
+            of = stack.layers[layers - 1]
+            gradients((output * direction).sum(), name, {
+                "embedding": embedding, "position": position, "self_attn.in_proj_weight": of.self_attn.in_proj_weight,
+                "linear1.bias": of.linear1.bias, "norm1.weight": of.norm1.weight})
+
+    drawn = whole("discriminator.drawn", [3, 0, 6, 2, 4, 1, 5])
+    verdict = fill(nn.Linear(WIDTH, 1).double(), "discriminator.verdict.")
+    last = torch.tensor(LENGTHS).cumsum(0) - 1
+    real, fake = (verdict(encoded(of, False, 2)[last]) for of in (items, drawn))
+    put("discriminator.real", real), put("discriminator.fake", fake)
+    bce = F.binary_cross_entropy_with_logits
+    loss("discriminator", bce(real, torch.ones_like(real)) + bce(fake, torch.zeros_like(fake)), embedding=embedding, position=position,
+         verdict=verdict.weight, norm=norm.weight)
 
 
 def decoder():
-    """mu(e_s, t) = softmax((e_t W_Q)(e_s W_K)^T / sqrt(d_head))(e_s W_V), causal (Eq. 9), rows t * N + n;
-    `residual` is LN(h + FF(h)) with h = LN(e_s + mu)."""
-    encoding = leaf("decoder.encoding", sum(LENGTHS), WIDTH)
-    step = leaf("decoder.step", STEPS, WIDTH)
-    query, key, value = (leaf(f"decoder.{name}.weight", WIDTH, WIDTH) for name in ("query", "key", "value"))
-    norm1 = fill(nn.LayerNorm(WIDTH, eps=1e-5).double(), "decoder.norm1.")
-    norm2 = fill(nn.LayerNorm(WIDTH, eps=1e-5).double(), "decoder.norm2.")
-    linear1 = fill(nn.Linear(WIDTH, 4 * WIDTH).double(), "decoder.linear1.")
-    linear2 = fill(nn.Linear(4 * WIDTH, WIDTH).double(), "decoder.linear2.")
+    """mu(e_s, t) = softmax((e_t W_Q)(e_s W_K)^T / sqrt(d_head))(e_s W_V), causal (Eq. 9), rows t * N + n, of one head and of two, of one
+    layer and of two; `residual` is h = LN(e_s + mu), `feed_forward` LN(h + FF(h)) on top. The first layer's names say nothing of layers."""
+    lengths = whole("decoder.lengths", [3, 1]).tolist()
+    encoding = leaf("decoder.encoding", sum(lengths), WIDTH)
+    step = leaf("decoder.step_embedding.weight", STEPS, WIDTH)
+    direction = leaf("decoder.direction", STEPS * sum(lengths), WIDTH, scale=1.0)
+    stack = []
+    for prefix in ("decoder.", "decoder.layers.1."):
+        own = {name: leaf(f"{prefix}{name}.weight", WIDTH, WIDTH) for name in ("query", "key", "value")}
+        for name in ("norm1", "norm2"):
+            own[name] = fill(nn.LayerNorm(WIDTH, eps=1e-5).double(), f"{prefix}{name}.")
+        own["linear1"] = fill(nn.Linear(WIDTH, 4 * WIDTH).double(), f"{prefix}linear1.")
+        own["linear2"] = fill(nn.Linear(4 * WIDTH, WIDTH).double(), f"{prefix}linear2.")
+        stack.append(own)
 
-    def heads(x, weight):
-        return (x @ weight.T).reshape(len(x), HEADS, WIDTH // HEADS).transpose(0, 1)
+    def attended(own, h, e_t, heads):
+        split = lambda x, weight: (x @ weight.T).reshape(len(x), heads, WIDTH // heads).transpose(0, 1)
+        scores = split(e_t.expand(len(h), WIDTH), own["query"]) @ split(h, own["key"]).transpose(1, 2) / math.sqrt(WIDTH // heads)
+        weights = scores.masked_fill(future(len(h)), -math.inf).softmax(-1)
+        return (weights @ split(h, own["value"])).transpose(0, 1).reshape(len(h), WIDTH)
 
-    mean, residual = [], []
-    for t in range(STEPS):
-        attended = []
-        for e_s in encoding.split(LENGTHS):
-            n = len(e_s)
-            scores = heads(step[t].expand(n, WIDTH), query) @ heads(e_s, key).transpose(1, 2) / math.sqrt(WIDTH // HEADS)
-            weights = scores.masked_fill(future(n), -math.inf).softmax(-1)
-            attended.append((weights @ heads(e_s, value)).transpose(0, 1).reshape(n, WIDTH))
-        mean.append(torch.cat(attended))
-        h = norm1(encoding + mean[-1])
-        residual.append(norm2(h + linear2(F.gelu(linear1(h)))))
-    direction = leaf("decoder.direction", STEPS * sum(LENGTHS), WIDTH, scale=1.0)
-    for name, output in (("plain", torch.cat(mean)), ("residual", torch.cat(residual))):
-        put(f"decoder.{name}.output", output)
-        gradients((output * direction).sum(), **{f"decoder__{name}__encoding": encoding, f"decoder__{name}__step": step,
-                                                 f"decoder__{name}__key": key})
+    for heads, layers, residual, feed_forward in itertools.product((1, 2), (1, 2), (0, 1), (0, 1)):
+        output = []
+        for t in range(STEPS):
+            for h in encoding.split(lengths):
+                for own in stack[:layers]:
+                    mu = attended(own, h, step[t], heads)
+                    h = own["norm1"](h + mu) if residual else mu
+                    if feed_forward:
+                        h = own["norm2"](h + own["linear2"](F.gelu(own["linear1"](h))))
+                output.append(h)
+        output = torch.cat(output)
+        name = f"decoder.{heads}.{layers}.{residual}.{feed_forward}"
+        put(f"{name}.output", output)
+        gradients((output * direction).sum(), name, {"encoding": encoding, "step": step, "key": stack[layers - 1]["key"]})
+
+
+def latent():
+    """KL(q || N(0, I)) of independent Gaussians q, given by means and logarithms of variances: the mean over tokens."""
+    mean, log_variance = leaf("latent.mean", 5, 3, scale=1.0), leaf("latent.log_variance", 5, 3, scale=1.0)
+    given, standard = torch.distributions.Normal(mean, (0.5 * log_variance).exp()), torch.distributions.Normal(0.0, 1.0)
+    loss("latent", torch.distributions.kl_divergence(given, standard).sum(-1).mean(), mean=mean, log_variance=log_variance)
 
 
 def softplus(x):
@@ -128,7 +164,7 @@ def softplus(x):
 
 def loss(name, value, **leaves):
     put(f"{name}.value", value)
-    gradients(value, **{f"{name.replace('.', '__')}__{key}": leaf for key, leaf in leaves.items()})
+    gradients(value, name, leaves)
 
 
 def cross_divergence():
@@ -161,6 +197,9 @@ def cross_divergence():
 
     prediction = leaf("dot_product.prediction", tokens, width, scale=1.0)
     xt, other = leaf("dot_product.xt", tokens, width, scale=1.0), leaf("dot_product.negative", tokens, width, scale=1.0)
+    squared = lambda x: (prediction - x).square().sum(-1)
+    loss("squared_distance", (softplus(squared(xt)) + softplus(-squared(other))).mean(), prediction=prediction, xt=xt, negative=other)
+    loss("mean_squared_error", F.mse_loss(mean, x0), mean=mean, x0=x0)
     dot = lambda x: (prediction * x).sum(-1)
     loss("dot_product", (softplus(-dot(xt)) + softplus(dot(other))).mean(), prediction=prediction, xt=xt, negative=other)
 
@@ -191,17 +230,27 @@ def softmax_over_items():
 
 
 def transformer_decoder():
-    """A decoder layer whose memory is the step embedding alone, rows t * N + n: the reading of the authors' code."""
+    """Decoder layers, one and two, whose memory is the step embedding alone, rows t * N + n: the reading of the authors' code."""
     encoding = leaf("transformer_decoder.encoding", sum(LENGTHS), WIDTH)
     step = leaf("transformer_decoder.step", STEPS, WIDTH)
     layer = nn.TransformerDecoderLayer(WIDTH, HEADS, 4 * WIDTH, dropout=0.0, activation="gelu", layer_norm_eps=1e-5, batch_first=True,
                                        norm_first=False).double()
-    fill(layer, "transformer_decoder.")
-    output = torch.cat([layer(e_s[None], step[t][None, None], tgt_mask=future(len(e_s)))[0]
-                        for t in range(STEPS) for e_s in encoding.split(LENGTHS)])
-    put("transformer_decoder.output", output)
-    direction = leaf("transformer_decoder.direction", *output.shape, scale=1.0)
-    gradients((output * direction).sum(), transformer_decoder__encoding=encoding, transformer_decoder__step=step)
+    stack = fill(nn.TransformerDecoder(layer, 2), "transformer_decoder.")
+    direction = leaf("transformer_decoder.direction", STEPS * sum(LENGTHS), WIDTH, scale=1.0)
+    for layers in (1, 2):
+        output = []
+        for t in range(STEPS):
+            for e_s in encoding.split(LENGTHS):
+                x, memory, mask = e_s[None], step[t][None, None], future(len(e_s))
+                for layer in stack.layers[:layers]:
+                    x = layer(x, memory, tgt_mask=mask)
+                assert layers == 1 or torch.allclose(stack(e_s[None], memory, tgt_mask=mask), x, rtol=1e-12)
+                output.append(x[0])
+        output = torch.cat(output)
+        name = f"transformer_decoder.{layers}"
+        put(f"{name}.output", output)
+        gradients((output * direction).sum(), name,
+                  {"encoding": encoding, "step": step, "linear2.bias": stack.layers[layers - 1].linear2.bias})
 
 
 def ranking():
@@ -238,10 +287,11 @@ def gru():
     output = torch.cat([layers(sequence[None])[0][0] for sequence in x.split(LENGTHS)])
     put("gru.output", output)
     direction = leaf("gru.direction", *output.shape, scale=1.0)
-    gradients((output * direction).sum(), gru__x=x, **{f"gru__{name}": p for name, p in layers.named_parameters()})
+    gradients((output * direction).sum(), "gru", {"x": x, **dict(layers.named_parameters())})
 
 
-for part in (encoder, decoder, cross_divergence, contrastive, softmax_over_items, transformer_decoder, ranking, gru):
+for part in (encoder, decoder, cross_divergence, contrastive, softmax_over_items, transformer_decoder, ranking, gru, latent):
+    draw.seed(f"20230422 {part.__name__}")
     part()
 path = pathlib.Path(__file__).with_name("reference.txt")
 path.write_text("# PyTorch's numbers, by make_reference.py, which explains them\n" + "\n".join(blocks) + "\n")

@@ -1,4 +1,4 @@
-// Reads reference.txt, PyTorch's numbers for the encoder, the decoder and the losses (see make_reference.py).
+// Reads reference.txt, PyTorch's numbers for networks and losses (see make_reference.py).
 // A block is `name rows cols`, then the values; a missing name or a torn file is an error that says which.
 #pragma once
 

@@ -2,6 +2,7 @@
 #include <new>
 
 #include "cddrec/data/filter.hpp"
+#include "cddrec/serve/recommender.hpp"
 #include "io/gzipped.hpp"
 #include "reliability/heap.hpp"
 #include "reliability/models.hpp"
@@ -49,19 +50,43 @@ void survives(const char* what, F&& f) {
   WARN(what << ": " << t.failures << " failed allocations, " << t.errors << " typed errors, " << t.recovered << " done all the same");
 }
 
+io::tensor_file markov_file(const data::split& split) {
+  io::tensor_file file = cli::describe("markov", cli::defaults("markov"), item_names(split.items()));
+  io::put_counts(file, baseline::markov(split));
+  return file;
+}
+
+// What training_progress reads of a file.
+io::tensor_file training_file() {
+  io::tensor_file file = small_model();
+  for (const char* name : {"epoch", "best_epoch", "adam_steps", "best_ndcg", "seconds"}) file.metadata[name] = "1";
+  file.metadata["curve"] = "0.10000000000000001 0.20000000000000001 0.29999999999999999 0.40000000000000002 0.5 ";
+  return file;
+}
+
 }  // namespace
 
 TEST_CASE("a failed allocation ends in bad_alloc or a typed error, and nothing leaks") {
   if (!heap::watched()) return;
   const std::string lines = "u a b c d e\nv b c d e a\nw c d e a b\n",
                     table = "user,item,time\na,x,1\na,\"y\",2\nb,x,3\nb,z,4\na,z,5\nb,y,9\n";
-  const std::string zipped = gzipped(lines);
+  const std::string zipped = gzipped(std::string(3 << 20, 'x'));  // so large that zlib keeps what it has written last
   survives("reading lines", [&] { io::parse_sequences(lines, "FILE"); });
   survives("reading a table", [&] { io::parse_table(table, "FILE", ','); });
-  survives("unpacking", [&] { io::gunzip(zipped, "FILE"); });
+  bool blamed = false;  // that memory runs out is no fault of the file
+  survives("unpacking", [&] {
+    try {
+      io::gunzip(zipped, "FILE");
+    } catch (const input_error&) {
+      blamed = true;
+    }
+  });
+  CHECK_FALSE(blamed);
   const auto log = io::parse_sequences(lines, "FILE");
   survives("filtering", [&] { data::keep(log, {.repeats = false, .user_items = 2, .item_users = 2}); });
   survives("dividing", [&] { data::leave_one_out(log); });
+  const auto timed = io::parse_table(table, "FILE", ',');
+  survives("dividing by time", [&] { data::by_time(timed, 0.2, 0.2); });
 
   const std::string model = small_model().serialise();
   survives("opening a checkpoint", [&] { read_model(model); });
@@ -71,11 +96,39 @@ TEST_CASE("a failed allocation ends in bad_alloc or a typed error, and nothing l
     } catch (const input_error&) {
     }
   });
+  const std::string counts = markov_file(data::leave_one_out(log)).serialise();
+  survives("opening a model that counts", [&] { read_model(counts); });
+  const io::tensor_file training = training_file();
+  bool short_curve = false;
+  survives("reading how far training came", [&] { short_curve |= cli::training_progress(training, "FILE").curve.size() != 5; });
+  CHECK_FALSE(short_curve);
+
   const scratch directory;
-  const std::string path = (directory / "model").string();
+  const std::string path = (directory / "model.safetensors").string();
   survives("saving a checkpoint", [&] { small_model().save(path); });
-  CHECK(directory.read("model") == model);
-  CHECK(directory.names() == std::vector<std::string>{"model"});
+  CHECK(directory.read("model.safetensors") == model);
+  const std::string written = (directory / "log of a long name.csv").string();
+  survives("writing a log", [&] { io::write_interactions(written, log); });
+  CHECK(directory.names() == std::vector<std::string>{"log of a long name.csv", "model.safetensors"});  // and no temporary file
+}
+
+TEST_CASE("a token whose number found no memory is not there, and gets the next number later") {
+  if (!heap::watched()) return;
+  const std::string token = "a token that no small string holds";
+  for (long n = 0;; ++n) {
+    data::id_map ids;
+    ids.add("first");
+    heap::fail_at(n, false);
+    try {
+      ids.add(token);
+    } catch (const std::bad_alloc&) {
+    }
+    if (!heap::stop_failing()) break;
+    CHECK(ids.size() == 1);
+    CHECK(ids.add(token) == 1);
+    CHECK(ids.add(token) == 1);
+    CHECK(ids.size() == 2);
+  }
 }
 
 TEST_CASE("training and recommending survive failed allocations") {
@@ -102,6 +155,15 @@ TEST_CASE("training and recommending survive failed allocations") {
     CHECK(after.front()[i].item == expected.front()[i].item);
     CHECK(after.front()[i].score == expected.front()[i].score);
   }
+
+  const std::string bytes = small_model().serialise();
+  const std::vector<std::string> tokens{"i0", "i3", "no such item"};
+  bool others = false;  // an answer is whole or none
+  survives("opening a recommender and asking it", [&] {
+    const serve::recommender model(serve::read_model(io::tensor_file::parse(bytes, "FILE"), "FILE"), {}, {1});
+    others |= model.recommend(tokens, {.top = 2, .exclude = {"i1"}}, {1}).items.size() != 2;
+  });
+  CHECK_FALSE(others);
 }
 
 }  // namespace cddrec::test

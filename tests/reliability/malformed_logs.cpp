@@ -1,4 +1,4 @@
-// Malformed logs: each is refused by its name and line, or mended with a count, or means what docs/data.md says it means.
+// Malformed logs: each is refused by its name, line and column, or mended with a count, or means what docs/data.md says it means.
 #include "cddrec/io/interactions.hpp"
 #include "io/gzipped.hpp"
 #include "io/scratch.hpp"
@@ -29,21 +29,21 @@ std::vector<malformed> all() {
       {"log", "a 1\n\nb 2\n", ":2: the line is blank; remove it"},
       {"log", "a 1\n\r\nb 2\n", ":2: the line is blank; remove it"},
       {"log", "a 1\nb\n", ":2: no items after the user; write `user item item …` or remove the line"},
-      {"log", "a 1\nb 1\na 2\n", ":3: the user stands on line 1 already; put all items of a user on one line"},
-      {"log", std::string("a 1\nb 1\0002\n", 11), ":2: byte 4 of the line (0x00) " + control},
-      {"log", std::string(4096, '\0'), ":1: byte 1 of the line (0x00) " + control},
-      {"log", "a 1\rb 2\r", ":1: byte 4 of the line (0x0D) " + control},
-      {"log", "a 1\r\r\n", ":1: byte 4 of the line (0x0D) " + control},
-      {"log", "a 1\x0C\n", ":1: byte 4 of the line (0x0C) " + control},
-      {"log", "a 1\x1B]0;x\x07\n", ":1: byte 4 of the line (0x1B) " + control},
-      {"log", std::string("\xFF\xFE") + std::string("a\0 \0001\0\n\0", 8), ":1: byte 1 of the line (0xFF) " + utf8},
-      {"log", "a caf\xE9\n", ":1: byte 6 of the line (0xE9) " + utf8},
-      {"log", "a 1\nb \xC0\xAF\n", ":2: byte 3 of the line (0xC0) " + utf8},
-      {"log", "a \xED\xA0\x80\n", ":1: byte 3 of the line (0xED) " + utf8},
-      {"log", "a \xF4\x90\x80\x80\n", ":1: byte 3 of the line (0xF4) " + utf8},
-      {"log", "a 1\nb \xE2\x82", ":2: byte 3 of the line (0xE2) " + utf8},
+      {"log", "a 1\nb 1\na 2\n", ":3:1: the user stands on line 1 already; put all items of a user on one line"},
+      {"log", std::string("a 1\nb 1\0002\n", 11), ":2:4: byte 4 of the line (0x00) " + control},
+      {"log", std::string(4096, '\0'), ":1:1: byte 1 of the line (0x00) " + control},
+      {"log", "a 1\rb 2\r", ":1:4: byte 4 of the line (0x0D) " + control},
+      {"log", "a 1\r\r\n", ":1:4: byte 4 of the line (0x0D) " + control},
+      {"log", "a 1\x0C\n", ":1:4: byte 4 of the line (0x0C) " + control},
+      {"log", "a 1\x1B]0;x\x07\n", ":1:4: byte 4 of the line (0x1B) " + control},
+      {"log", std::string("\xFF\xFE") + std::string("a\0 \0001\0\n\0", 8), ":1:1: byte 1 of the line (0xFF) " + utf8},
+      {"log", "a caf\xE9\n", ":1:6: byte 6 of the line (0xE9) " + utf8},
+      {"log", "a 1\nb \xC0\xAF\n", ":2:3: byte 3 of the line (0xC0) " + utf8},
+      {"log", "a \xED\xA0\x80\n", ":1:3: byte 3 of the line (0xED) " + utf8},
+      {"log", "a \xF4\x90\x80\x80\n", ":1:3: byte 3 of the line (0xF4) " + utf8},
+      {"log", "a 1\nb \xE2\x82", ":2:3: byte 3 of the line (0xE2) " + utf8},
       {"log", "1::1193::5::978300760\n", ":1: no items after the user; write `user item item …` or remove the line"},
-      {"log", "1\t2\t5\t978300760\n1\t3\t4\t978302109\n", ":2: the user stands on line 1 already; put all items of a user on one line"},
+      {"log", "1\t2\t5\t978300760\n1\t3\t4\t978302109\n", ":2:1: the user stands on line 1 already; put all items of a user on one line"},
       // Tables.
       {"log.csv", "", ": is empty; give it a header and rows of users, items and times"},
       {"log.csv", head, ": has a header but no rows"},
@@ -51,25 +51,25 @@ std::vector<malformed> all() {
       {"log.csv", "1,2,978300760\n1,3,978302109\n",
        ":1: no column has a usual name for the user; say which it is of '1', '2', '978300760'"},
       {"log.csv", "user;item;time\na;x;1\nb,y,2\n", ":3: the row has 1 fields, the header 3"},
-      {"log.csv", "user\titem\ttime\na\tx\t1\n", ":1: in a name of the header, byte 5 of the line (0x09) " + control},
-      {"log.csv", "user,user_id,item\na,b,x\n", ":1: 'user' and 'user_id' may both be the column of the user; say which"},
-      {"log.csv", "user,item\ra,x\r", ":1: in a name of the header, byte 5 of the line (0x0D) " + control},
-      {"log.csv", "us\xE9r,item\na,x\n", ":1: in a name of the header, byte 3 of the line (0xE9) " + utf8},
+      {"log.csv", "user\titem\ttime\na\tx\t1\n", ":1:5: in a name of the header, byte 5 of the line (0x09) " + control},
+      {"log.csv", "user,user_id,item\na,b,x\n", ":1:6: 'user' and 'user_id' may both be the column of the user; say which"},
+      {"log.csv", "user,item\ra,x\r", ":1:10: in a name of the header, byte 10 of the line (0x0D) " + control},
+      {"log.csv", "us\xE9r,item\na,x\n", ":1:3: in a name of the header, byte 3 of the line (0xE9) " + utf8},
       {"log.csv", head + "a,x\n", ":2: the row has 2 fields, the header 3"},
       {"log.csv", head + good + "a,x,1,\n", ":3: the row has 4 fields, the header 3"},
       {"log.csv", head + "a,b,c,1\n", ":2: the row has 4 fields, the header 3"},
       {"log.csv", head + good + "\n" + good, ":3: the line is blank; remove it"},
-      {"log.csv", head + ",x,1\n", ":2: nothing stands in the column 'user'"},
-      {"log.csv", head + "a,\"\",1\n", ":2: nothing stands in the column 'item'"},
-      {"log.csv", head + "a,x,\"1\n" + good, ":2: a quotation mark opens a field that nothing closes"},
+      {"log.csv", head + ",x,1\n", ":2:1: nothing stands in the column 'user'"},
+      {"log.csv", head + "a,\"\",1\n", ":2:3: nothing stands in the column 'item'"},
+      {"log.csv", head + "a,x,\"1\n" + good, ":2:5: a quotation mark opens a field that nothing closes"},
       {"log.csv", head + "a,\"x\"x,1\n",
-       ":2: something stands between a closing quotation mark and the end of the field; write a quotation mark in a field twice"},
-      {"log.csv", head + "a,\"x\ny\",1\n", ":2: in the column 'item', byte 2 of the line (0x0A) " + control},
+       ":2:6: something stands between a closing quotation mark and the end of the field; write a quotation mark in a field twice"},
+      {"log.csv", head + "a,\"x\ny\",1\n", ":2:5: in the column 'item', byte 5 of the line (0x0A) " + control},
       {"log.csv", head + good + "b,y\r", ":3: the row has 2 fields, the header 3"},
-      {"log.csv", head + std::string("a,x\0y,1\n", 8), ":2: in the column 'item', byte 2 of the line (0x00) " + control},
-      {"log.csv", head + "a,x,1\x1B[2J\n", ":2: in the column 'time', byte 2 of the line (0x1B) " + control},
+      {"log.csv", head + std::string("a,x\0y,1\n", 8), ":2:4: in the column 'item', byte 4 of the line (0x00) " + control},
+      {"log.csv", head + "a,x,1\x1B[2J\n", ":2:6: in the column 'time', byte 6 of the line (0x1B) " + control},
       {"log.inter", "user_id:token\titem_id_list:token_seq\na\tx y\n",
-       ":1: the column 'item_id_list:token_seq' holds sequences; give a table with one item a row"},
+       ":1:15: the column 'item_id_list:token_seq' holds sequences; give a table with one item a row"},
       {"log.tsv", "user item time\na x 1\n", ":1: no column has a usual name for the user; say which it is of 'user item time'"},
       // What was gzip'd.
       {"log.csv.gz", whole.substr(0, whole.size() / 2), ": the gzip'd data ends too early; fetch the file again"},
@@ -78,11 +78,11 @@ std::vector<malformed> all() {
       {"log.csv.gz", wrong_sum, ": the gzip'd data is damaged (incorrect data check); fetch the file again"},
       {"log.csv.gz", not_deflate, ": the gzip'd data is damaged (invalid block type); fetch the file again"},
       {"log.csv.gz", whole + std::string(512, '\0'), ": the gzip'd data is followed by something else; fetch the file again"},
-      {"log.csv.gz", gzipped(whole), ":1: in a name of the header, byte 1 of the line (0x1F) " + control},
+      {"log.csv.gz", gzipped(whole), ":1:1: in a name of the header, byte 1 of the line (0x1F) " + control},
   };
   for (const std::string time : {"", "nan", "-inf", "1e999", "9223372036854775808", "-9223372036854775809", "99999999999999999999",
                                  "2014-07-23", "1 2", "0x10", "1,5"})
-    list.push_back({"log.csv", head + good + "b,y," + (time == "1,5" ? "\"1,5\"" : time) + "\n", ":3: the time '" + time + no_number});
+    list.push_back({"log.csv", head + good + "b,y," + (time == "1,5" ? "\"1,5\"" : time) + "\n", ":3:5: the time '" + time + no_number});
   return list;
 }
 
@@ -119,6 +119,9 @@ TEST_CASE("what is mended is counted, and nothing is lost") {
   CHECK(mended("log.csv", mark + "user,item,time\r\na,x,1\r\n\"b\",\"y\",\"2\"\r\nc,z,3", 3) ==
         "1 byte-order mark dropped; 3 carriage returns at ends of lines dropped");
   CHECK(mended("log.tsv", "user\titem\r\na\tx\r\n", 1) == "2 carriage returns at ends of lines dropped");
+  // The first whole numbers that are read as another one.
+  CHECK(mended("log.csv", "user,item,time\na,x,9007199254740993\na,y,-9007199254740993\na,z,-9007199254740992\n", 3) ==
+        "2 times beyond 2^53 rounded to the nearest double");
   // Nanoseconds fit 64 bits and no double; a whole number that a double holds is not touched.
   CHECK(mended("log.csv", "user,item,time\na,x,1700000000123456789\na,y,-9223372036854775807\na,z,9223372036854775807\n", 3) ==
         "3 times beyond 2^53 rounded to the nearest double");
@@ -150,9 +153,9 @@ TEST_CASE("10^7 items on a line are read, and a line of 1 GB is read or refused 
   const std::string long_name(1'000'000'000, 'x');
   CHECK(io::read_interactions(directory.write("log", "u " + long_name + "\n")).name(0).size() == long_name.size());
   CHECK_THROWS_WITH(io::read_interactions(directory.write("log", "u " + long_name + "\xFF\n")),
-                    ContainsSubstring("log:1: byte 1000000003 of the line (0xFF) is not UTF-8"));
+                    ContainsSubstring("log:1:1000000003: byte 1000000003 of the line (0xFF) is not UTF-8"));
   CHECK_THROWS_WITH(io::read_interactions(directory.write("log.csv", "user,item\nu,\"" + long_name)),
-                    ContainsSubstring("log.csv:2: a quotation mark opens a field that nothing closes"));
+                    ContainsSubstring("log.csv:2:3: a quotation mark opens a field that nothing closes"));
 }
 
 }  // namespace cddrec::test

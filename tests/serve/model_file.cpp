@@ -6,7 +6,8 @@ namespace cddrec::test {
 
 TEST_CASE("a model of every kind is read back as it was written") {
   serve::network_settings odd{.width = 12, .layers = 2, .heads = 3, .max_length = 7, .dropout = 0.25, .attention_dropout = 0.125};
-  odd.denoiser = "transformer_decoder", odd.decoder_layers = 2, odd.score = "dot_product", odd.schedule = "sqrt", odd.steps = 9;
+  odd.denoiser = "transformer_decoder", odd.decoder_layers = 2, odd.decoder_feed_forward = 1, odd.score = "dot_product",
+  odd.schedule = "sqrt", odd.steps = 9;
   for (const auto& s : {small_settings(), odd})
     for (const std::string& kind : all_kinds()) {
       INFO(kind);
@@ -54,6 +55,12 @@ TEST_CASE("what is missing or damaged is refused, with the file's name") {
   refused("cddrec", "settings.steps", "many", "m: damaged model: its setting steps is 'many'");
   refused("cddrec", "settings.steps", "-1", "its setting steps is '-1'");
   refused("cddrec", "settings.steps", "9", "m: damaged model: tensor denoiser");
+  // What another hand wrote does not reach a terminal as it is.
+  refused("cddrec", "format", "\x1B[2J\n", R"(m: its format is '\x1B[2J\x0A')");
+  refused("cddrec", "model", "\x1B[2J\n", R"(m: unknown kind of model '\x1B[2J\x0A')");
+  refused("cddrec", "settings.steps", "\x1B[2J\n", R"(its setting steps is '\x1B[2J\x0A')");
+  refused("cddrec", "settings.denoiser", "\x1B[2J\n", R"(there is no denoiser '\x1B[2J\x0A')");
+  refused("cddrec", "model", std::string(100, 'x'), "unknown kind of model '" + std::string(60, 'x') + "'…");
   refused("cddrec", "settings.residual", "yes", "its setting residual is 'yes'");
   refused("cddrec", "settings.schedule", "square", "m: damaged model: serve::network: there is no schedule 'square'");
   refused("cddrec", "settings.denoiser", "sieve", "there is no denoiser 'sieve'");

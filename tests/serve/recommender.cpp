@@ -110,6 +110,12 @@ TEST_CASE("items are kept out by name, or all others are") {
        {serve::wishes{.only = tokens{}}, {.only = tokens{"no such item"}}, {.exclude = {"t8"}, .only = tokens{"t8"}}})
     CHECK_THAT(message_of<input_error>([&] { model.recommend(history, w); }), ContainsSubstring("leave no item"));
   CHECK(model.recommend(history, {.top = 0}).items.empty());
+  for (const data::item wrong : {-1, 90, INT32_MIN, INT32_MAX}) {
+    const std::vector<data::item> one{wrong};
+    const std::string message = "serve::recommender: item " + std::to_string(wrong) + " of 90";
+    CHECK_THAT(message_of<input_error>([&] { model.excluded(one, std::nullopt); }), ContainsSubstring(message));
+    CHECK_THAT(message_of<input_error>([&] { model.excluded({}, one); }), ContainsSubstring(message));
+  }
   CHECK_THAT(message_of<input_error>([&] { model.recommend(history, {.top = -1}); }), ContainsSubstring("-1"));
 }
 

@@ -27,9 +27,9 @@ def trained(model, seed, recall, ndcg, curve, spectrum):
                               {"kind": "ddim", "steps": 5, "stop": 3, "recall@1": recall / 2, "ndcg@10": ndcg / 2, "seconds": 11.4}])
 
 
-def trial(log, model, ndcg, words, epochs=30):
-    return {"log": log, "model": model, "seed": 1, "command": f"cddrec train --data {log}.txt --output DIR{words} --seed 1",
-            "valid": {"ndcg@10": ndcg}, "seconds": 1800, "epochs": epochs, "best_epoch": 20, "settings": {"width": "64"}}
+def trial(log, model, ndcg, words, epochs=30, kind="cddrec", **settings):
+    return {"log": log, "model": model, "kind": kind, "seed": 1, "command": f"cddrec train --data {log}.txt --output DIR{words} --seed 1",
+            "valid": {"ndcg@10": ndcg}, "seconds": 1800, "epochs": epochs, "best_epoch": 20, "settings": {"heads": "4", **settings}}
 
 
 class report(unittest.TestCase):
@@ -79,9 +79,12 @@ class report(unittest.TestCase):
             "| sasrec-softmax | **.0400** |  |  |  |  | .0500 |  | .0600 | 1 | 1,800 | 101 |",
             "| popularity | .0000 |  |  |  |  | .0055 |  |  | 1 |  |  |"])
         for row in ("| cddrec | 1, 2 | .0700, .0740 | 2, 2 | .0300, .0320 | .0600, .0640 | .0040 |",
-                    "| cddrec | predictions | .500 | 12.2 | .200 | -3.50 | 1.250 | .020 | .080 | 4,021 of 22,363 |",
-                    "| cddrec | items | .500 | 12.2 | .200 | -3.50 |  |  |  |  |",
-                    "| Gaussian noise | 3 dimensions | .000 | 120.5 |  |  |  |  |  |  |",
+                    "| model | vectors | test R@1 | test N@10 | mean cosine | effective rank | top singular share | uniformity | alignment "
+                    "| gap to second | gap to tenth | distinct firsts |", "Uniformity is that of the first 4,000 rows.",
+                    "| cddrec | predictions | .0310 | .0620 | .500 | 12.2 | .200 | -3.50 | 1.250 | .020 | .080 | 4,021 of 22,363 |",
+                    "| cddrec | items |  |  | .500 | 12.2 | .200 | -3.50 |  |  |  |  |",
+                    "| Gaussian noise, 3 dimensions | predictions |  |  | .000 | 120.5 |  |  |  |  |  |  |",
+                    "| model | kind | steps | stop | draws | R@1 | N@10 | seconds |",
                     "| cddrec | direct | 1 | 0 | 1 | .0310 | .0620 | 2.0 |", "| cddrec | ddim | 5 | 3 | 1 | .0155 | .0310 | 11 |",
                     "4 records of 1 log, 1.5 hours in all; written by `examples/study/report.py`.",
                     "22,363 users, 12,101 items, CRC-32 `a1b2c3d4`.",
@@ -103,17 +106,51 @@ class report(unittest.TestCase):
         page = self.made()
         lines = page.splitlines()
         # KL (3 + 2) / 2; the largest of a dimension (2 + 1) / 2, the median (.5 + .6) / 2.
-        for row in ("| model | vectors | mean cosine | effective rank | top singular share | uniformity | alignment "
+        for row in ("| model | vectors | test R@1 | test N@10 | mean cosine | effective rank | top singular share | uniformity | alignment "
                     "| gap to second | gap to tenth | distinct firsts | cosine of a user's positions (encodings) "
                     "| cosine of a user's positions (predictions) |",
-                    "| svae | predictions | .500 |  |  |  |  |  |  |  | .850 | .960 |",
-                    "| cddrec | predictions | .500 | 12.2 | .200 | -3.50 | 1.250 | .020 | .080 | 4,021 of 22,363 |  |  |",
-                    "| cddrec | items | .500 | 12.2 | .200 | -3.50 |  |  |  |  |  |  |",
-                    "| Gaussian noise | 3 dimensions | .000 | 120.5 |  |  |  |  |  |  |  |  |",
+                    "| svae | predictions | .0100 | .0200 | .500 |  |  |  |  |  |  |  | .850 | .960 |",
+                    "| cddrec | predictions | .0310 | .0620 | .500 | 12.2 | .200 | -3.50 | 1.250 | .020 | .080 | 4,021 of 22,363 |  |  |",
+                    "| cddrec | items |  |  | .500 | 12.2 | .200 | -3.50 |  |  |  |  |  |  |",
+                    "| Gaussian noise, 3 dimensions | predictions |  |  | .000 | 120.5 |  |  |  |  |  |  |  |  |",
                     "| svae | 2.5000 | 11 of 64 | 1.5000 | .5500 |"):
             self.assertIn(row, lines)
         self.assertTrue(page.index("### Collapse") < page.index("#### Latent variables") < page.index("### Generation"))
         self.assertEqual(page.count("11 of 64"), 1)
+
+    def test_noise_of_every_shape(self):
+        noise = lambda cosine, lists: {"noise": {"mean_cosine": cosine, "alignment": 2}, "noise_items": {"uniformity": -4},
+                                       "noise_lists": lists, "noise_positions": {"prediction_cosine": 0.25}}
+        lists = {"gap_to_second": 0.01, "gap_to_tenth": 0.03, "distinct_first": 40, "lists": 50}
+        for model, width, lists in (("vae", "64", lists), ("svae", "64", {**lists, "distinct_first": 42}), ("gan", "128", {})):
+            self.write(f"{model}.json", record(model, 1, 0.01, 0.02, settings={"width": width}, diagnostics={
+                "predictions": {"mean_cosine": 0.5}, "positions": {"prediction_cosine": 0.75}, **noise(0.002, lists)}))
+        self.write("old.json", record("sasrec", 1, 0.01, 0.02, settings={"width": "64"}, diagnostics={"noise": {"mean_cosine": 0.005}}))
+        lines = self.made().splitlines()
+        start = lines.index("| Gaussian noise, 64 dimensions | predictions |  |  | .003 |  |  |  | 2.000 | .010 | .030 | 41 of 50 | .250 |")
+        self.assertEqual(lines[start + 1:start + 5], [
+            "| Gaussian noise, 64 dimensions | items |  |  |  |  |  | -4.00 |  |  |  |  |  |",
+            "| Gaussian noise, 128 dimensions | predictions |  |  | .002 |  |  |  | 2.000 |  |  |  | .250 |",
+            "| Gaussian noise, 128 dimensions | items |  |  |  |  |  | -4.00 |  |  |  |  |  |", ""])
+
+    def test_draws(self):
+        way = lambda kind, **more: {"kind": kind, "steps": 10, "stop": 10, "draws": 8, "recall@1": 0.02, "ndcg@10": 0.04,
+                                     "seconds": 2, **more}
+        ways = [{"kind": "direct", "steps": 1, "draws": 1, "recall@1": 0.03, "ndcg@10": 0.06, "distinct": 1200},
+                way("ancestral", spread=0.0314, distinct=1234), way("ddim", draws=1), way("diversified", distinct=2345)]
+        self.write("a.json", record("cddrec", 1, 0.03, 0.06, generation=ways))
+        lines = self.made().splitlines()
+        start = lines.index("### Generation")
+        self.assertEqual(lines[start + 2:start + 12], [
+            "Spread: the standard deviation of a score over the draws, mean over the ten best of the first thousand users.",
+            "Distinct: different items in the lists of ten of all users.",
+            "Seconds are of one evaluation, beside whatever else ran on the machine: they compare within a model at best.", "",
+            "| model | kind | steps | stop | draws | R@1 | N@10 | spread | distinct | seconds |", "|" + "---|" * 10,
+            "| cddrec | direct | 1 | 0 | 1 | .0300 | .0600 |  | 1,200 |  |",
+            "| cddrec | ancestral | 10 | 10 | 8 | .0200 | .0400 | .0314 | 1,234 | 2.0 |",
+            "| cddrec | ddim | 10 | 10 | 1 | .0200 | .0400 |  |  | 2.0 |",
+            "| cddrec | diversified | 10 | 10 | 8 | .0200 | .0400 |  | 2,345 | 2.0 |"])
+        self.assertIn(">diversified, stop 10, 8 draws<", (self.folder / "docs/images/study/Beauty-generation.svg").read_text())
 
     def test_game(self):
         self.study()
@@ -160,26 +197,41 @@ class report(unittest.TestCase):
         self.study()
         self.assertNotIn("Search", self.made())
         (self.folder / "search").mkdir()
-        trials = (trial("Beauty", "gan.a", 0.0649, " --set width=64 --set heads=2"), trial("Beauty", "gan.b", 0.065, " --preset office"),
-                  trial("Beauty", "cddrec-x.1", 0.05, ""), trial("Beauty", "cddrec-x.2", None, " --set width=8"),
-                  trial("Beauty", "cddrec.1", 0.07, "", epochs=None),
-                  trial("Beauty", "cddrec.2.5", 0.0812, " --preset office --set width=32"),
-                  trial("Toys", "gan.a", 0.03, ""), trial("Toys", "gan.b", 0.03, " --set width=64"), trial("Toys", "cddrec.1", 0.02, ""))
+        # Width was 64 by default once, and 128 later: neither was said. What a trial makes no use of is not told.
+        unused = {"kl_weight": "0.1", "lambda": "0", "temperature": "0.5", "objective": "softmax", "divergence_weight": "1"}
+        trials = (trial("Beauty", "gan.a", 0.0649, " --set heads=2", kind="gan", heads="2", width="64", **unused),
+                  trial("Beauty", "gan.b", 0.065, " --preset office", kind="gan", width="128", decay="5e-04"),
+                  trial("Beauty", "vae.1", 0.05, "", kind="vae", width="64", kl_weight="0.1", **{"lambda": "0"}),
+                  trial("Beauty", "vae.2", None, " --set kl_weight=0.01", kind="vae", width="64", kl_weight="0.01", **{"lambda": "0"}),
+                  trial("Beauty", "cddrec.1", 0.07, "", epochs=None, width="64", divergence_weight="1"),
+                  trial("Beauty", "cddrec.2.5", 0.0812, " --set lambda=0.1", width="128", **{"lambda": "0.1"}, divergence_weight="1"),
+                  trial("Toys", "gan.a", 0.03, ""), trial("Toys", "gan.b", 0.03, " --set width=64", width="64"),
+                  trial("Toys", "cddrec.1", 0.02, ""))
         for k, content in enumerate(trials):
             self.write(f"{k}.json", content, "search")
         page = self.made()
         self.assertIn("\n4 records of 1 log, 6.0 hours in all with the search's 4.5; written by `examples/study/report.py`.\n", page)
+        head = "| family | this trial | validation N@10 | best epoch | seconds |\n|---|---|---|---|---|"
         expected = ["## Search", "", "9 trials, 4.5 hours: on Beauty one budget for every family, 2 trials each; "
-                    "on Toys 1 of cddrec, 2 of gan; only validation was looked at.", "", "<details><summary>Beauty: 6 trials</summary>", "",
-                    "| family | what is set | validation N@10 | best epoch | seconds |", "|---|---|---|---|---|",
-                    "| cddrec | preset=office, width=32 | **.0812** | 20 of 30 | 1,800 |", "| cddrec | as it comes | .0700 |  | 1,800 |",
-                    "| cddrec-x | as it comes | **.0500** | 20 of 30 | 1,800 |", "| cddrec-x | width=8 |  | 20 of 30 | 1,800 |",
-                    "| gan | preset=office | **.0650** | 20 of 30 | 1,800 |", "| gan | width=64, heads=2 | .0649 | 20 of 30 | 1,800 |", "",
-                    "</details>", "", "<details><summary>Toys: 3 trials</summary>", "",
-                    "| family | what is set | validation N@10 | best epoch | seconds |", "|---|---|---|---|---|",
-                    "| cddrec | as it comes | **.0200** | 20 of 30 | 1,800 |", "| gan | as it comes | **.0300** | 20 of 30 | 1,800 |",
+                    "on Toys 1 of cddrec, 2 of gan; only validation was looked at.", "",
+                    "<!-- notes on the search -->", "<!-- /notes on the search -->", "", "<details><summary>Beauty: 6 trials</summary>", "",
+                    "| family | all its trials |", "|---|---|", "| cddrec | heads=4 |", "| vae | lambda=0, heads=4, width=64 |", "", head,
+                    "| cddrec | lambda=0.1, width=128 | **.0812** | 20 of 30 | 1,800 |", "| cddrec | width=64 | .0700 |  | 1,800 |",
+                    "| gan | heads=4, preset=office, width=128 | **.0650** | 20 of 30 | 1,800 |",
+                    "| gan | heads=2, width=64 | .0649 | 20 of 30 | 1,800 |",
+                    "| vae | kl_weight=0.1 | **.0500** | 20 of 30 | 1,800 |", "| vae | kl_weight=0.01 |  | 20 of 30 | 1,800 |", "",
+                    "</details>", "", "<details><summary>Toys: 3 trials</summary>", "", head,
+                    "| cddrec |  | **.0200** | 20 of 30 | 1,800 |", "| gan |  | **.0300** | 20 of 30 | 1,800 |",
                     "| gan | width=64 | **.0300** | 20 of 30 | 1,800 |", "", "</details>", "", "## Beauty", ""]
         self.assertIn("\n" + "\n".join(expected) + "\n", page)
+        mine = "<!-- notes on the search -->\nBy händ.\n<!-- /notes on the search -->\n"
+        page = page.replace("<!-- notes on the search -->\n<!-- /notes on the search -->\n", mine)
+        self.page.write_text(page, encoding="utf-8")
+        self.assertEqual(self.made(), page)
+        for trial_file in (self.folder / "search").iterdir():
+            trial_file.unlink()
+        (self.folder / "search").rmdir()
+        self.assertIn("## Search\n\n" + mine + "\n## Beauty\n", self.made())
 
     def test_equal_figures_are_all_bold(self):
         self.write("a.json", record("gan", 1, 0.01, 0.05001))
@@ -281,7 +333,8 @@ class report(unittest.TestCase):
         self.assert_refused(self.folder / "search", "holds no records")
         good = trial("Beauty", "cddrec.1", 0.07, "")
         self.write("good.json", good, "search")
-        for content, why in (*(({k: v for k, v in good.items() if k != key}, f"has no `{key}`") for key in ("valid", "model", "command")),
+        without = lambda key: {k: v for k, v in good.items() if k != key}
+        for content, why in (*((without(key), f"has no `{key}`") for key in ("valid", "model", "command", "settings")),
                              (good, "the same log, model and seed"), ({**good, "valid": 1}, "`valid` is not an object"),
                              ({**good, "test": {}}, "has `test`")):
             self.assert_refused(self.write("other.json", content, "search"), why)

@@ -77,8 +77,17 @@ TEST_CASE("numbers that go bad stop training in that batch, which is named with 
   CHECK_THAT(message(poison(net, false, 2, 3), objective(), s), ContainsSubstring("epoch 2, batch 4: "));
   s = settings(3);
   s.learning_rate = 3e38;
-  CHECK_THAT(message({}, objective(), s), ContainsSubstring("epoch 1, batch 1: the step left weights item_embedding.weight that are not"));
+  CHECK_THAT(message({}, objective(), s),
+             ContainsSubstring("epoch 1, batch 1: the step left weights or moments of item_embedding.weight that are not"));
   CHECK(seen.empty());
+  // A gradient that is finite, and too large to be squared: unless it is shortened, its weight would not move any more.
+  s = settings(3);
+  CHECK_THAT(message(poison(net, true, 2, 1, 1e30f), objective(), s),
+             ContainsSubstring("epoch 2, batch 2: the step left weights or moments of denoiser.") &&
+                 ContainsSubstring("value.weight that are not"));
+  CHECK(seen == std::vector<index>{1});
+  s.gradient_clip = 1;
+  CHECK(message(poison(net, true, 2, 1, 1e30f), objective(), s).empty());
   // What was handed out before is whole.
   for (const auto& w : last) CHECK(w.allFinite());
 }

@@ -153,8 +153,10 @@ TEST_CASE("settings out of range and a log of other items are refused") {
   const data::split split = data::leave_one_out(log().log());
   network net = fresh();
   auto s = settings(1);
-  s.learning_rate = 0;
-  CHECK_THROWS_WITH(train::fit(net, objective(), split, s), ContainsSubstring("learning_rate must be positive"));
+  for (const double rate : {0.0, -1e-3, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    s.learning_rate = rate;
+    CHECK_THROWS_WITH(train::fit(net, objective(), split, s), ContainsSubstring("learning_rate must be positive"));
+  }
   s = settings(0);
   CHECK_THROWS_WITH(train::fit(net, objective(), split, s), ContainsSubstring("epochs"));
   s = settings(1);

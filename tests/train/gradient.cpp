@@ -125,8 +125,7 @@ TEST_CASE("candidates are drawn once each, and targets among them are known") {
     const train::negatives against{data::negative_sampler(split, law), 3, 20};
     train::views batch;
     build(batch, {.augmented = true, .negatives = true, .candidates = true}, 1, against);
-    CHECK(batch.negatives.size() == 3);
-    CHECK(batch.negatives[0] != batch.negatives[1]);
+    CHECK((batch.negatives.size() == 3 && batch.negatives[0] != batch.negatives[1]));
     const std::set<data::item> candidates(batch.candidates.begin(), batch.candidates.end());
     CHECK(candidates.size() == batch.candidates.size());
     const std::set<data::item> targets(batch.targets.begin(), batch.targets.end());
@@ -135,12 +134,13 @@ TEST_CASE("candidates are drawn once each, and targets among them are known") {
     else
       CHECK((candidates.size() > 5 && candidates.size() <= 20));
     REQUIRE(batch.not_candidates.size() == batch.targets.size());
+    const index draws = law == data::negative_law::in_batch ? std::ssize(batch.targets) : 20;
     for (std::size_t i = 0; i < batch.targets.size(); ++i) {
       CHECK(batch.not_candidates[i] == !candidates.contains(batch.targets[i]));
-      CHECK(batch.target_log_share[i] == against.sampler.log_share(batch.targets[i]));
+      CHECK(batch.target_log_inclusion[i] == against.sampler.log_inclusion(batch.targets[i], draws));
     }
     for (std::size_t i = 0; i < batch.candidates.size(); ++i)
-      CHECK(batch.candidate_log_share[i] == against.sampler.log_share(batch.candidates[i]));
+      CHECK(batch.candidate_log_inclusion[i] == against.sampler.log_inclusion(batch.candidates[i], draws));
     build(batch, {}, 1, against);
     CHECK((batch.candidates.empty() && batch.negatives.empty()));
   }

@@ -23,10 +23,15 @@ struct filtered {
 };
 
 /// The part of a log that a filter keeps; numbers are given anew, in the order of first sight.
-/// Throws input_error for a negative number, and when nothing is left.
+/// Throws input_error for a negative number, for an item or a user that has no name, and when nothing is left.
 inline filtered keep(const interactions& log, const filter& f) {
   if (f.user_items < 0 || f.item_users < 0) throw input_error("data::keep: a number of interactions is negative; 1 keeps everybody");
   const index users = log.histories.size();
+  if (log.users.size() < users)
+    throw input_error("data::keep: " + std::to_string(users) + " users, of whom " + std::to_string(log.users.size()) + " have a name");
+  for (const item i : log.histories.items)
+    if (i < 0 || i >= log.items.size())
+      throw input_error("data::keep: item " + std::to_string(i) + " of " + std::to_string(log.items.size()));
   const auto& offsets = log.histories.offsets;
   std::vector<bool> kept(log.histories.items.size(), true);
   filtered result;

@@ -26,7 +26,12 @@ class id_map {
     CDDREC_ASSERT(size() < INT32_MAX);
     const item number = static_cast<item>(names_.size());
     names_.emplace_back(token);
-    numbers_.emplace(names_.back(), number);
+    try {
+      numbers_.emplace(names_.back(), number);
+    } catch (...) {  // no memory: a name without a number would get another one later
+      names_.pop_back();
+      throw;
+    }
     return number;
   }
 

@@ -33,14 +33,16 @@ class negative_sampler {
       if (law != negative_law::in_batch) w = std::pow(w, power);
       sums_.push_back(sums_.back() + w);
     }
-    for (const double w : weight) log_share_.push_back(std::log(w / sums_.back()));
+    for (const double w : weight) log_others_.push_back(std::log1p(-w / sums_.back()));
   }
 
   negative_law law() const { return law_; }
 
-  /// log of the probability of an item among draws of this law; 0 for all where draws are even.
-  double log_share(item i) const {
-    return law_ == negative_law::uniform || log_share_.empty() ? 0 : log_share_[static_cast<std::size_t>(i)];
+  /// log of the probability 1 - (1 - p)^draws that an item is drawn at least once in 1 or more draws of this law, p in each of them; 0 for
+  /// all where draws are even.
+  double log_inclusion(item i, index draws) const {
+    if (law_ == negative_law::uniform || log_others_.empty()) return 0;
+    return std::log(-std::expm1(static_cast<double>(draws) * log_others_[static_cast<std::size_t>(i)]));
   }
 
   /// An item other than `target`, of `items` in all, 2 or more; element `e` of `draw`. `batch` holds the targets that in_batch draws from:
@@ -76,8 +78,8 @@ class negative_sampler {
   }
 
   negative_law law_ = negative_law::uniform;
-  std::vector<double> sums_;       // [V + 1], of the items before
-  std::vector<double> log_share_;  // [V]
+  std::vector<double> sums_;        // [V + 1], of the items before
+  std::vector<double> log_others_;  // [V], log of the probability that a draw is another item
 };
 
 }  // namespace cddrec::data

@@ -35,8 +35,19 @@ class descriptor {
   int number_;
 };
 
-// What the last system call says went wrong.
-inline std::string reason() { return std::generic_category().message(errno); }
+// What the last system call says went wrong, or what a number of its kind says.
+inline std::string reason(int number = errno) { return std::generic_category().message(number); }
+
+// A file in a directory that goes unless it is kept, whatever is thrown.
+struct passing_file {
+  int directory;
+  const char* name;
+  bool kept = false;
+
+  ~passing_file() {
+    if (!kept) ::unlinkat(directory, name, 0);
+  }
+};
 
 inline bool write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -75,6 +86,14 @@ inline std::string read_all(int file, const std::string& name) {
 
 }  // namespace detail
 
+/// Whether there is anything of this name. Throws input_error `FILE: cannot be looked at: reason` where that cannot be known.
+inline bool is_there(const std::filesystem::path& path) {
+  std::error_code failed;
+  const bool there = std::filesystem::exists(path, failed);
+  if (failed) throw input_error(path.string() + ": cannot be looked at: " + failed.message());
+  return there;
+}
+
 /// Everything in a file, or in whatever else can be read. Throws input_error `FILE: cannot be opened: reason`.
 inline std::string read_file(const std::filesystem::path& path) {
   const detail::descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -97,6 +116,8 @@ inline void write_atomically(const std::filesystem::path& path, std::span<const 
   const detail::descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.is_open()) refuse(detail::reason() + ": directory " + parent.string());
 
+  // From the moment that there is a temporary file on, nothing may fail for want of memory and leave it.
+  const std::filesystem::path last = target.filename();
   // Whoever else writes here has another process number or, in this process, finds the name taken.
   std::string name;
   int number = -1;
@@ -108,13 +129,13 @@ inline void write_atomically(const std::filesystem::path& path, std::span<const 
   const detail::descriptor file(number);
   if (!file.is_open()) refuse(detail::reason());
 
+  detail::passing_file temporary{directory.number(), name.c_str()};
   bool good = true;
   for (const std::string_view part : parts) good = good && detail::write_all(number, part);
-  good = good && ::fsync(number) == 0 && ::renameat(directory.number(), name.c_str(), directory.number(), target.filename().c_str()) == 0;
-  if (!good) {
-    const std::string why = detail::reason();
-    ::unlinkat(directory.number(), name.c_str(), 0);
-    refuse(why);
+  temporary.kept = good && ::fsync(number) == 0 && ::renameat(directory.number(), name.c_str(), directory.number(), last.c_str()) == 0;
+  if (!temporary.kept) {
+    const int why = errno;
+    refuse(detail::reason(why));
   }
   // The name must survive a power cut too. File systems that cannot flush a directory answer EINVAL.
   if (::fsync(directory.number()) != 0 && errno != EINVAL)

@@ -64,6 +64,11 @@ inline void put_ids(tensor_file& file, const data::id_map& ids) {
   file.add<std::uint8_t>("item_ids", {static_cast<core::index>(joined.size())},
                          {reinterpret_cast<const std::uint8_t*>(joined.data()), joined.size()});
 }
+/// How many ids there are, before they are read. input_error if there is no such tensor.
+inline core::index count_ids(const tensor_file& file) {
+  const std::span<const std::uint8_t> bytes = file.values<std::uint8_t>("item_ids");
+  return static_cast<core::index>(std::count(bytes.begin(), bytes.end(), std::uint8_t{'\n'}));
+}
 inline data::id_map get_ids(const tensor_file& file, const std::string& where) {
   const std::span<const std::uint8_t> bytes = file.values<std::uint8_t>("item_ids");
   const std::string_view joined(reinterpret_cast<const char*>(bytes.data()), bytes.size());

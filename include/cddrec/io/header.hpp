@@ -1,5 +1,5 @@
-// The JSON header of a safetensors file as a small tree: objects, lists, texts and whole numbers, at most three deep.
-// Made from the parser's events, so that depth and names are checked as they come and giving the tree back needs no memory.
+// The JSON header of a safetensors file, entry by entry: objects, lists, texts and whole numbers, at most three deep.
+// Made from the parser's events, so that depth, lengths and names are checked as they come, and no more than one entry is in memory.
 #pragma once
 
 #include <algorithm>
@@ -10,19 +10,19 @@
 #include <vector>
 
 #include "cddrec/core/check.hpp"
+#include "cddrec/io/text.hpp"
 
 namespace cddrec::io::detail {
 
-// A name as JSON writes it: in quotes and on one line, whatever it holds.
-inline std::string quoted(std::string_view name) {
-  return nlohmann::json(std::string(name)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+inline constexpr std::string_view metadata_name = "__metadata__";
 
 struct header_value {
   enum kind { object, list, text, natural, other } is = other;
   std::string name{}, words{};  // its key in an object, if it is in one; what a text says
   std::uint64_t number = 0;
-  std::vector<header_value> parts{};  // of an object in the order of their names, of a list in its own
+  std::vector<header_value> parts{};  // of an object or a list, in their order
+
+  static constexpr std::size_t most_parts = 8;  // of an entry, or of one of its lists: a tensor has no more sizes
 
   const header_value* find(std::string_view key) const {
     for (const header_value& part : parts)
@@ -35,35 +35,33 @@ struct header_value {
   }
 };
 
-// Receives what nlohmann's parser reads; throws input_error for what no header may hold.
+// Receives what nlohmann's parser reads; throws input_error for what no header may hold. Every text of the metadata goes to
+// text(name, words), every other entry, once it is whole, to entry(value); each says whether the name was new.
+template <class Text, class Entry>
 class header_reader {
  public:
-  explicit header_reader(std::string where) : where_(std::move(where)) {}
-  header_value take() { return std::move(root_); }
+  header_reader(std::string where, Text text, Entry entry) : where_(std::move(where)), text_(std::move(text)), give_(std::move(entry)) {}
 
   bool null() { return add({}); }
   bool boolean(bool) { return add({}); }
   bool number_integer(std::int64_t) { return add({}); }
   bool number_unsigned(std::uint64_t value) { return add({.is = header_value::natural, .number = value}); }
   bool number_float(double, const std::string&) { return add({}); }
-  bool string(std::string& value) { return add({.is = header_value::text, .words = value}); }
+  bool string(std::string& words) {
+    if (!in_metadata_) return add({.is = header_value::text, .words = std::move(words)});
+    if (!text_(std::move(key_), std::move(words))) refuse_twice(key_);
+    return true;
+  }
   bool binary(nlohmann::json::binary_t&) { return add({}); }
+  bool key(std::string& name) {
+    key_ = std::move(name);
+    return true;
+  }
   bool start_object(std::size_t) { return open(header_value::object); }
   bool start_array(std::size_t) { return open(header_value::list); }
-  bool end_array() { return depth_--, true; }
-  bool key(std::string& name) {
-    key_ = name;
-    return true;
-  }
-  bool end_object() {
-    auto& parts = open_[--depth_]->parts;
-    std::sort(parts.begin(), parts.end(), [](const header_value& a, const header_value& b) { return a.name < b.name; });
-    const auto twice =
-        std::adjacent_find(parts.begin(), parts.end(), [](const header_value& a, const header_value& b) { return a.name == b.name; });
-    if (twice != parts.end()) refuse("names " + detail::quoted(twice->name) + " twice");
-    return true;
-  }
-  bool parse_error(std::size_t byte, const std::string&, const std::exception& e) {
+  bool end_object() { return close(); }
+  bool end_array() { return close(); }
+  [[noreturn]] bool parse_error(std::size_t byte, const std::string&, const std::exception& e) {
     const bool utf8 = std::string_view(e.what()).find("UTF-8") != std::string_view::npos;
     refuse((utf8 ? "is not UTF-8 at byte " : "is not JSON at byte ") + std::to_string(byte));
   }
@@ -71,38 +69,69 @@ class header_reader {
   [[noreturn]] void refuse(const std::string& what) const { throw input_error(where_ + ": damaged model: the header " + what); }
 
  private:
-  static constexpr std::size_t deepest = 3;
+  static constexpr int deepest = 3;
 
-  // Puts a value where it belongs.
+  // Depth 1 is the header itself, an object since it begins with the checksum; 2 is an entry, 3 what is in one.
   bool add(header_value value) {
-    if (depth_ == 0) return root_ = std::move(value), true;
-    header_value& into = *open_[depth_ - 1];
-    if (into.is == header_value::object) value.name = key_;
-    into.parts.push_back(std::move(value));
+    if (depth_ == 1) return begin(std::move(value)), give();
+    put(std::move(value));
     return true;
   }
   bool open(header_value::kind kind) {
     if (depth_ == deepest) refuse("is nested too deeply");
-    add({.is = kind});
-    // The values that are open stay where they are: what is added goes behind the innermost.
-    open_[depth_] = depth_ == 0 ? &root_ : &open_[depth_ - 1]->parts.back();
+    if (depth_ == 1) begin({.is = kind});
+    if (depth_ == 2) put({.is = kind});
     ++depth_;
     return true;
   }
+  bool close() {
+    if (--depth_ != 1) return true;
+    if (!in_metadata_) return give();
+    in_metadata_ = false;
+    return true;
+  }
+
+  void begin(header_value value) {
+    if (key_ == metadata_name) {
+      if (metadata_begun_) refuse_twice(key_);
+      in_metadata_ = metadata_begun_ = true;
+      return;
+    }
+    entry_ = std::move(value);
+    entry_.name = std::move(key_);
+  }
+  void put(header_value value) {
+    if (in_metadata_) throw input_error(where_ + ": damaged model: metadata " + detail::quoted(key_) + " is not a text");
+    header_value& into = depth_ == 2 ? entry_ : entry_.parts.back();
+    if (into.parts.size() == header_value::most_parts)
+      refuse("gives " + detail::quoted(entry_.name) + " more than " + std::to_string(header_value::most_parts) + " values");
+    if (into.is == header_value::object) {
+      if (into.find(key_)) refuse_twice(key_);
+      value.name = std::move(key_);
+    }
+    into.parts.push_back(std::move(value));
+  }
+  bool give() {
+    if (!give_(std::move(entry_))) refuse_twice(entry_.name);
+    return true;
+  }
+  [[noreturn]] void refuse_twice(const std::string& name) const { refuse("names " + detail::quoted(name) + " twice"); }
 
   std::string where_, key_;
-  header_value root_;
-  header_value* open_[deepest] = {};
-  std::size_t depth_ = 0;
+  Text text_;
+  Entry give_;
+  header_value entry_;
+  int depth_ = 0;
+  bool in_metadata_ = false, metadata_begun_ = false;
 };
 
-// Reads a header, called `name` in errors.
-inline header_value parse_header(std::string_view text, const std::string& name) {
-  header_reader reader(name);
+// Reads a header that begins with its metadata, called `name` in errors. A name that was not new must be left where it is.
+template <class Text, class Entry>
+void parse_header(std::string_view words, const std::string& name, Text text, Entry entry) {
+  header_reader<Text, Entry> reader(name, std::move(text), std::move(entry));
   // The parser takes a zero byte for the end and would not see what follows it.
-  if (text.find('\0') != std::string_view::npos) reader.refuse("contains a zero byte");
-  nlohmann::json::sax_parse(text, &reader);
-  return reader.take();
+  if (words.find('\0') != std::string_view::npos) reader.refuse("contains a zero byte");
+  nlohmann::json::sax_parse(words, &reader);
 }
 
 }  // namespace cddrec::io::detail

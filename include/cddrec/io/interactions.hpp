@@ -27,13 +27,16 @@ struct reading {
   core::progress tell{};
 };
 
-/// Parses lines of `user item item …`; items may repeat. Throws input_error `NAME:LINE: what is wrong` for a line without items, a user
-/// with two lines and what split_tokens refuses. What is mended is added to `mended`, if it is given.
+/// Parses lines of `user item item …`; items may repeat. Throws input_error `NAME:LINE: what is wrong` for a line without items, and
+/// `NAME:LINE:COLUMN: …`, in bytes from 1, for a user with two lines and what split_tokens refuses. What is mended is added to `mended`, if
+/// it is given.
 inline data::interactions parse_sequences(std::string_view text, const std::string& name, repairs* mended = nullptr,
                                           const core::progress& tell = {}) {
   if (text.empty()) throw input_error(name + ": is empty; give it lines of `user item item …`");
   index line_number = 0;
-  const auto refuse = [&](const std::string& what) { throw input_error(name + ":" + std::to_string(line_number) + ": " + what); };
+  const auto refuse = [&](const std::string& what, std::size_t column = 0) {
+    throw input_error(name + ":" + std::to_string(line_number) + (column > 0 ? ":" + std::to_string(column) : "") + ": " + what);
+  };
   const auto number = [&](data::id_map& map, std::string_view token) {
     if (map.size() == std::numeric_limits<data::item>::max() && !map.find(token))
       refuse("the log has more than 2147483647 users or items; use a part of it");
@@ -46,13 +49,15 @@ inline data::interactions parse_sequences(std::string_view text, const std::stri
   for (detail::bytes_read read(tell, text.size()); !text.empty(); read.but(text.size())) {
     ++line_number;
     const std::string_view line = detail::take_line(text, mended ? &mended->carriage_returns : nullptr);
-    if (const std::string problem = detail::split_line(line, tokens); !problem.empty()) refuse(problem);
+    std::size_t place = 0;
+    if (const std::string problem = detail::split_line(line, tokens, place); !problem.empty()) refuse(problem, place + 1);
     if (tokens.empty()) refuse("the line is blank; remove it");
     if (tokens.size() == 1) refuse("no items after the user; write `user item item …` or remove the line");
     const data::item user = number(log.users, tokens.front());
     // Every line so far gave one user, so a user's number is that of the line less one.
     if (user + index{1} != line_number)
-      refuse("the user stands on line " + std::to_string(user + index{1}) + " already; put all items of a user on one line");
+      refuse("the user stands on line " + std::to_string(user + index{1}) + " already; put all items of a user on one line",
+             static_cast<std::size_t>(tokens.front().data() - line.data()) + 1);
     history.clear();
     for (std::size_t i = 1; i < tokens.size(); ++i) history.push_back(number(log.items, tokens[i]));
     log.histories.push_back(history);
@@ -61,13 +66,14 @@ inline data::interactions parse_sequences(std::string_view text, const std::stri
 }
 
 /// Reads a log from a file, or for "-" from standard input; gzip'd or not. A byte-order mark at the start and carriage returns at the
-/// ends of lines are dropped; what is mended is added to `mended`, if it is given. Throws input_error `FILE:LINE: what is wrong`, or
-/// without a line where the whole file is; see parse_sequences and parse_table for what is refused. Throws stopped if how.tell says so.
+/// ends of lines are dropped; what is mended is added to `mended`, if it is given. Throws input_error
+/// `FILE:LINE:COLUMN: what is wrong`, without a column where a whole line is and without a line where the whole file is; see
+/// parse_sequences and parse_table for what is refused. Throws stopped if how.tell says so.
 inline data::interactions read_interactions(const std::filesystem::path& path, const reading& how = {}, repairs* mended = nullptr) {
   const std::string format = how.format.empty() ? format_of(path) : how.format;
   if (std::find(std::begin(log_formats), std::end(log_formats), format) == std::end(log_formats))
     throw input_error("io::read_interactions: unknown format '" + format + "'; the formats are sequences, csv, tsv and inter");
-  const std::string name = path == "-" ? "standard input" : path.string(), text = read_text(path, mended);
+  const std::string name = name_of_input(path), text = read_text(path, mended);
   if (format == "sequences") {
     if (!how.columns.user.empty() || !how.columns.item.empty() || !how.columns.time.empty())
       throw input_error(name + ": is read as lines of `user item item …`, which have no columns; name a table's format: csv, tsv or inter");

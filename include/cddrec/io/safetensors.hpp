@@ -80,13 +80,16 @@ class tensor_file {
 
   const std::map<std::string, tensor, std::less<>>& tensors() const { return tensors_; }
 
-  /// Adds a copy of row-major values. Throws input_error if the name is taken or the shape does not fit.
+  /// Adds a copy of row-major values. Throws input_error if the name is taken or the shape does not fit
+  /// or has more than 8 sizes.
   template <tensor_scalar T>
   void add(const std::string& name, std::vector<index> shape, std::span<const T> values) {
     std::uint64_t bytes = 0;
     if (!size_of(shape, sizeof(T), bytes) || bytes != values.size_bytes())
       refuse("tensor " + detail::quoted(name) + ": the shape does not fit " + std::to_string(values.size()) + " values");
-    if (name == "__metadata__" || tensors_.contains(name)) refuse("the name " + detail::quoted(name) + " is taken");
+    if (shape.size() > detail::header_value::most_parts)
+      refuse("tensor " + detail::quoted(name) + ": a shape has at most " + std::to_string(detail::header_value::most_parts) + " sizes");
+    if (name == detail::metadata_name || tensors_.contains(name)) refuse("the name " + detail::quoted(name) + " is taken");
     const auto raw = std::as_bytes(values);
     tensors_[name] = {std::string(dtype<T>), std::move(shape), {raw.begin(), raw.end()}};
   }
@@ -193,7 +196,6 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
 
   // From here on only a file made by another hand can be wrong.
   using detail::header_value;
-  const header_value header = detail::parse_header(text, name);
   tensor_file result;
   result.name_ = name;
   struct extent {
@@ -201,14 +203,10 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
     const std::string* name;
   };
   std::vector<extent> extents;
-  for (const header_value& entry : header.parts) {
-    if (entry.name == "__metadata__") {
-      for (const header_value& value : entry.parts) {
-        if (value.is != header_value::text) refuse("metadata " + detail::quoted(value.name) + " is not a text");
-        if (value.name != "checksum") result.metadata[value.name] = value.words;
-      }
-      continue;
-    }
+  const auto text_read = [&](std::string&& key, std::string&& words) {
+    return result.metadata.try_emplace(std::move(key), std::move(words)).second;
+  };
+  const auto entry_read = [&](header_value&& entry) {
     const std::string at = "tensor " + detail::quoted(entry.name) + ": ";
     const header_value *type = entry.find("dtype"), *shape = entry.find("shape"), *offsets = entry.find("data_offsets");
     if (entry.is != header_value::object || entry.parts.size() != 3 || !type || !shape || !offsets)
@@ -224,9 +222,12 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
     if (!size_of(t.shape, detail::dtype_bytes(t.dtype), bytes)) refuse(at + "the shape overflows");
     if (bytes != end - begin)
       refuse(at + "the shape needs " + std::to_string(bytes) + " bytes, the data_offsets give " + std::to_string(end - begin));
-    const auto place = result.tensors_.emplace(entry.name, std::move(t)).first;
-    extents.push_back({begin, end, &place->first});
-  }
+    const auto [place, is_new] = result.tensors_.try_emplace(std::move(entry.name), std::move(t));
+    if (is_new) extents.push_back({begin, end, &place->first});
+    return is_new;
+  };
+  detail::parse_header(text, name, text_read, entry_read);
+  result.metadata.erase("checksum");
 
   // Checked before anything is copied: overlapping tensors could ask for many times the file's size.
   std::sort(extents.begin(), extents.end(),

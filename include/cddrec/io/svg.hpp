@@ -61,13 +61,15 @@ inline std::string short_number(double value, int digits = 4) {
 inline std::vector<double> ticks(double low, double high, int most, double least_step = 0) {
   double wanted = std::max((high - low) / most, least_step);
   if (!(wanted > 0)) wanted = low != 0 ? std::abs(low) / 4 : 1;
+  // Nearer to each other than rounding tells apart, ticks would all be one number.
+  wanted = std::max({wanted, 1e-12 * std::abs(low), 1e-12 * std::abs(high), 1e-300});
   const double power = std::pow(10, std::floor(std::log10(wanted)));
   double step = 10 * power;
   for (const double m : {5.0, 2.0, 1.0})
     if (m * power >= wanted * (1 - 1e-9)) step = m * power;
-  std::vector<double> all;
   const double first = std::floor(low / step + 1e-9), last = std::max(std::ceil(high / step - 1e-9), first + 1);
-  for (double k = first; k <= last; ++k) all.push_back(k * step + 0.0);
+  std::vector<double> all;
+  for (index k = 0; k <= static_cast<index>(last - first); ++k) all.push_back((first + static_cast<double>(k)) * step + 0.0);
   return all;
 }
 

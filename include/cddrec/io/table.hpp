@@ -23,12 +23,13 @@ namespace detail {
 class table_rows {
  public:
   table_rows(std::string_view text, char delimiter, bool quotes, std::string name)
-      : rest_(text), delimiter_(delimiter), quotes_(quotes), name_(std::move(name)) {}
+      : text_(text), rest_(text), delimiter_(delimiter), quotes_(quotes), name_(std::move(name)) {}
 
   /// The next row; false at the end.
   bool next(std::vector<std::string>& fields) {
     if (rest_.empty()) return false;
-    line_ = next_line_;
+    line_ = next_line_, row_ = place();
+    places_.clear();
     std::size_t count = 0;
     const auto field = [&]() -> std::string& {
       if (count == fields.size()) fields.emplace_back();
@@ -45,16 +46,36 @@ class table_rows {
   /// Carriage returns that were dropped so far.
   index carriage_returns() const { return carriage_returns_; }
 
-  /// Throws unless a text is UTF-8 without control characters; `where` is the place that errors name.
-  void check(std::string_view text, const std::string& where) const {
-    for (std::size_t i = 0; i < text.size();)
-      if (const std::string problem = take_character(text, i); !problem.empty()) refuse("in " + where + ", " + problem);
+  /// Throws unless a field of the row is UTF-8 without control characters; `where` is what errors call it.
+  void check(std::size_t field, const std::string& where) const {
+    const auto [begin, end] = places_[field];
+    for (std::size_t i = begin; i < end;)
+      if (!take_character(text_.substr(0, end), i).empty()) {
+        const std::string_view line = text_.substr(line_of(i), end - line_of(i));
+        std::size_t in_line = i - line_of(i);
+        refuse_at(i, "in " + where + ", " + take_character(line, in_line));
+      }
   }
 
+  /// Throws with the row's line, or with the place of a field of it.
   [[noreturn]] void refuse(const std::string& what) const { throw input_error(name_ + ":" + std::to_string(line_) + ": " + what); }
+  [[noreturn]] void refuse(std::size_t field, const std::string& what) const { refuse_at(places_[field].begin, what); }
 
  private:
   static constexpr std::string_view blanks = " \t";
+  struct extent {
+    std::size_t begin, end;  // in the text; quotation marks are part of it
+  };
+
+  std::size_t place() const { return text_.size() - rest_.size(); }
+  // Where the line begins that a place of the text is in.
+  std::size_t line_of(std::size_t at) const { return at == 0 ? 0 : text_.rfind('\n', at - 1) + 1; }
+
+  [[noreturn]] void refuse_at(std::size_t at, const std::string& what) const {
+    const index line =
+        line_ + std::count(text_.begin() + static_cast<std::ptrdiff_t>(row_), text_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+    throw input_error(name_ + ":" + std::to_string(line) + ":" + std::to_string(at - line_of(at) + 1) + ": " + what);
+  }
 
   bool opens_quote() const {
     const std::size_t begin = rest_.find_first_not_of(' ');
@@ -79,17 +100,19 @@ class table_rows {
     while (end < rest_.size() && rest_[end] != delimiter_ && rest_[end] != '\n') ++end;
     if (end > 0 && end < rest_.size() && rest_[end] == '\n' && rest_[end - 1] == '\r') --end;
     const std::string_view text = rest_.substr(0, end);
-    if (const std::size_t begin = text.find_first_not_of(blanks); begin != text.npos)
-      field = text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+    const std::size_t begin = std::min(text.find_first_not_of(blanks), text.size());
+    field = text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
+    places_.push_back({place() + begin, place() + begin + field.size()});
     rest_.remove_prefix(end);
     return take_end();
   }
 
   bool take_quoted(std::string& field) {
+    const std::size_t opened = place() + rest_.find('"');
     rest_.remove_prefix(rest_.find('"') + 1);
     for (;;) {
       const std::size_t quote = rest_.find('"');
-      if (quote == rest_.npos) refuse("a quotation mark opens a field that nothing closes");
+      if (quote == rest_.npos) refuse_at(opened, "a quotation mark opens a field that nothing closes");
       next_line_ += std::count(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(quote), '\n');
       field += rest_.substr(0, quote);
       rest_.remove_prefix(quote + 1);
@@ -97,16 +120,20 @@ class table_rows {
       field += '"';
       rest_.remove_prefix(1);
     }
+    places_.push_back({opened, place()});
     rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
     if (!rest_.empty() && rest_.front() != delimiter_ && rest_.front() != '\n' && !rest_.starts_with("\r\n"))
-      refuse("something stands between a closing quotation mark and the end of the field; write a quotation mark in a field twice");
+      refuse_at(place(),
+                "something stands between a closing quotation mark and the end of the field; write a quotation mark in a field twice");
     return take_end();
   }
 
-  std::string_view rest_;
+  std::string_view text_, rest_;
   char delimiter_;
   bool quotes_;
   std::string name_;
+  std::vector<extent> places_;  // of the row's fields
+  std::size_t row_ = 0;         // where the row begins
   index line_ = 0, next_line_ = 1, carriage_returns_ = 0;
 };
 
@@ -139,15 +166,15 @@ inline std::ptrdiff_t find_column(const std::vector<std::string>& header, const 
                                   std::span<const std::string_view> usual, const table_rows& rows) {
   // Errors show names, and bytes that are no text must not reach a terminal.
   const auto all = [&] {
-    for (const std::string& name : header) rows.check(name, "a name of the header");
+    for (std::size_t c = 0; c < header.size(); ++c) rows.check(c, "a name of the header");
     return listed(header);
   };
   std::ptrdiff_t found = -1;
   for (std::size_t c = 0; c < header.size(); ++c) {
     if (given.empty() ? !is_usual(header[c], usual) : header[c] != given) continue;
     if (found >= 0)
-      rows.refuse("'" + header[static_cast<std::size_t>(found)] + "' and '" + header[c] + "' may both be the column of the " + role +
-                  "; say which");
+      rows.refuse(c, "'" + header[static_cast<std::size_t>(found)] + "' and '" + header[c] + "' may both be the column of the " + role +
+                         "; say which");
     found = static_cast<std::ptrdiff_t>(c);
   }
   if (found < 0 && !given.empty()) rows.refuse("there is no column '" + given + "'; the columns are " + all());
@@ -162,7 +189,7 @@ inline std::optional<double> read_time(std::string_view text, bool& exact) {
   double value = 0;
   const auto [end, problem] = std::from_chars(text.data(), last, value);
   if (problem != std::errc() || end != last || !std::isfinite(value)) return std::nullopt;
-  if (std::abs(value) <= 0x1p53) return value;
+  if (std::abs(value) < 0x1p53) return value;  // 2^53 is what 2^53 + 1 is read as, too
   std::int64_t whole = 0;
   const auto [whole_end, whole_problem] = std::from_chars(text.data(), last, whole);
   if (whole_end != last) return value;  // written with a point or an exponent
@@ -177,7 +204,7 @@ inline std::optional<double> read_time(std::string_view text, bool& exact) {
 /// colon in a name of such a table is its type, as in RecBole's `item_id:token`. Times are numbers, of any unit; rows are sorted by them,
 /// and those of one time, or all if there is no such column, keep the order of the table. A user's and an item's name may hold blanks.
 /// What stands in other columns is not looked at. What is mended is added to `mended`, if it is given.
-/// Throws input_error `NAME:LINE: what is wrong`.
+/// Throws input_error `NAME:LINE:COLUMN: what is wrong`, the column in bytes from 1, or without it where a whole line is.
 inline data::interactions parse_table(std::string_view text, const std::string& name, char delimiter, const columns& given = {},
                                       repairs* mended = nullptr, const core::progress& tell = {}) {
   const bool tabs = delimiter == '\t';
@@ -185,12 +212,13 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
   std::vector<std::string> header, fields;
   if (!rows.next(header)) throw input_error(name + ": is empty; give it a header and rows of users, items and times");
   if (tabs)
-    for (std::string& column : header) {
+    for (std::size_t c = 0; c < header.size(); ++c) {
+      std::string& column = header[c];
       const std::size_t colon = column.find(':');
       if (colon == column.npos) continue;
       if (column.ends_with("_seq") && !detail::is_usual(column.substr(0, colon), detail::usual_times)) {
-        rows.check(column, "a name of the header");
-        rows.refuse("the column '" + column + "' holds sequences; give a table with one item a row");
+        rows.check(c, "a name of the header");
+        rows.refuse(c, "the column '" + column + "' holds sequences; give a table with one item a row");
       }
       column.resize(colon);
     }
@@ -201,10 +229,10 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
 
   data::events events;
   const auto number = [&](data::id_map& map, std::ptrdiff_t column) {
-    const std::string& token = fields[static_cast<std::size_t>(column)];
-    const std::string& called = header[static_cast<std::size_t>(column)];
-    if (token.empty()) rows.refuse("nothing stands in the column '" + called + "'");
-    rows.check(token, "the column '" + called + "'");
+    const auto c = static_cast<std::size_t>(column);
+    const std::string& token = fields[c];
+    if (token.empty()) rows.refuse(c, "nothing stands in the column '" + header[c] + "'");
+    rows.check(c, "the column '" + header[c] + "'");
     if (map.size() == std::numeric_limits<data::item>::max() && !map.find(token))
       rows.refuse("the log has more than 2147483647 users or items; use a part of it");
     return map.add(token);
@@ -217,11 +245,12 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
     events.user.push_back(number(events.users, user));
     events.what.push_back(number(events.items, item));
     if (time < 0) continue;
-    const std::string& when = fields[static_cast<std::size_t>(time)];
-    rows.check(when, "the column '" + header[static_cast<std::size_t>(time)] + "'");
+    const auto c = static_cast<std::size_t>(time);
+    const std::string& when = fields[c];
+    rows.check(c, "the column '" + header[c] + "'");
     bool exact = true;
     const std::optional<double> value = detail::read_time(when, exact);
-    if (!value) rows.refuse("the time '" + when + "' is not a finite number of 64 bits; give times as numbers, say seconds since 1970");
+    if (!value) rows.refuse(c, "the time '" + when + "' is not a finite number of 64 bits; give times as numbers, say seconds since 1970");
     if (mended && !exact) ++mended->rounded_times;
     events.time.push_back(*value);
   }

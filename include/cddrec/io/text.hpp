@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 #include <vector>
 
 #include "cddrec/core/progress.hpp"
@@ -52,11 +53,31 @@ inline std::string take_character(std::string_view line, std::size_t& place) {
   return place += length, std::string();
 }
 
-// Replaces `tokens` by those of a line; returns what is wrong with it, nothing if it is fine.
-inline std::string split_line(std::string_view line, std::vector<std::string_view>& tokens) {
+// Text of another hand as errors show it: between marks, on one line, without what a terminal would obey, and not all of a long one.
+inline std::string quoted(std::string_view text, char mark = '"') {
+  constexpr int most = 60;  // characters
+  std::string out(1, mark);
+  int count = 0;
+  for (std::size_t i = 0; i < text.size(); ++count) {
+    if (count == most) return out + mark + "…";
+    const std::size_t begin = i;
+    if (!take_character(text, i).empty()) {
+      constexpr char digits[] = "0123456789ABCDEF";
+      const auto byte = static_cast<unsigned char>(text[i++]);
+      out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+      continue;
+    }
+    if (text[begin] == mark || text[begin] == '\\') out += '\\';
+    out += text.substr(begin, i - begin);
+  }
+  return out + mark;
+}
+
+// Replaces `tokens` by those of a line; returns what is wrong with it, at `place`, nothing if it is fine.
+inline std::string split_line(std::string_view line, std::vector<std::string_view>& tokens, std::size_t& place) {
   tokens.clear();
   std::size_t begin = 0;
-  for (std::size_t i = 0; i < line.size();) {
+  for (std::size_t& i = place = 0; i < line.size();) {
     if (line[i] == ' ' || line[i] == '\t') {
       if (i > begin) tokens.push_back(line.substr(begin, i - begin));
       begin = ++i;
@@ -120,7 +141,8 @@ struct repairs {
 /// Throws input_error `WHERE: what is wrong` for bytes that are not UTF-8 and for control characters.
 inline std::vector<std::string_view> split_tokens(std::string_view line, const std::string& where) {
   std::vector<std::string_view> tokens;
-  if (const std::string problem = detail::split_line(line, tokens); !problem.empty()) throw input_error(where + ": " + problem);
+  std::size_t place = 0;
+  if (const std::string problem = detail::split_line(line, tokens, place); !problem.empty()) throw input_error(where + ": " + problem);
   return tokens;
 }
 
@@ -128,12 +150,14 @@ inline std::vector<std::string_view> split_tokens(std::string_view line, const s
 inline bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1F\x8B"); }
 
 /// What was gzip'd, of one member or of several. Throws input_error `WHERE: what is wrong` for data that is damaged, that ends too early
-/// or that something else follows.
+/// or that something else follows; bad_alloc where zlib finds no memory.
 inline std::string gunzip(std::string_view bytes, const std::string& where) {
   struct stream : z_stream {
     stream() : z_stream{} {
       constexpr int gzip_with_largest_window = 16 + 15;
-      if (::inflateInit2(this, gzip_with_largest_window) != Z_OK) throw error("io::gunzip: zlib cannot begin; is there memory left?");
+      const int state = ::inflateInit2(this, gzip_with_largest_window);
+      if (state == Z_MEM_ERROR) throw std::bad_alloc();
+      if (state != Z_OK) throw error("io::gunzip: zlib is of another version than its header");
     }
     stream(const stream&) = delete;
     stream& operator=(const stream&) = delete;
@@ -157,17 +181,22 @@ inline std::string gunzip(std::string_view bytes, const std::string& where) {
       ::inflateReset(&s);
     } else if (state == Z_BUF_ERROR) {  // there is room for output, so it is input that is lacking
       refuse("ends too early");
+    } else if (state == Z_MEM_ERROR) {
+      throw std::bad_alloc();
     } else if (state != Z_OK) {
       refuse("is damaged" + (s.msg ? " (" + std::string(s.msg) + ")" : ""));
     }
   }
 }
 
+/// What errors call an input.
+inline std::string name_of_input(const std::filesystem::path& path) { return path == "-" ? "standard input" : path.string(); }
+
 /// The text of a file, or for "-" of standard input; what is gzip'd is unpacked, and a byte-order mark is dropped and counted.
 /// Throws as read_file and gunzip.
 inline std::string read_text(const std::filesystem::path& path, repairs* mended = nullptr) {
-  std::string bytes = path == "-" ? detail::read_all(STDIN_FILENO, "standard input") : read_file(path);
-  if (is_gzip(bytes)) bytes = gunzip(bytes, path.string());
+  std::string bytes = path == "-" ? detail::read_all(STDIN_FILENO, name_of_input(path)) : read_file(path);
+  if (is_gzip(bytes)) bytes = gunzip(bytes, name_of_input(path));
   if (!bytes.starts_with(detail::byte_order_mark)) return bytes;
   if (mended) ++mended->byte_order_marks;
   bytes.erase(0, detail::byte_order_mark.size());

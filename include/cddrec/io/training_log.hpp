@@ -3,6 +3,7 @@
 #pragma once
 
 #include <charconv>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,8 @@ class training_log {
     }
   }
 
+  /// Adds an epoch. Where the rows so far have other columns, as those of another version may, the columns become those of both, and what
+  /// a row does not say is NaN.
   void add(const train::epoch_report& r) {
     std::vector<std::string> columns{"epoch", "loss"};
     std::vector<double> row{static_cast<double>(r.epoch), r.loss};
@@ -54,8 +57,9 @@ class training_log {
     for (const auto& [name, value] : r.parts) put(name, value);
     for (const auto& [name, value] : r.validation.values()) put(name, value);
     put("seconds", r.seconds);
-    if (columns_ != columns) rows_.clear();
-    columns_ = std::move(columns);
+    for (const std::string& name : columns_)
+      if (std::find(columns.begin(), columns.end(), name) == columns.end()) put(name, std::numeric_limits<double>::quiet_NaN());
+    if (columns_ != columns) rearrange(columns);
     rows_.push_back(std::move(row));
   }
 
@@ -93,6 +97,17 @@ class training_log {
   }
 
  private:
+  // Gives every row these columns.
+  void rearrange(const std::vector<std::string>& columns) {
+    std::vector<std::vector<double>> rows(rows_.size());
+    for (const std::string& name : columns) {
+      std::vector<double> values = column(name);
+      values.resize(rows.size(), std::numeric_limits<double>::quiet_NaN());
+      for (std::size_t r = 0; r < rows.size(); ++r) rows[r].push_back(values[r]);
+    }
+    rows_ = std::move(rows), columns_ = columns;
+  }
+
   std::vector<std::string> columns_;
   std::vector<std::vector<double>> rows_;
 };

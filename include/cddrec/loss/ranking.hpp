@@ -45,7 +45,8 @@ struct item_softmax {
 };
 
 /// The same against the batch's candidates c and the target: mean log(1 + sum_{c != target} exp(s_c - s_target)). With the correction
-/// s = score / temperature - log share, so that what is drawn often does not count as often (Bengio and Senécal, 2008).
+/// s = score / temperature - log of the probability to be among the candidates, so that what is drawn often does not count as often
+/// (Bengio and Senécal, 2008; candidates count once, so it is not that of one draw).
 struct sampled_softmax {
   float weight = 1;
   float temperature = 0.07f;
@@ -63,11 +64,11 @@ struct sampled_softmax {
       const variable<T> x = s.scored(view.mean), own = row_dot(x, s.scored(view.x0));
       autodiff::tape<T>& t = x.owner();
       const std::span<T> bias = t.memory().template array<T>(correction ? s.candidates.items.rows() : 0);
-      for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = -s.candidates.log_share[c] / scale;
+      for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = -s.candidates.log_inclusion[c] / scale;
       // log sum exp of the candidates less the target's: among them it is counted already, otherwise softplus adds it.
       const auto against = softmax_over_items<T, data::item>(x, s.candidates.items, {}, scale, bias);
       variable<T> less = linear_combination(T(1), against, -scale, own);
-      if (correction) less = linear_combination(T(1), less, T(1), t.constant({view.target_log_share.data(), x.rows(), 1}));
+      if (correction) less = linear_combination(T(1), less, T(1), t.constant({view.target_log_inclusion.data(), x.rows(), 1}));
       return softplus_where(less, view.not_candidates);
     });
   }

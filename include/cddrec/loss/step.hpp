@@ -26,7 +26,7 @@ struct side {
   variable<T> x_t = {};                                    // a draw of q(x_t | x_0) (Eq. 11) [N, d]
   variable<T> latent_mean = {}, latent_log_variance = {};  // of a variational network [N, k]
   std::span<const data::item> targets = {};
-  std::span<const T> target_log_share = {};            // of candidates' law, for each target
+  std::span<const T> target_log_inclusion = {};        // of candidates below, for each target
   std::span<const unsigned char> not_candidates = {};  // 1 where a target is not among the candidates
   std::span<const T> weights = {};                     // 1 for rows that count, 0 for rows that would leak; empty: all count
 };
@@ -34,8 +34,8 @@ struct side {
 /// Items that all tokens of a batch share as negatives, each once.
 template <class T>
 struct candidates {
-  variable<T> items;                  // as scores multiply them [C, d]
-  std::span<const T> log_share = {};  // log of the probability by which each was drawn [C]
+  variable<T> items;                      // as scores multiply them [C, d]
+  std::span<const T> log_inclusion = {};  // log of the probability that an item is one of them [C]
 };
 
 template <class T>

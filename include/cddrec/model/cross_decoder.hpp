@@ -15,11 +15,12 @@ struct cross_decoder_settings {
   index width = 128;
   index steps = 20;
   index heads = 4;
-  index layers = 1;              // each reads what the one before it made of the sequence
-  bool residual = false;         // LN(e_s + attention): what a position encodes itself is kept
-  bool feed_forward = false;     // LN(h + W2 gelu(W1 h)) on top
-  double dropout = 0;            // of the hidden values
-  double attention_dropout = 0;  // of the attention weights
+  index layers = 1;               // each reads what the one before it made of the sequence
+  bool residual = false;          // LN(e_s + attention): what a position encodes itself is kept
+  bool feed_forward = false;      // LN(h + W2 gelu(W1 h)) on top
+  index feed_forward_factor = 4;  // how many times as wide as the model it is within
+  double dropout = 0;             // of the hidden values
+  double attention_dropout = 0;   // of the attention weights
 };
 
 /// mu(e_s, t) = softmax((e_t W_Q)(e_s W_K)^T / sqrt(d_head)) (e_s W_V), causal (Eq. 9), in linear time.
@@ -40,7 +41,7 @@ class cross_decoder {
       layer made{project(1), project(2), project(3), {}, {}, {}};
       if (s.residual) made.norm1 = nn::layer_norm<T>(s.width);
       if (s.feed_forward) {
-        made.feed = nn::feed_forward<T>(s.width, 4, s.dropout, own.child(4));
+        made.feed = nn::feed_forward<T>(s.width, s.feed_forward_factor, s.dropout, own.child(4));
         made.norm2 = nn::layer_norm<T>(s.width);
       }
       layers_.push_back(std::move(made));

@@ -17,8 +17,9 @@ struct transformer_decoder_settings {
   index steps = 20;
   index heads = 4;
   index layers = 1;
-  double dropout = 0;            // of the hidden values
-  double attention_dropout = 0;  // of the weights of self-attention
+  index feed_forward_factor = 4;  // how many times as wide as the model the feed-forward layer is within; the authors' is 1
+  double dropout = 0;             // of the hidden values
+  double attention_dropout = 0;   // of the weights of self-attention
 };
 
 /// In every layer x = LN(x + attention(x)), causal along the sequence; x = LN(x + W_O W_V e_t), biases included;
@@ -37,8 +38,8 @@ class transformer_decoder {
       const core::random own = draw.child(1 + static_cast<std::uint64_t>(l));
       layers_.push_back({nn::attention<T, nn::causal>(s.width, s.heads, s.attention_dropout, own.child(0)),
                          nn::linear<T>(s.width, s.width, own.child(1)), nn::linear<T>(s.width, s.width, own.child(2)),
-                         nn::feed_forward<T>(s.width, 4, s.dropout, own.child(3)), nn::layer_norm<T>(s.width), nn::layer_norm<T>(s.width),
-                         nn::layer_norm<T>(s.width)});
+                         nn::feed_forward<T>(s.width, s.feed_forward_factor, s.dropout, own.child(3)), nn::layer_norm<T>(s.width),
+                         nn::layer_norm<T>(s.width), nn::layer_norm<T>(s.width)});
     }
   }
 

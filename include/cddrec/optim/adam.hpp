@@ -36,6 +36,9 @@ using core::index;
 /// - bias is corrected for t steps though the moments have seen t / k of them. A row's first touch, however late, has m and v of
 ///   zero before it in both, so it takes the same step in both: for large t (1 - beta1) / sqrt(1 - beta2) ~ 3.2 learning rates.
 /// A parameter whose rows are all touched takes the step of `all`, to the bit.
+///
+/// What is not finite in a row that rests, a NaN that somebody wrote there, is seen by neither gradient_norm() nor step(), where `all`
+/// tells of it at its next step: in training not before a batch reads the row, or validation ranks its item.
 enum class adam_rows { all, touched };
 
 struct adam_settings {
@@ -63,7 +66,8 @@ class adam {
   }
 
   /// Takes one step along `scale` times the accumulated gradients and zeroes them; nothing is touched any more. Returns the number of the
-  /// first parameter that holds a value which is not finite now, -1 if all that was written is.
+  /// first parameter of which a value or a moment is not finite now, -1 if all that was written is. A gradient too large to be
+  /// squared in T, in float from some 1e19 on, counts as such: it would leave a value that is finite, and that does not move any more.
   std::ptrdiff_t step(core::execution how, double scale = 1) {
     namespace simd = core::simd;
     ++steps;
@@ -84,12 +88,13 @@ class adam {
           const simd::vec<T> g = by * simd::load_upto(gradient + i, n);
           const simd::vec<T> m1 = b1 * simd::load_upto(m + i, n) + (T(1) - b1) * g;
           const simd::vec<T> v1 = b2 * simd::load_upto(v + i, n) + (T(1) - b2) * g * g;
-          const simd::vec<T> value1 = simd::load_upto(value + i, n) - rate * m1 / (simd::sqrt<T>(v1 * correction) + epsilon);
+          const simd::vec<T> deviation = simd::sqrt<T>(v1 * correction);  // not finite where v1 is not
+          const simd::vec<T> value1 = simd::load_upto(value + i, n) - rate * m1 / (deviation + epsilon);
           simd::store_upto<T>(m + i, m1, n);
           simd::store_upto<T>(v + i, v1, n);
           simd::store_upto<T>(value + i, value1, n);
           simd::store_upto<T>(gradient + i, simd::vec<T>{}, n);
-          off += value1 - value1;
+          off += (value1 - value1) + (deviation - deviation);
         }
         if (!(simd::sum<T>(off) == 0)) finite = false;
       });

@@ -159,6 +159,7 @@ struct hnsw {
     using list = std::vector<kernel::scored<float>>;
 
     std::vector<list> operator()(eval::histories users, index k, std::span<const data::item> excluded, core::execution how) const {
+      k = std::min(k, scorer.items());
       if (!graph || k <= 0) return exact().prepare(scorer, how)(users, k, excluded, how);
       std::vector<data::item> hidden(excluded.begin(), excluded.end());
       std::sort(hidden.begin(), hidden.end());

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <charconv>
-#include <numeric>
 
 #include "cddrec/io/checkpoint.hpp"
 #include "cddrec/io/counts.hpp"
@@ -51,16 +50,21 @@ std::string setting_text(const T& value) {
 
 }  // namespace detail
 
-/// Refuses a file that holds fewer weights than a network of these settings has at least: no memory is taken on the settings' word.
+/// Refuses a file that holds far fewer weights, or tensors of them, than a network of these settings has: no memory is taken on the
+/// settings' word. Where little is lacking, reading says which tensor. `judging_layers` are those of an adversary.
 inline void expect_weights(const io::tensor_file& file, const std::string& kind, const network_settings& s, index items,
-                           const std::string& where, index further_layers = 0) {
-  const auto add = [](double sum, const auto& named) {
-    return named.second.dtype == "F32" ? sum + static_cast<double>(named.second.bytes.size() / sizeof(float)) : sum;
+                           const std::string& where, index judging_layers = 0) {
+  network_size held;
+  for (const auto& [name, t] : file.tensors())
+    if (t.dtype == "F32") held += {1, static_cast<double>(t.bytes.size() / sizeof(float))};
+  const network_size asked = size_of(kind, s, items, judging_layers);
+  const auto refuse = [&](double wanted, const char* what, double there) {
+    throw input_error(where + ": damaged model: its settings ask for " + detail::setting_text(wanted) + what + ", it holds " +
+                      detail::setting_text(there));
   };
-  const double held = std::accumulate(file.tensors().begin(), file.tensors().end(), 0.0, add);
-  if (const double least = least_weights(kind, s, items, further_layers); held < least)
-    throw input_error(where + ": damaged model: its settings ask for " + detail::setting_text(least) + " weights or more, it holds " +
-                      detail::setting_text(held));
+  constexpr double few_weights = 1 << 16, few_tensors = 100;
+  if (held.weights + few_weights < asked.weights) refuse(asked.weights, " weights", held.weights);
+  if (held.tensors + few_tensors < asked.tensors) refuse(asked.tensors, " tensors of weights", held.tensors);
 }
 
 /// Calls f. What it refuses without naming the file, since those who refused it know nothing of files, is refused as damage of `where`.
@@ -92,7 +96,7 @@ void get_setting(const io::tensor_file& file, const std::string& name, T& value,
   } else {
     value = text;
   }
-  if (!good) throw input_error(where + ": damaged model: its setting " + name + " is '" + text + "'");
+  if (!good) throw input_error(where + ": damaged model: its setting " + name + " is " + io::detail::quoted(text, '\''));
 }
 
 inline network read_network(const io::tensor_file& file, const std::string& kind, index items, const std::string& where) {
@@ -105,16 +109,16 @@ inline network read_network(const io::tensor_file& file, const std::string& kind
 }
 
 inline stored_model read_model(const io::tensor_file& file, const std::string& where) {
-  if (required(file, "format", where) != "cddrec 1")
-    throw input_error(where + ": its format is '" + required(file, "format", where) + "'; this program reads 'cddrec 1'");
-  const std::string kind = required(file, "model", where);
-  data::id_map ids = io::get_ids(file, where);
-  const index items = ids.size();
-  const auto stored = [&](auto model) { return stored_model{kind, std::move(ids), std::move(model)}; };
+  if (const std::string& format = required(file, "format", where); format != "cddrec 1")
+    throw input_error(where + ": its format is " + io::detail::quoted(format, '\'') + "; this program reads 'cddrec 1'");
+  const std::string& kind = required(file, "model", where);
+  // The ids last: each takes many times the memory that it takes in the file.
+  const index items = io::count_ids(file);
+  const auto stored = [&](auto model) { return stored_model{kind, io::get_ids(file, where), std::move(model)}; };
   if (is_network(kind)) return stored(detail::read_network(file, kind, items, where));
   if (kind == "popularity") return stored(io::get_popularity(file, items, where));
   if (kind == "markov") return stored(io::get_markov(file, items, where));
-  if (kind != "item_knn") throw input_error(where + ": unknown kind of model '" + kind + "'");
+  if (kind != "item_knn") throw input_error(where + ": unknown kind of model " + io::detail::quoted(kind, '\''));
   baseline::item_knn_settings s;
   detail::get_setting(file, "neighbours", s.neighbours, where);
   detail::get_setting(file, "shrinkage", s.shrinkage, where);
@@ -139,7 +143,7 @@ inline stored_model read_model(const io::tensor_file& file, const std::string& w
 /// The file of a model directory. input_error if there is none.
 inline io::tensor_file load_file(const std::filesystem::path& directory) {
   const auto path = model_path(directory);
-  if (!std::filesystem::exists(path)) throw input_error(directory.string() + ": holds no model; `cddrec train --output` makes one");
+  if (!io::is_there(path)) throw input_error(directory.string() + ": holds no model; `cddrec train --output` makes one");
   return io::tensor_file::load(path);
 }
 

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "cddrec/baseline/vae.hpp"
+#include "cddrec/io/text.hpp"
 #include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/model/transformer_decoder.hpp"
 
@@ -20,8 +21,8 @@ using core::index;
 struct network_settings {
   index width = 128, layers = 1, heads = 4, max_length = 20;
   double dropout = 0.4, attention_dropout = 0.2;
-  std::string denoiser = "cross_decoder";  // or "transformer_decoder"
-  index decoder_layers = 1;
+  std::string denoiser = "cross_decoder";              // or "transformer_decoder"
+  index decoder_layers = 1, decoder_feed_forward = 4;  // the latter in widths
   bool residual = true, feed_forward = true;
   std::string score = "cosine";     // or "dot_product"
   std::string schedule = "linear";  // or "cosine", "sqrt", "truncated_linear"
@@ -33,7 +34,8 @@ struct network_settings {
   static void visit(Self& s, F&& f) {
     f("width", s.width), f("layers", s.layers), f("heads", s.heads), f("max_length", s.max_length);
     f("dropout", s.dropout), f("attention_dropout", s.attention_dropout);
-    f("denoiser", s.denoiser), f("decoder_layers", s.decoder_layers), f("residual", s.residual), f("feed_forward", s.feed_forward);
+    f("denoiser", s.denoiser), f("decoder_layers", s.decoder_layers), f("decoder_feed_forward", s.decoder_feed_forward);
+    f("residual", s.residual), f("feed_forward", s.feed_forward);
     f("score", s.score), f("schedule", s.schedule), f("steps", s.steps), f("beta_first", s.beta_first), f("beta_last", s.beta_last);
   }
 };
@@ -78,7 +80,7 @@ class any_denoiser {
   enum class kind { none, cross_decoder, transformer_decoder, latent_transformer, latent_rows };
   struct settings {
     any_denoiser::kind kind = any_denoiser::kind::none;
-    index width = 0, steps = 0, heads = 0, decoder_layers = 1;
+    index width = 0, steps = 0, heads = 0, decoder_layers = 1, decoder_feed_forward = 4;
     bool residual = false, feed_forward = false;
     double dropout = 0, attention_dropout = 0;
   };
@@ -108,6 +110,7 @@ class any_denoiser {
                                  .layers = s.decoder_layers,
                                  .residual = s.residual,
                                  .feed_forward = s.feed_forward,
+                                 .feed_forward_factor = s.decoder_feed_forward,
                                  .dropout = s.dropout,
                                  .attention_dropout = s.attention_dropout},
                                 draw);
@@ -117,6 +120,7 @@ class any_denoiser {
                                        .steps = s.steps,
                                        .heads = s.heads,
                                        .layers = s.decoder_layers,
+                                       .feed_forward_factor = s.decoder_feed_forward,
                                        .dropout = s.dropout,
                                        .attention_dropout = s.attention_dropout},
                                       draw);
@@ -178,7 +182,8 @@ namespace detail {
 template <std::size_t N>
 std::size_t choose(const char* setting, const std::string& name, const std::array<const char*, N>& allowed) {
   const auto place = std::find(allowed.begin(), allowed.end(), name);
-  if (place == allowed.end()) throw input_error(std::string("serve::network: there is no ") + setting + " '" + name + "'");
+  if (place == allowed.end())
+    throw input_error(std::string("serve::network: there is no ") + setting + " " + io::detail::quoted(name, '\''));
   return static_cast<std::size_t>(place - allowed.begin());
 }
 
@@ -209,28 +214,73 @@ inline any_denoiser::kind denoiser_of(const std::string& kind, const network_set
 
 /// A network with fresh weights. input_error for a setting out of range.
 inline network make_network(const std::string& kind, const network_settings& s, index items, core::seed seed) {
-  const bool cosine = detail::choose<2>("score", s.score, {"cosine", "dot_product"}) == 0;
-  return network({.items = items,
-                  .width = s.width,
-                  .layers = s.layers,
-                  .heads = s.heads,
-                  .max_length = s.max_length,
-                  .dropout = s.dropout,
-                  .attention_dropout = s.attention_dropout,
-                  .residual = s.residual,
-                  .feed_forward = s.feed_forward,
-                  .score = cosine ? model::similarity::cosine : model::similarity::dot_product},
-                 detail::process_of(kind, s), seed, {.recurrent = kind == "gru4rec" || kind == "svae"},
-                 {.kind = detail::denoiser_of(kind, s), .decoder_layers = s.decoder_layers});
+  const bool cosine = detail::choose<2>("score", s.score, {"cosine", "dot_product"}) == 0, recurrent = kind == "gru4rec" || kind == "svae";
+  return network(
+      {.items = items,
+       .width = s.width,
+       .layers = s.layers,
+       .heads = recurrent ? 1 : s.heads,  // which it has none of
+       .max_length = s.max_length,
+       .dropout = s.dropout,
+       .attention_dropout = s.attention_dropout,
+       .residual = s.residual,
+       .feed_forward = s.feed_forward,
+       .score = cosine ? model::similarity::cosine : model::similarity::dot_product},
+      detail::process_of(kind, s), seed, {.recurrent = recurrent},
+      {.kind = detail::denoiser_of(kind, s), .decoder_layers = s.decoder_layers, .decoder_feed_forward = s.decoder_feed_forward});
 }
 
-/// A network of these settings has so many weights or more, in a share that does not depend on the sizes: what a file must hold before
-/// it is believed. `further_layers` are those of an adversary.
-inline double least_weights(const std::string& kind, const network_settings& s, index items, index further_layers = 0) {
-  const auto n = [](index size) { return static_cast<double>(size); };
-  const bool recurrent = kind == "gru4rec" || kind == "svae", decodes = kind == "cddrec" || kind == "vae";
-  const double width = std::max(n(s.width), 1.0), squares = n(s.layers) + (decodes ? n(s.decoder_layers) : 0) + n(further_layers);
-  return width * (n(items) + 1 + (recurrent ? 0 : n(s.max_length)) + (kind == "cddrec" ? n(s.steps) : 0) + squares * width);
+/// The parameters of a network, and the weights in them all.
+struct network_size {
+  double tensors = 0, weights = 0;
+
+  network_size& operator+=(const network_size& other) {
+    tensors += other.tensors, weights += other.weights;
+    return *this;
+  }
+  friend network_size operator*(double times, const network_size& s) { return {times * s.tensors, times * s.weights}; }
+};
+
+/// How large make_network() makes a network of these settings, without making it: what a file must hold before it is believed.
+/// `judging_layers` above 0 are those of an adversary, which is added. input_error for an unknown denoiser.
+inline network_size size_of(const std::string& kind, const network_settings& s, index items, index judging_layers = 0) {
+  const auto n = [](index count) { return static_cast<double>(count); };
+  const double w = n(s.width);
+  const auto linear = [](double in, double out) { return network_size{2, in * out + out}; };
+  const auto rows = [&](index count) { return network_size{1, n(count) * w}; };
+  const network_size norm{2, 2 * w};
+  const auto sum = [](std::initializer_list<network_size> parts) {
+    network_size all;
+    for (const network_size& part : parts) all += part;
+    return all;
+  };
+  const auto feed_forward = [&](double factor) { return sum({linear(w, factor * w), linear(factor * w, w)}); };
+  const network_size attention = sum({linear(w, 3 * w), linear(w, w)}), transformer = sum({attention, feed_forward(4), norm, norm});
+  const bool recurrent = kind == "gru4rec" || kind == "svae";
+
+  network_size all = sum({rows(items + 1), norm, n(s.layers) * (recurrent ? 2 * linear(w, 3 * w) : transformer)});
+  if (!recurrent) all += rows(s.max_length);
+  switch (detail::denoiser_of(kind, s)) {
+    case any_denoiser::kind::none:
+      break;
+    case any_denoiser::kind::cross_decoder:
+      all += rows(s.steps);
+      all += n(s.decoder_layers) * network_size{3, 3 * w * w};  // without biases
+      if (s.residual) all += n(s.decoder_layers) * norm;
+      if (s.feed_forward) all += n(s.decoder_layers) * sum({feed_forward(n(s.decoder_feed_forward)), norm});
+      break;
+    case any_denoiser::kind::transformer_decoder:
+      all += rows(s.steps);
+      all += n(s.decoder_layers) * sum({attention, 2 * linear(w, w), feed_forward(n(s.decoder_feed_forward)), 3 * norm});
+      break;
+    case any_denoiser::kind::latent_transformer:
+      all += sum({2 * linear(w, w), n(s.decoder_layers) * transformer});
+      break;
+    case any_denoiser::kind::latent_rows:
+      all += sum({2 * linear(w, w), feed_forward(4)});
+  }
+  if (judging_layers > 0) all += sum({rows(items), rows(s.max_length + 1), norm, n(judging_layers) * transformer, linear(w, 1)});
+  return all;
 }
 
 }  // namespace cddrec::serve

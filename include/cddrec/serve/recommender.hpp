@@ -97,12 +97,19 @@ class recommender {
     return ask(histories, top, keep_out, way::exact, how);
   }
 
-  /// What is to be kept out, in rising order: `exclude` and, if `only` is given, all that it does not hold. input_error if no item is left.
+  /// What is to be kept out, in rising order: `exclude` and, if `only` is given, all that it does not hold. input_error if no item is left,
+  /// or for one that is none of the model's.
   std::vector<data::item> excluded(std::span<const data::item> exclude, const std::optional<std::vector<data::item>>& only) const {
     std::vector<bool> out(static_cast<std::size_t>(items().size()), only.has_value());
-    if (only)
-      for (const data::item i : *only) out[static_cast<std::size_t>(i)] = false;
-    for (const data::item i : exclude) out[static_cast<std::size_t>(i)] = true;
+    const auto put = [&](std::span<const data::item> some, bool value) {
+      for (const data::item i : some) {
+        if (i < 0 || i >= items().size())
+          throw input_error("serve::recommender: item " + std::to_string(i) + " of " + std::to_string(items().size()));
+        out[static_cast<std::size_t>(i)] = value;
+      }
+    };
+    if (only) put(*only, false);
+    put(exclude, true);
     std::vector<data::item> all;
     for (std::size_t i = 0; i < out.size(); ++i)
       if (out[i]) all.push_back(static_cast<data::item>(i));

@@ -226,7 +226,8 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
       report.loss += loss;
       const bool clip = settings.gradient_clip > 0 && squares > settings.gradient_clip * settings.gradient_clip;
       if (const std::ptrdiff_t k = adam.step(settings.how, clip ? settings.gradient_clip / std::sqrt(squares) : 1); k >= 0)
-        stop("the step left weights " + called[static_cast<std::size_t>(k)] + " that are not finite; lower the learning rate");
+        stop("the step left weights or moments of " + called[static_cast<std::size_t>(k)] +
+             " that are not finite; lower the learning rate or clip the gradient");
       if (average) average->update(adam.steps, settings.how);
     }
     if (average) average->swap();

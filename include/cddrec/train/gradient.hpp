@@ -31,7 +31,7 @@ struct views {
   std::vector<data::item> inputs, targets;
   std::vector<std::vector<data::item>> negatives;  // each a list beside `targets`
   std::vector<data::item> candidates;
-  std::vector<double> candidate_log_share, target_log_share;
+  std::vector<double> candidate_log_inclusion, target_log_inclusion;
   std::vector<unsigned char> not_candidates;  // 1 for a target that is not among them
   std::vector<index> offsets, paired_main, paired_augmented;
   index trained = 0;  // batches before this one
@@ -73,17 +73,16 @@ struct views {
     const auto take = [&](data::item v) {
       if (!std::exchange(chosen_[static_cast<std::size_t>(v)], 1)) candidates.push_back(v);
     };
-    if (against.sampler.law() == data::negative_law::in_batch)
-      for (const data::item v : targets) take(v);
-    else
-      for (index k = 0; k < against.candidates; ++k) take(against.sampler.any(items, draw, k));
-    not_candidates.clear(), target_log_share.clear(), candidate_log_share.clear();
+    const bool in_batch = against.sampler.law() == data::negative_law::in_batch;
+    const index draws = in_batch ? std::ssize(targets) : against.candidates;
+    for (index k = 0; k < draws; ++k) take(in_batch ? targets[static_cast<std::size_t>(k)] : against.sampler.any(items, draw, k));
+    not_candidates.clear(), target_log_inclusion.clear(), candidate_log_inclusion.clear();
     for (const data::item v : targets) {
       not_candidates.push_back(!chosen_[static_cast<std::size_t>(v)]);
-      target_log_share.push_back(against.sampler.log_share(v));
+      target_log_inclusion.push_back(against.sampler.log_inclusion(v, draws));
     }
     for (const data::item v : candidates) {
-      candidate_log_share.push_back(against.sampler.log_share(v));
+      candidate_log_inclusion.push_back(against.sampler.log_inclusion(v, draws));
       chosen_[static_cast<std::size_t>(v)] = 0;
     }
   }
@@ -137,10 +136,10 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
   }
   const variable<T> items = what.items ? net.scored(net.item_table(t)) : variable<T>{};
   loss::candidates<T> candidates;
-  std::span<const T> target_log_share;
+  std::span<const T> target_log_inclusion;
   if (what.candidates) {
-    candidates = {net.scored(net.embed(t, batch.candidates)), numbers(batch.candidate_log_share)};
-    target_log_share = numbers(batch.target_log_share);
+    candidates = {net.scored(net.embed(t, batch.candidates)), numbers(batch.candidate_log_inclusion)};
+    target_log_inclusion = numbers(batch.target_log_inclusion);
   }
 
   double total = 0;
@@ -175,7 +174,7 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
                            .latent_mean = rows(latent.mean),
                            .latent_log_variance = rows(latent.log_variance),
                            .targets = part(std::span<const data::item>(batch.targets)),
-                           .target_log_share = part(target_log_share),
+                           .target_log_inclusion = part(target_log_inclusion),
                            .not_candidates = part(std::span<const unsigned char>(batch.not_candidates)),
                            .weights = w};
     };

@@ -1,0 +1,59 @@
+// The control of every diagnosis: a scorer that knows nothing. Users and items are directions of Gaussian noise, a score is their cosine.
+// Vectors and lists of a model say as much as they differ from these.
+#pragma once
+
+#include "cddrec/core/random.hpp"
+#include "cddrec/eval/rank.hpp"
+#include "cddrec/kernel/matmul.hpp"
+
+namespace cddrec::eval {
+
+/// Rows of length 1 in d dimensions. A user's is a function of the seed and of the history. Satisfies eval::scorer.
+class noise {
+ public:
+  using scalar = float;
+
+  noise(index items, index dimensions, core::seed seed)
+      : draw_(seed), items_(items, dimensions), packed_(static_cast<std::size_t>(kernel::packed_size<float>(dimensions, items))) {
+    for (index i = 0; i < items; ++i) draw_row(items_, i, draw_.child(0).child(static_cast<std::uint64_t>(i)));
+    kernel::pack<float>(kernel::transposed(item_vectors()), packed_.data(), {});
+  }
+
+  index items() const { return items_.rows(); }
+  core::view<const float> item_vectors() const { return items_; }  // [V, d]
+
+  /// [users, d].
+  core::matrix<float> encode(histories users, core::execution how) const {
+    core::matrix<float> x(std::ssize(users), items_.cols());
+    core::parallel_for(how, x.rows(), 64, [&](index begin, index end) {
+      for (index u = begin; u < end; ++u) {
+        core::random own = draw_.child(1);
+        for (const data::item i : users[static_cast<std::size_t>(u)]) own = own.child(static_cast<std::uint64_t>(i));
+        draw_row(x, u, own);
+      }
+    });
+    return x;
+  }
+
+  void score(const core::matrix<float>& users, index first, core::view<float> out, core::execution how) const {
+    kernel::matmul_packed<float>(kernel::plain(core::view<const float>(users)), packed_.data(), first, kernel::write::assign, out, how);
+  }
+  float score_item(const core::matrix<float>& users, index row, data::item i) const {
+    const index v = static_cast<index>(i), first = v - v % kernel::detail::panel<float>;
+    core::matrix<float> some(1, std::min(kernel::detail::panel<float>, items() - first));
+    score(users.middleRows(row, 1), first, some, {});
+    return some(0, v - first);
+  }
+
+ private:
+  static void draw_row(core::matrix<float>& x, index row, const core::random& draw) {
+    draw.normal<float>(0, {x.data() + row * x.cols(), static_cast<std::size_t>(x.cols())});
+    x.row(row).normalize();
+  }
+
+  core::random draw_;
+  core::matrix<float> items_;
+  core::buffer<float> packed_;
+};
+
+}  // namespace cddrec::eval

@@ -1,0 +1,36 @@
+// The command line: settings.
+#include "cli/command.hpp"
+
+namespace cddrec::test {
+
+TEST_CASE("a setting that the kind of model does not read is refused, and asks nothing of it") {
+  refused("train --data log.txt --output none --model sasrec --set kl_weight=1",
+          "setting kl_weight: sasrec does not read it; leave it out");
+  refused("train --data log.txt --output none --model cddrec --set gan_temperature=1", "setting gan_temperature: cddrec does not read it");
+  refused("train --data log.txt --output none --model markov --epochs 2", "setting epochs: markov does not read it");
+  refused("train --data log.txt --output none --model gan --set gan_temperature=0.001", "gan_temperature must be 0 (that of softmax_");
+  CHECK_FALSE(fs::exists(shop().root / "none"));
+  const outcome o =
+      shop().run("train --data log.txt --output odd --model gru4rec --epochs 1 --set width=9 --set batch_users=8 --set neighbours=7");
+  CHECK(o.status == 0);  // heads do not divide this width, and there are none
+  CHECK_THAT(slurp(shop().root / "odd/settings.toml"), ContainsSubstring("neighbours = 7\n") && !ContainsSubstring("heads"));
+}
+
+TEST_CASE("every policy trains by its key") {
+  index n = 0;
+  for (const std::string set :
+       {"denoiser=transformer_decoder --set decoder_feed_forward=1", "decoder_layers=2", "score=dot_product",
+        "objective=paper --set contrastive=fourier --set lambda=0.3", "objective=paper --set divergence=mean_squared_error", "views=1",
+        "ranking=bce --set negatives_per_target=3", "ranking=sampled_softmax --set candidates=20",
+        "ranking=sampled_softmax --set negatives=in_batch",
+        "ranking=sampled_softmax --set negatives=popularity --set frequency_correction=false", "negatives=popularity",
+        "step_weight=equal"}) {
+    INFO(set);
+    const outcome o =
+        shop().run("train --data log.txt --output policy" + std::to_string(++n) + " --epochs 1 --set width=8 --set heads=2 --set " + set);
+    CHECK(o.status == 0);
+    CHECK(o.err.find("nan") == std::string::npos);
+  }
+}
+
+}  // namespace cddrec::test
