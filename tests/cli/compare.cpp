@@ -131,6 +131,18 @@ TEST_CASE("a row whose record was deleted is made again, and by one process at a
   CHECK_FALSE(fs::exists(lock));
 }
 
+TEST_CASE("a training that fails makes no record, even where a parent ignored the end of its children") {
+  for (const std::string before : {"", "trap '' CHLD; "}) {
+    const std::string command = "cd " + shop().root.string() + " && bash -c \"" + before +
+                                "exec " CDDREC_BINARY_DIR
+                                "/bin/cddrec compare --data log.txt --models sasrec --output failing --set epochs=1 --set width=8 " +
+                                "--set heads=2 --set learning_rate=1e6 --set score=dot_product\" </dev/null >out 2>err";
+    CHECK(WEXITSTATUS(std::system(command.c_str())) == 1);
+    CHECK_THAT(slurp(shop().root / "err"), ContainsSubstring("cddrec: log-sasrec-1: training ended with status 1; no record is written"));
+    CHECK_FALSE(fs::exists(shop().root / "failing/records/log-sasrec-1.json"));
+  }
+}
+
 TEST_CASE("settings are looked at before the first row, and those tested are counted") {
   const std::string compare = "compare --data log.txt --models markov --output never ";
   refused(compare + "--set widht=3", "unknown setting 'widht'");
