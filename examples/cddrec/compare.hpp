@@ -4,10 +4,10 @@
 
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <csignal>
+#include <thread>
 
 #include "configure.hpp"
 #include "evaluate.hpp"
@@ -43,7 +43,7 @@ inline std::vector<variant> read_variants(const std::string& path) {
       if (!(words >> v.kind)) throw input_error("write `name kind key=value …`");
       check_kind(v.kind);
       if (v.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-.") != v.name.npos)
-        throw input_error("the name '" + v.name + "' may hold a-z, 0-9, _, - and . only: files are named by it");
+        throw input_error("the name " + io::detail::quoted(v.name, '\'') + " may hold a-z, 0-9, _, - and . only: files are named by it");
       for (const variant& other : all)
         if (other.name == v.name) throw input_error("the name '" + v.name + "' stands twice");
       for (std::string word; words >> word;) {
@@ -98,14 +98,16 @@ inline child_end run_child(std::vector<std::string> words) {
   const int problem = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (problem != 0) throw error("compare: cannot run this program again: " + std::string(std::strerror(problem)));
-  // Ctrl-C reaches the child by itself, a signal for this process alone does not; it takes one of each kind to stop cleanly.
-  int status = 0;
-  rusage used{};
-  while (wait4(child, &status, 0, &used) < 0) {
-    if (errno != EINTR) throw error("compare: cannot wait for training: " + std::string(std::strerror(errno)));
-    if (!may_go_on()) ::kill(child, SIGTERM);
+  // Looked at while it runs: what the system counts of a child that has ended begins with its parent's memory.
+  index peak = 0;
+  bool told = false;  // Ctrl-C reaches the child by itself, a signal for this process alone does not; it takes one of each to stop cleanly
+  for (int status = 0;; std::this_thread::sleep_for(std::chrono::milliseconds(5))) {
+    const pid_t ended = waitpid(child, &status, WNOHANG);
+    if (ended < 0 && errno != EINTR) throw error("compare: cannot wait for training: " + std::string(std::strerror(errno)));
+    if (ended > 0) return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), peak};
+    peak = std::max(peak, peak_memory_mb(std::to_string(child)));
+    if (!told && !may_go_on()) told = true, ::kill(child, SIGTERM);
   }
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), used.ru_maxrss / 1024};
 }
 
 }  // namespace detail
@@ -166,13 +168,15 @@ inline json read_record(const compare_options& o, const variant& v, index seed, 
     if (record.at("log_crc") != log_crc) differs("is of another log");
     if (record.contains("reading") && record["reading"] != json(o.log.words()))
       differs("is of a log that was read with other options (" + record["reading"].dump() + ")");
-    if (const std::string kind = record.at("kind"); kind != v.kind) differs("is of the kind " + kind + ", not " + v.kind);
+    if (const std::string kind = record.at("kind"); kind != v.kind)
+      differs("is of the kind " + io::detail::quoted(kind, '\'') + ", not " + v.kind);
     const run_settings wanted = settings_of(o, v, seed), asked = settings_in(record.at("command"), v.kind, path);
     for (const auto& [key, access] : setting_keys()) {
       if (!concerns(v.kind, key) || access.get(asked) == access.get(wanted)) continue;
       const json& all = record.at("settings");
       const std::string made = all.contains(key) ? all[key].get<std::string>() : access.get(asked);
-      if (made != access.get(wanted)) differs("was made with " + key + " = " + made + ", not " + access.get(wanted));
+      if (made != access.get(wanted))
+        differs("was made with " + key + " = " + io::detail::quoted(made, '\'') + ", not " + access.get(wanted));
     }
     for (const char* part : {"valid", "test"})
       for (const auto& [metric, unused] : eval::metrics::fields)

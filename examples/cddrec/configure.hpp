@@ -42,8 +42,7 @@ inline run_choice gather_settings(std::string kind, const std::string& preset_na
     if (entry.key != "model" && entry.key != "version") at(entry, [&] { set(s, entry.key, entry.value); });
   for (const std::string& a : assignments) {
     assign(s, a);
-    const bool beside = is_network(kind) && concerns("item_knn", key_of(a));  // a network is compared with it
-    if (!concerns(kind, key_of(a)) && !beside) throw input_error("setting " + key_of(a) + ": " + kind + " does not read it; leave it out");
+    if (!belongs_to_run(kind, key_of(a))) throw input_error("setting " + key_of(a) + ": " + kind + " does not read it; leave it out");
   }
   check(kind, s);
   return {kind, s};

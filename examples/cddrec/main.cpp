@@ -195,11 +195,11 @@ int run(int argc, char** argv) {
     one_standard_input("train", {o.log.data, config});
     const settings_file file = config.empty() ? settings_file{} : read_settings_file(config);
     if (const auto* version = file.find("version"); version && version->value != CDDREC_VERSION)
-      std::cerr << "cddrec: " << version->where << ": of version " << version->value
+      std::cerr << "cddrec: " << version->where << ": of version " << io::detail::quoted(version->value, '\'')
                 << ", this is " CDDREC_VERSION ": the run may differ\n";
-    for (const auto& [key, value] : {std::pair{"seed=", seed}, {"epochs=", epochs}})
-      if (value) assignments.push_back(key + *value);
     auto [kind, s] = gather_settings(before ? before->kind : o.model, preset_name, file, assignments, before ? &before->settings : nullptr);
+    for (const auto& [key, value] : {std::pair{"seed", seed}, {"epochs", epochs}})  // what counts has neither, and is the same with any
+      if (value && concerns(kind, key)) set(s, key, *value);
     o.model = kind;
     if (before) check_start(o, *before, s);
     run_train(o, s, before, how);

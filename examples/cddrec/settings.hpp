@@ -155,7 +155,13 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"gan_pretraining", whole("gan_pretraining", &r::gan_pretraining, 0, "0 or more batches")},
       {"gan_reward_weight", real("gan_reward_weight", &r::gan_reward_weight, 0, huge, "0 to 1e6")},
       {"gan_objective_weight", real("gan_objective_weight", &r::gan_objective_weight, 0, huge, "0 to 1e6")},
-      {"gan_temperature", real("gan_temperature", &r::gan_temperature, 0, huge, "0 (that of softmax_temperature), or 0.01 or more")},
+      {"gan_temperature",
+       {[](run_settings& s, const std::string& v) {
+          constexpr const char *key = "gan_temperature", *range = "0 (that of softmax_temperature), or 0.01 or more";
+          s.gan_temperature = number<double>(key, v, 0, huge, range);
+          if (s.gan_temperature > 0) number<double>(key, v, 0.01, huge, range);
+        },
+        [](const run_settings& s) { return text(s.gan_temperature); }}},
       {"discriminator_layers", whole("discriminator_layers", &r::discriminator_layers, 1, "1 to 1000", 1000)},
       {"division", choice("division", &r::division, {"leave_one_out", "time"})},
       {"validation_share", real("validation_share", &r::validation_share, tiny, below_one, "in (0, 1)")},
@@ -209,11 +215,13 @@ inline bool concerns(const std::string& kind, const std::string& key) {
   return true;
 }
 
+/// Whether a key is of a run that trains this kind: beside a network's metrics stand those of the item neighbours.
+inline bool belongs_to_run(const std::string& kind, const std::string& key) {
+  return concerns(kind, key) || (is_network(kind) && concerns("item_knn", key));
+}
+
 /// What no single key can see. input_error if the heads do not divide the width, say.
 inline void check(const std::string& kind, const run_settings& s) {
-  if (s.gan_temperature > 0 && s.gan_temperature < 0.01)
-    throw input_error("setting gan_temperature must be 0 (that of softmax_temperature), or 0.01 or more, it is " +
-                      detail::text(s.gan_temperature));
   if (concerns(kind, "heads") && s.width % s.heads != 0)
     throw input_error("setting heads: " + std::to_string(s.heads) + " heads do not divide the width " + std::to_string(s.width));
   if (s.features % 2 != 0) throw input_error("setting features must be even, it is " + std::to_string(s.features));
@@ -253,7 +261,7 @@ inline run_settings preset(const std::string& name) {
   else if (name == "toys")
     s.steps = 25, s.beta_last = 0.002;
   else
-    throw input_error("unknown preset '" + name + "'; the presets are office, beauty, tools and toys");
+    throw input_error("unknown preset " + io::detail::quoted(name, '\'') + "; the presets are office, beauty, tools and toys");
   return s;
 }
 

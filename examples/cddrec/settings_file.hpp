@@ -80,14 +80,13 @@ inline settings_file parse_settings(std::string_view rest, const std::string& na
 inline settings_file read_settings_file(const std::string& path) { return parse_settings(io::read_text(path), io::name_of_input(path)); }
 
 /// The settings of a run as a text that parse_settings takes; `command` says how to do the run again.
-/// The table beside a network's result has item_knn in it, so its settings belong to the run.
 inline std::string settings_text(const std::string& kind, const run_settings& s, const std::string& version, const std::string& command) {
   std::string shown = command;
   std::replace_if(
       shown.begin(), shown.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');  // it is a comment of one line
   std::string text = "# The same run again: " + shown + "\nversion = \"" + version + "\"\nmodel = \"" + kind + "\"\n";
   for (const auto& [key, access] : setting_keys()) {
-    if (!concerns(kind, key) && !(is_network(kind) && concerns("item_knn", key))) continue;
+    if (!belongs_to_run(kind, key)) continue;
     const std::string value = access.get(s);
     const bool word = value.find_first_not_of("0123456789+-.e") != value.npos && value != "true" && value != "false";
     text += key + " = " + (word ? "\"" + value + "\"" : value) + "\n";

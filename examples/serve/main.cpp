@@ -1,12 +1,14 @@
 // cddrec_serve: answers requests for recommendations over HTTP until Ctrl-C.
 // Exit status: 0 stopped, 1 runtime error, 2 wrong usage or bad input; every error begins `cddrec: `.
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#ifdef __GLIBC__  // which the headers above tell
+#include <malloc.h>
+#endif
 
 #include "../retrieval.hpp"
 #include "service.hpp"

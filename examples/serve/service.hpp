@@ -199,14 +199,14 @@ class server {
   httplib::Server::HandlerResponse admit(const httplib::Request& req, httplib::Response& res) const {
     using next = httplib::Server::HandlerResponse;
     if (req.method == "GET" || req.method == "HEAD") return next::Unhandled;  // it reads none of theirs
-    res.set_header("Connection", "close");                                    // if this ends here, what follows is no request
+    const auto length = body_length(req);
+    if (!length || *length > 0) res.set_header("Connection", "close");  // if this ends here, what follows is no request
     if (req.method != "POST" || req.path != "/recommend") {
       res.status = 404;
       return next::Handled;
     }
     if (req.has_header("Transfer-Encoding") || !req.has_header("Content-Length"))
       throw refusal(411, "the length of the body is not told; send Content-Length, and the body in one piece");
-    const auto length = body_length(req);
     if (!length) throw refusal(400, "Content-Length is not one whole number");
     if (*length > static_cast<std::uint64_t>(most_.body))
       throw refusal(

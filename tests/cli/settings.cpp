@@ -7,9 +7,10 @@ TEST_CASE("a setting that the kind of model does not read is refused, and asks n
   refused("train --data log.txt --output none --model sasrec --set kl_weight=1",
           "setting kl_weight: sasrec does not read it; leave it out");
   refused("train --data log.txt --output none --model cddrec --set gan_temperature=1", "setting gan_temperature: cddrec does not read it");
-  refused("train --data log.txt --output none --model markov --epochs 2", "setting epochs: markov does not read it");
+  refused("train --data log.txt --output none --model markov --set epochs=2", "setting epochs: markov does not read it");
   refused("train --data log.txt --output none --model gan --set gan_temperature=0.001", "gan_temperature must be 0 (that of softmax_");
   CHECK_FALSE(fs::exists(shop().root / "none"));
+  CHECK(shop().run("train --data log.txt --output counted_once --model markov --epochs 2 --seed 3").status == 0);  // the same with any
   const outcome o =
       shop().run("train --data log.txt --output odd --model gru4rec --epochs 1 --set width=9 --set batch_users=8 --set neighbours=7");
   CHECK(o.status == 0);  // heads do not divide this width, and there are none

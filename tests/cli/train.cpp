@@ -206,7 +206,7 @@ TEST_CASE("the settings that a run leaves are the run") {
   shop().write("older.toml", "version = '0.0.1'  # long ago\nmodel = 'markov'\n");
   const outcome older = shop().run("train --data log.txt --config older.toml --output older");
   CHECK(older.status == 0);
-  CHECK_THAT(older.err, ContainsSubstring("older.toml:1: of version 0.0.1, this is "));
+  CHECK_THAT(older.err, ContainsSubstring("older.toml:1: of version '0.0.1', this is "));
   CHECK_THAT(slurp(shop().root / "older/settings.toml"), ContainsSubstring("model = \"markov\""));
 }
 

@@ -116,9 +116,15 @@ TEST_CASE("what large requests took of memory is given back, whichever threads t
   while (body.size() < 1'000'000) body += ",[]";
   body += "]}";
   std::vector<std::thread> clients;
-  for (int k = 0; k < 16; ++k)
-    clients.emplace_back([&] { httplib::Client("127.0.0.1", port).Post("/recommend", body, "application/json"); });
+  std::array<int, 16> status{};
+  for (int& mine : status)
+    clients.emplace_back([&] {
+      httplib::Client client("127.0.0.1", port);
+      client.set_read_timeout(60);
+      if (const auto answer = client.Post("/recommend", body, "application/json")) mine = answer->status;
+    });
   for (auto& one : clients) one.join();
+  for (const int answered : status) CHECK(answered == 413);  // for its histories: the JSON was read
   std::ifstream figures("/proc/" + std::to_string(c.pid) + "/status");
   long peak = 0;
   for (std::string line; std::getline(figures, line);)

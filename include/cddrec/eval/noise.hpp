@@ -13,16 +13,19 @@ class noise {
  public:
   using scalar = float;
 
+  /// input_error unless there is an item and a dimension.
   noise(index items, index dimensions, core::seed seed)
-      : draw_(seed), items_(items, dimensions), packed_(static_cast<std::size_t>(kernel::packed_size<float>(dimensions, items))) {
+      : draw_(seed), items_(check(items, "items"), check(dimensions, "dimensions")),
+        packed_(static_cast<std::size_t>(kernel::packed_size<float>(dimensions, items))) {
     for (index i = 0; i < items; ++i) draw_row(items_, i, draw_.child(0).child(static_cast<std::uint64_t>(i)));
     kernel::pack<float>(kernel::transposed(item_vectors()), packed_.data(), {});
   }
 
   index items() const { return items_.rows(); }
-  core::view<const float> item_vectors() const { return items_; }  // [V, d]
+  /// [V, d]
+  core::view<const float> item_vectors() const { return items_; }
 
-  /// [users, d].
+  /// The vectors of users [users, d], which score() takes.
   core::matrix<float> encode(histories users, core::execution how) const {
     core::matrix<float> x(std::ssize(users), items_.cols());
     core::parallel_for(how, x.rows(), 64, [&](index begin, index end) {
@@ -35,9 +38,11 @@ class noise {
     return x;
   }
 
+  /// out [users, count]: their cosines with items first … first + count - 1; `first` is a multiple of kernel's panel, as eval's blocks are.
   void score(const core::matrix<float>& users, index first, core::view<float> out, core::execution how) const {
     kernel::matmul_packed<float>(kernel::plain(core::view<const float>(users)), packed_.data(), first, kernel::write::assign, out, how);
   }
+  /// One of them.
   float score_item(const core::matrix<float>& users, index row, data::item i) const {
     const index v = static_cast<index>(i), first = v - v % kernel::detail::panel<float>;
     core::matrix<float> some(1, std::min(kernel::detail::panel<float>, items() - first));
@@ -46,6 +51,10 @@ class noise {
   }
 
  private:
+  static index check(index count, const char* name) {
+    if (count < 1) throw input_error(std::string("eval::noise: ") + name + " must be 1 or more, it is " + std::to_string(count));
+    return count;
+  }
   static void draw_row(core::matrix<float>& x, index row, const core::random& draw) {
     draw.normal<float>(0, {x.data() + row * x.cols(), static_cast<std::size_t>(x.cols())});
     x.row(row).normalize();

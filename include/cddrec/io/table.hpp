@@ -150,14 +150,10 @@ inline constexpr std::string_view usual_items[] = {"item",      "itemid",     "i
                                                    "productno", "businessid", "trackid", "songid", "articleid", "bookid"};
 inline constexpr std::string_view usual_times[] = {"time", "timestamp", "ts", "unixreviewtime", "unixtime", "eventtime"};
 
-// Names in quotes; bytes that are no text must not reach a terminal.
+// Names in quotes.
 inline std::string listed(const std::vector<std::string>& names) {
   std::string list;
-  for (const std::string& name : names) {
-    bool good = true;
-    for (std::size_t i = 0; good && i < name.size();) good = take_character(name, i).empty();
-    list += (list.empty() ? "'" : ", '") + (good ? name : std::string("?")) + "'";
-  }
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + detail::quoted(name, '\'');
   return list;
 }
 
@@ -250,7 +246,9 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
     rows.check(c, "the column '" + header[c] + "'");
     bool exact = true;
     const std::optional<double> value = detail::read_time(when, exact);
-    if (!value) rows.refuse(c, "the time '" + when + "' is not a finite number of 64 bits; give times as numbers, say seconds since 1970");
+    if (!value)
+      rows.refuse(c, "the time " + detail::quoted(when, '\'') +
+                         " is not a finite number of 64 bits; give times as numbers, say seconds since 1970");
     if (mended && !exact) ++mended->rounded_times;
     events.time.push_back(*value);
   }

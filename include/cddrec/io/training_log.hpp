@@ -41,7 +41,7 @@ class training_log {
       for (const std::string& cell : cells) {
         double value = 0;
         const auto [end, problem] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-        if (problem != std::errc() || end != cell.data() + cell.size()) refuse("'" + cell + "' is not a number");
+        if (problem != std::errc() || end != cell.data() + cell.size()) refuse(detail::quoted(cell, '\'') + " is not a number");
         row.push_back(value);
       }
       rows_.push_back(std::move(row));

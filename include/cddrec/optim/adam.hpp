@@ -67,7 +67,8 @@ class adam {
 
   /// Takes one step along `scale` times the accumulated gradients and zeroes them; nothing is touched any more. Returns the number of the
   /// first parameter of which a value or a moment is not finite now, -1 if all that was written is. A gradient too large to be
-  /// squared in T, in float from some 1e19 on, counts as such: it would leave a value that is finite, and that does not move any more.
+  /// squared in T, in float some 1e19 at the first step and 6e20 later, counts as such: it would leave a value that is finite, and that
+  /// does not move any more.
   std::ptrdiff_t step(core::execution how, double scale = 1) {
     namespace simd = core::simd;
     ++steps;
