@@ -21,7 +21,7 @@ WIDTH, LETTER, LINE = 860, 7.3, 18  # of a picture, of a letter at 13 px, of a l
 def family(model, kind=""):
     """The family of a model, which gives it its colour."""
     names = f"{model} {kind}".lower()
-    if model.startswith("cddrec"):
+    if model.startswith("cddrec") or kind == "cddrec":
         return "cddrec"
     if any(word in names for word in ("popularity", "markov", "knn")):
         return "counting"
