@@ -2,11 +2,14 @@
 // A row is a process of its own, so its time and memory are its own; what is recorded already is not done again.
 #pragma once
 
-#include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <memory>
 #include <thread>
 
 #include "configure.hpp"
@@ -83,31 +86,43 @@ namespace detail {
 
 struct child_end {
   int status;
-  index peak_memory_mb;
+  std::string output;
 };
 /// Runs a command of this program to its end; its results are not shown, its progress is.
 inline child_end run_child(std::vector<std::string> words) {
   std::vector<char*> arguments;
   for (std::string& w : words) arguments.push_back(w.data());
   arguments.push_back(nullptr);
+  const int kept = ::memfd_create("results", MFD_CLOEXEC);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> output(kept < 0 ? nullptr : ::fdopen(kept, "r"), &std::fclose);
+  if (!output) throw error("compare: no room for the results of training: " + std::string(std::strerror(errno)));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, kept, STDOUT_FILENO);
   std::signal(SIGCHLD, SIG_DFL);  // where it was ignored, nothing would be left to wait for
   pid_t child = 0;
   const int problem = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (problem != 0) throw error("compare: cannot run this program again: " + std::string(std::strerror(problem)));
-  // Looked at while it runs: what the system counts of a child that has ended begins with its parent's memory.
-  index peak = 0;
   bool told = false;  // Ctrl-C reaches the child by itself, a signal for this process alone does not; it takes one of each to stop cleanly
   for (int status = 0;; std::this_thread::sleep_for(std::chrono::milliseconds(5))) {
     const pid_t ended = waitpid(child, &status, WNOHANG);
     if (ended < 0 && errno != EINTR) throw error("compare: cannot wait for training: " + std::string(std::strerror(errno)));
-    if (ended > 0) return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), peak};
-    peak = std::max(peak, peak_memory_mb(std::to_string(child)));
+    if (ended > 0) {
+      child_end end{WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), {}};
+      std::rewind(output.get());
+      for (int c; (c = std::fgetc(output.get())) != EOF;) end.output += static_cast<char>(c);
+      return end;
+    }
     if (!told && !may_go_on()) told = true, ::kill(child, SIGTERM);
   }
+}
+
+/// What `train` said of its memory, in MB: only the process itself knows, since what the system counts of a child begins with its parent's.
+inline index said_memory_mb(const std::string& output, const std::string& row) {
+  const std::size_t at = output.find(peak_memory_words);
+  if (at == std::string::npos) throw error("compare: the training of " + row + " did not say its memory");
+  return std::stoll(output.substr(at + std::strlen(peak_memory_words)));
 }
 
 }  // namespace detail
@@ -208,7 +223,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   // What counts is counted in a moment and cannot be resumed; a network without its training state was done with, and its record deleted.
   if (!is_network(v.kind) || (io::is_there(model_path(directory)) && !io::is_there(training_path(directory)))) fs::remove_all(directory);
   const auto started = std::chrono::steady_clock::now();
-  const auto [status, peak_memory_mb] = detail::run_child(command);
+  const auto [status, output] = detail::run_child(command);
   if (!may_go_on()) throw stopped("stopped at " + name + "; the same command goes on from there");
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   if (status != 0) {
@@ -230,7 +245,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   row["users"] = split.test().size(), row["items"] = log.items.size();
   row["valid"] = timed_metrics(m, split.validation(), {}, how);
   if (!o.validation_only) row["test"] = timed_metrics(m, split.test(), {}, how);
-  row["seconds"] = seconds, row["memory_mb"] = peak_memory_mb;
+  row["seconds"] = seconds;
   if (const network* net = network_of(m)) {
     index parameters = 0;  // trained: a gan is more than the network that it serves with
     const auto count = [&](const std::string&, const auto& p) { parameters += p.value.size(); };
@@ -242,6 +257,8 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
     for (std::size_t k = 0; k < state.own_curves.size(); ++k) row["game"][gan_network::own_names[k]] = state.own_curves[k];
     row["seconds"] = state.seconds,
     row["memory_mb"] = detail::number<index>("peak_memory_mb", required(trained, "peak_memory_mb", name), 0, 1'000'000'000, "0 or more");
+  } else {
+    row["memory_mb"] = detail::said_memory_mb(output, name);
   }
   if (!o.validation_only)
     row["diagnostics"] = with_scorer(m, how, {}, [&](const auto& scorer) { return diagnostics(m, scorer, split.test(), how); });

@@ -33,12 +33,14 @@ inline json to_json(const data::best_possible& b) {
 }
 
 /// The most memory that this program has used so far. What getrusage says would count what the program that started it had used, too.
-inline index peak_memory_mb(const std::string& process = "self") {
-  std::ifstream status("/proc/" + process + "/status");
+inline index peak_memory_mb() {
+  std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;)
     if (index kilobytes = 0; word == "VmHWM:" && status >> kilobytes) return kilobytes / 1024;
   return 0;
 }
+/// What stands before it in what `train` prints.
+inline constexpr const char* peak_memory_words = "peak memory ";
 
 /// What tells a log from any other: its length and CRC-32.
 inline json fingerprint(const fs::path& log) {

@@ -198,7 +198,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     display.reset(), signals.reset();
     const std::vector<index> ranks = test(o.model, model::ranker<network>(net, how));
     std::cerr << "best epoch " << result.best_epoch << " of " << result.epochs << ", validation ndcg@10 " << std::fixed
-              << std::setprecision(4) << result.best_ndcg << ", " << std::setprecision(1) << result.seconds << " s, peak memory "
+              << std::setprecision(4) << result.best_ndcg << ", " << std::setprecision(1) << result.seconds << " s, " << peak_memory_words
               << peak_memory_mb() << " MB\n";
     add_best_possible();
     page.facts.push_back({"best epoch", std::to_string(result.best_epoch) + " of " + std::to_string(result.epochs)});
@@ -214,6 +214,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   else
     keep_settings(), add_best_possible();
   io::write_atomically(fs::path(o.output) / "report.html", io::html(page));
+  if (!is_network(o.model)) std::cout << peak_memory_words << peak_memory_mb() << " MB\n";  // a network's stands with its best epoch
   if (o.validation_only) return;
   std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";
   print_table(table);
