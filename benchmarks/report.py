@@ -9,6 +9,7 @@ import os
 import pathlib
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,19 +34,26 @@ def arguments():
     for log in (given.log, given.own_log):
         if log and not log.is_file():
             sys.exit(f"report.py: {log}: is not a file")
+    for python in given.python or ():
+        if not shutil.which(python):
+            sys.exit(f"report.py: {python}: is not a program")
     return given
 
 
 def processor():
-    info = pathlib.Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
+    info = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8") if os.path.exists("/proc/cpuinfo") else ""
     name = re.search(r"model name\s*:\s*(.*)", info)
     flags = set(re.search(r"flags\s*:\s*(.*)", info).group(1).split()) if "flags" in info else set()
     widest = next((w for w in ("avx512f", "avx2", "avx") if w in flags), "sse2")
     return f"{name.group(1) if name else platform.machine()} ({widest}), {os.cpu_count()} processors"
 
 
+def settings_of_build():
+    return (ROOT / "build/benchmarks/CMakeCache.txt").read_text(encoding="utf-8")
+
+
 def compiler():
-    cache = (ROOT / "build/benchmarks/CMakeCache.txt").read_text()
+    cache = settings_of_build()
     path = re.search(r"CMAKE_CXX_COMPILER:\w+=(.*)", cache).group(1)
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     native = "-march=native" if "CDDREC_NATIVE:BOOL=ON" in cache else ""
@@ -55,10 +63,12 @@ def compiler():
 
 def compilation():
     """Seconds and MiB that the compiler takes for a program that includes the door, at -O2; no optimisation that a user did not ask for."""
-    cache = (ROOT / "build/benchmarks/CMakeCache.txt").read_text()
+    cache = settings_of_build()
     compiler, eigen = (re.search(rf"{name}:\w+=(.*)", cache).group(1) for name in ("CMAKE_CXX_COMPILER", "Eigen3_DIR"))
     include = next((str(d / "include/eigen3") for d in pathlib.Path(eigen).parents if (d / "include/eigen3").is_dir()), "/usr/include/eigen3")
-    command = [compiler, "-std=c++20", "-O2", "-fopenmp", "-I", ROOT / "include", "-isystem", include, "-x", "c++", "-", "-c", "-o", os.devnull]
+    openmp = re.search(r"OpenMP_CXX_FLAGS:\w+=(-.*)", cache) if "CDDREC_OPENMP:BOOL=ON" in cache else None  # where the compiler has it
+    command = [compiler, "-std=c++20", "-O2", *(openmp.group(1).split() if openmp else ()), "-I", ROOT / "include",
+               "-isystem", include, "-x", "c++", "-", "-c", "-o", os.devnull]
     begin = time.monotonic()
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
     process.stdin.write(b'#include "cddrec/cddrec.hpp"\nint main() {}\n')
@@ -149,7 +159,7 @@ def peers(given):
     scripts = [("kernels", "kernels.py", [])]
     if given.log:
         scripts += [("steps", script, ["--log", given.log]) for script in ("best.py", "published.py")]
-    for python in given.python or dict.fromkeys([sys.executable, "/usr/bin/python3"]):
+    for python in given.python or filter(os.path.exists, dict.fromkeys([sys.executable, "/usr/bin/python3"])):
         for kind, script, more in scripts:
             for threads in (1, os.cpu_count()):
                 command = [python, ROOT / "benchmarks/peers" / script, "--threads", str(threads), "--repetitions", "3", *more]
@@ -274,6 +284,7 @@ def bounds(medians, steps, kernels, compiled):
 
 def main():
     given = arguments()
+    compiled = None if given.filter else compilation()  # first: what does not compile shall not be found after hours
     passes, of_peers = [large(given)], []
     for _ in range(given.repetitions):
         passes.append(one_pass(given))
@@ -286,7 +297,7 @@ def main():
              "  of the same size and kind for GB/s. A time is the mean over a run, a rate is that of the run's fastest call.", ""]
     if not given.filter:
         lines += ["## Bounds", "", "Ratios are of the fastest calls of all passes.", "", "| figure | bound | measured | |", "|---|---|---|---|"]
-        lines += [f"| {what} | {bound} | {measured} | {'' if met is None else 'met' if met else 'not met'} |" for what, bound, measured, met in bounds(medians, steps, kernels, compilation())]
+        lines += [f"| {what} | {bound} | {measured} | {'' if met is None else 'met' if met else 'not met'} |" for what, bound, measured, met in bounds(medians, steps, kernels, compiled)]
         lines += [""]
     if steps:
         lines += ["## The step of the Office preset in PyTorch", "",
@@ -299,11 +310,11 @@ def main():
         lines += [f"| {k['kernel']} | {k['torch']} | {k['threads']} | {k['ms']} | {k['fastest_ms']} |" for k in kernels]
         lines += [""]
     lines += ["## All benchmarks", ""] + list(tables(medians))
-    kept = given.output.read_text().partition(NOTES)[2] if given.output.exists() else ""
+    kept = given.output.read_text(encoding="utf-8").partition(NOTES)[2] if given.output.exists() else ""
     if kept:
         lines += [NOTES + kept.rstrip(), ""]
     fresh = given.output.with_suffix(".new")
-    fresh.write_text("\n".join(lines))
+    fresh.write_text("\n".join(lines), encoding="utf-8")
     fresh.replace(given.output)  # an interrupted run leaves the old page whole
     print(f"{given.output}: {len(medians)} benchmarks, {len(steps) + len(kernels)} runs of peers")
 

@@ -81,7 +81,7 @@ install_packages() {
     as_root=sudo
   fi
   echo "installing: $packages"
-  report=$(mktemp)
+  report=$(mktemp) || return 2
   # Whether the update worked shows in the install: a broken foreign source need not stop us.
   $as_root apt-get -o DPkg::Lock::Timeout=120 update >"$report" 2>&1
   # $packages is a list of words.

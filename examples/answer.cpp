@@ -17,6 +17,7 @@ using namespace cddrec;
 void train_into(const std::filesystem::path& directory, const std::string& log_file) {
   const data::interactions log = io::read_interactions(log_file);
   const data::split split = data::leave_one_out(log);
+  std::filesystem::create_directories(directory);  // what cannot be is told before the training, not after it
   const serve::network_settings settings{.width = 32, .dropout = 0.1};
   serve::network net = serve::make_network("cddrec", settings, split.items(), core::seed{1});
   const auto objective = loss::combine(loss::cross_divergence<loss::dot_product>{}, loss::item_softmax{.temperature = 0.1f});
@@ -24,7 +25,6 @@ void train_into(const std::filesystem::path& directory, const std::string& log_f
   io::tensor_file file = serve::describe("cddrec", log.items);
   serve::put_settings(file, settings);
   io::put_weights(file, net);
-  std::filesystem::create_directories(directory);
   file.save(serve::model_path(directory));  // takes its name when it is whole: whoever reads meanwhile finds the old one
 }
 
@@ -56,7 +56,7 @@ int main(int argc, char** argv) try {
   for (int count = 0; count < 4; ++count) workers.emplace_back(work);
   for (std::thread& worker : workers) worker.join();
   for (const std::string& line : answers) std::cout << line << '\n';
-} catch (const cddrec::error& wrong) {
+} catch (const std::exception& wrong) {
   std::cerr << "answer: " << wrong.what() << '\n';
   return dynamic_cast<const input_error*>(&wrong) ? 2 : 1;
 }

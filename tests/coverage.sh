@@ -31,7 +31,7 @@ fi
 python3 - $here <<'END'
 import collections, json, os, sys
 here = sys.argv[1]
-with open(os.path.join(here, "counts.json")) as file:
+with open(os.path.join(here, "counts.json"), encoding="utf-8") as file:
     headers = json.load(file)["data"][0]["files"]
 root = os.path.abspath(".") + "/"
 total, missed, least = collections.Counter(), [], []
@@ -49,7 +49,7 @@ for header in headers:
     least.append((len(never) + lines["count"] - lines["covered"], lines["count"] - lines["covered"], len(never), name))
     total.update({"lines": lines["count"], "lines reached": lines["covered"]})
     total.update({"branches": len(sides), "branches reached": len(sides) - len(never)})
-with open(os.path.join(here, "missed.txt"), "w") as file:
+with open(os.path.join(here, "missed.txt"), "w", encoding="utf-8") as file:
     file.writelines(missed)
 few = False
 for kind, bound in ("lines", 95), ("branches", 90):

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.." || exit 1
 install_packages tests || exit $?
 
 passed=0 failed=0 skipped=0
-scratch=$(mktemp -d)
+scratch=$(mktemp -d) || exit 2
 trap 'rm -rf "$scratch"' EXIT
 
 # step NAME COMMAND…: one check, whose output is shown if it fails.

@@ -255,6 +255,9 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
     const auto state = training_progress(trained, training_path(directory).string());
     row["epochs"] = state.epoch, row["best_epoch"] = state.stopping.best_epoch, row["curve"] = state.curve;
     for (std::size_t k = 0; k < state.own_curves.size(); ++k) row["game"][gan_network::own_names[k]] = state.own_curves[k];
+    if (m.kind == "gan")
+      row["game"]["epochs_of_pretraining"] = static_cast<double>(m.settings.gan_pretraining) /
+                                             static_cast<double>(core::block_count(split.training_users(), m.settings.batch_users));
     row["seconds"] = state.seconds,
     row["memory_mb"] = detail::number<index>("peak_memory_mb", required(trained, "peak_memory_mb", name), 0, 1'000'000'000, "0 or more");
   } else {

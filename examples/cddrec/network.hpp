@@ -45,6 +45,8 @@ inline network make_network(const std::string& kind, const run_settings& s, inde
 inline gan_network make_gan(const std::string& kind, const run_settings& s, index items) {
   return gan_network(make_network(kind, s, items),
                      {.discriminator_layers = s.discriminator_layers,
+                      .discriminator_dropout = s.discriminator_dropout,
+                      .discriminator_learning_rate = s.discriminator_learning_rate,
                       .reward_weight = s.gan_reward_weight,
                       .objective_weight = s.gan_objective_weight,
                       .sample_temperature = s.gan_temperature > 0 ? s.gan_temperature : s.softmax_temperature,
@@ -55,7 +57,7 @@ inline gan_network make_gan(const std::string& kind, const run_settings& s, inde
 inline auto make_objective(const std::string& kind, const run_settings& s) {
   any_divergence divergence{loss::dot_product{}};
   if (s.divergence == "kl") divergence.choice = loss::kl{};
-  if (s.divergence == "kl_mean") divergence.choice = loss::kl_mean{};
+  if (s.divergence == "kl_mean") divergence.choice = loss::kl_mean{s.divergence_variance};
   if (s.divergence == "squared_distance") divergence.choice = loss::squared_distance{};
   const bool diffusion = kind == "cddrec", variational = kind == "vae" || kind == "svae";
   const bool paper = diffusion && s.objective != "softmax", ranked = !diffusion || s.objective != "paper";

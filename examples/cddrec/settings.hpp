@@ -20,7 +20,7 @@ using serve::is_network;
 struct run_settings : serve::network_settings {
   // Objective
   std::string objective = "combined", divergence = "dot_product", contrastive = "exact", ranking = "softmax";
-  double divergence_weight = 1, lambda = 0, temperature = 0.5, softmax_weight = 1, softmax_temperature = 0.1;
+  double divergence_weight = 1, divergence_variance = 1, lambda = 0, temperature = 0.5, softmax_weight = 1, softmax_temperature = 0.1;
   bool ranking_augmented = false;
   index views = 2, features = 1024;
   double kl_weight = 0.1;
@@ -42,6 +42,7 @@ struct run_settings : serve::network_settings {
   // gan
   index gan_pretraining = 1000, discriminator_layers = 1;
   double gan_reward_weight = 1, gan_objective_weight = 1, gan_temperature = 0;  // temperature 0: that of the softmax
+  double discriminator_dropout = 0, discriminator_learning_rate = 0.0005;
   // item_knn
   index neighbours = 1000;
   double shrinkage = 20, decay = 0.6;
@@ -125,6 +126,7 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"objective", choice("objective", &r::objective, {"paper", "softmax", "combined"})},
       {"divergence", choice("divergence", &r::divergence, {"kl", "kl_mean", "squared_distance", "dot_product", "mean_squared_error"})},
       {"divergence_weight", real("divergence_weight", &r::divergence_weight, 0, huge, "0 to 1e6")},
+      {"divergence_variance", real("divergence_variance", &r::divergence_variance, tiny, huge, "positive")},
       {"contrastive", choice("contrastive", &r::contrastive, {"exact", "exact_masked", "fourier"})},
       {"features", whole("features", &r::features, 2, "2 to 1000000, and even", 1'000'000)},
       {"views", whole("views", &r::views, 1, "1 or 2", 2)},
@@ -163,6 +165,8 @@ inline const std::map<std::string, setting_key>& setting_keys() {
         },
         [](const run_settings& s) { return text(s.gan_temperature); }}},
       {"discriminator_layers", whole("discriminator_layers", &r::discriminator_layers, 1, "1 to 1000", 1000)},
+      {"discriminator_dropout", real("discriminator_dropout", &r::discriminator_dropout, 0, below_one, "in [0, 1)")},
+      {"discriminator_learning_rate", real("discriminator_learning_rate", &r::discriminator_learning_rate, tiny, huge, "positive")},
       {"division", choice("division", &r::division, {"leave_one_out", "time"})},
       {"validation_share", real("validation_share", &r::validation_share, tiny, below_one, "in (0, 1)")},
       {"test_share", real("test_share", &r::test_share, tiny, below_one, "in (0, 1)")},
@@ -204,13 +208,13 @@ inline bool concerns(const std::string& kind, const std::string& key) {
   if (one_of(key, {"division", "validation_share", "test_share"})) return true;
   if (one_of(key, {"neighbours", "shrinkage", "decay"})) return kind == "item_knn";
   if (!is_network(kind)) return false;
-  if (key.starts_with("gan_") || key == "discriminator_layers") return kind == "gan";
+  if (key.starts_with("gan_") || key.starts_with("discriminator_")) return kind == "gan";
   if (key.starts_with("kl_")) return one_of(kind, {"vae", "svae"});
   if (one_of(key, {"heads", "attention_dropout"})) return !one_of(kind, {"gru4rec", "svae"});
   if (key == "decoder_layers") return one_of(kind, {"cddrec", "vae"});
   if (one_of(key, {"lambda", "temperature", "contrastive", "features", "views"})) return one_of(kind, {"cddrec", "vae", "svae"});
   if (one_of(key, {"denoiser", "decoder_feed_forward", "residual", "feed_forward", "schedule", "steps", "beta_first", "beta_last",
-                   "objective", "divergence", "divergence_weight", "sampled_steps", "step_choice", "step_weight"}))
+                   "objective", "divergence", "divergence_weight", "divergence_variance", "sampled_steps", "step_choice", "step_weight"}))
     return kind == "cddrec";
   return true;
 }
@@ -225,6 +229,12 @@ inline void check(const std::string& kind, const run_settings& s) {
   if (concerns(kind, "heads") && s.width % s.heads != 0)
     throw input_error("setting heads: " + std::to_string(s.heads) + " heads do not divide the width " + std::to_string(s.width));
   if (s.features % 2 != 0) throw input_error("setting features must be even, it is " + std::to_string(s.features));
+  if ((kind == "vae" || kind == "svae") && s.lambda > 0) {
+    if (s.contrastive == "exact_masked")
+      throw input_error("setting contrastive: exact_masked leaves out tokens of the same target, which the two views of " + kind +
+                        " have none of; set exact or fourier");
+    if (s.views == 1) throw input_error("setting views: the contrastive term of " + kind + " needs 2; set lambda=0, or views=2");
+  }
   if (s.schedule == "linear" && s.beta_first > s.beta_last && s.steps > 1)
     throw input_error("setting beta_first must not be above beta_last");
 }

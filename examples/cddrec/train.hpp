@@ -17,7 +17,8 @@ namespace cddrec::cli {
 class training_display {
  public:
   training_display(const train::fit_state<float>& state, index epochs, double minutes)
-      : epochs_(epochs), minutes_(minutes), before_(state.seconds), best_(state.stopping.best), best_epoch_(state.stopping.best_epoch) {}
+      : epochs_(epochs), epoch_(state.epoch + 1), minutes_(minutes), before_(state.seconds), best_(state.stopping.best),
+        best_epoch_(state.stopping.best_epoch) {}
 
   /// Before a batch; false if somebody has asked to stop.
   bool batch(index epoch, index batch, index batches) {
@@ -58,7 +59,7 @@ class training_display {
     return duration(minutes_ > 0 ? std::min(to_last, 60 * minutes_ - before_ - now) : to_last);
   }
 
-  index epochs_, epoch_ = 0;
+  index epochs_, epoch_;                  // epoch_: the one that is under way
   double minutes_, before_, begun_ = -1;  // begun_: epochs done when this sitting began
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   double best_;

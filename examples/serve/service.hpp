@@ -143,7 +143,7 @@ class server {
       say(res, {{"error", res.status == 404 ? "there is no such path; there are GET /, /items, /health, /metrics and POST /recommend"
                                             : "the request is not HTTP as it is understood here"}});
     });
-    http_.set_logger([this](const auto& req, const auto& res) {
+    http_.set_post_routing_handler([this](const auto& req, const auto& res) {  // before it is sent: who has it finds it counted
       const bool own =
           req.path == "/" || req.path == "/items" || req.path == "/health" || req.path == "/metrics" || req.path == "/recommend";
       metrics_.request(own ? req.path : "other", res.status);

@@ -128,20 +128,26 @@ def single_changes(models):
 
 
 def game(models):
-    """How the discriminator and the reward went once pretraining, whose epochs are all zeros, was over."""
+    """How the discriminator and the reward went in whole epochs of pretraining and of the game; both may share the one between."""
     rows = []
     for model, run in ((model, run) for model, runs in models.items() for run in runs):
         curves = [dict(listed(run, "game", name)) for name in ("gan_d", "gan_accuracy", "gan_reward")]
         epochs = range(1, max((epoch for curve in curves for epoch in curve), default=0) + 1)
-        played = [epoch for epoch in epochs if any(curve.get(epoch) != 0 for curve in curves)]
-        right, reward = ([curve[epoch] for epoch in played if epoch in curve] for curve in curves[1:])
+        begin = number(run, "game", "epochs_of_pretraining")
+        if not epochs or begin is None:
+            continue
+        of = lambda curve, some: [curve[epoch] for epoch in some if epoch in curve]
+        pretraining, played = [e for e in epochs if e <= begin], [e for e in epochs if e - 1 >= begin]
         best = number(run, "best_epoch")
-        selected = f"{whole(best)}, in {'the game' if best in played else 'pretraining'}" if best in epochs else whole(best)
-        if epochs:
-            rows.append([model, run["seed"], len(epochs) - len(played), len(played), selected, figure(average(right), 3),
-                         *(figure(values[k] if values else None, 3) for values, k in ((right, -1), (reward, 0), (reward, -1)))])
-    heads = ["model", "seed", "epochs of pretraining", "epochs of the game", "selected epoch", "discriminator accuracy, mean",
-             "accuracy, last", "reward, first", "reward, last"]
+        selected = whole(best)
+        if best in epochs:
+            selected += ", in pretraining" if best <= begin else ", in the game" if best in played else ", as the game begins"
+        before, right, reward = of(curves[1], pretraining), of(curves[1], played), of(curves[2], played)
+        rows.append([model, run["seed"], f"{begin:.1f}", len(epochs), selected,
+                     *(figure(values[k] if values else None, 3)
+                       for values, k in ((before, 0), (before, -1), (right, 0), (right, -1), (reward, 0), (reward, -1)))])
+    heads = ["model", "seed", "epochs of pretraining", "epochs", "selected epoch", "discriminator accuracy, first epoch",
+             "end of pretraining", "begin of the game", "last epoch", "reward, begin of the game", "last epoch"]
     return ["### The game", "", *table(heads, rows)] if rows else []
 
 

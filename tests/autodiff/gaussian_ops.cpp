@@ -12,6 +12,10 @@ TEST_CASE("gradients of a Gaussian's draw and of its divergence") {
     CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) { return autodiff::gaussian_sample(v[0], v[1], draw); }) < 1e-6);
     CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) { return autodiff::gaussian_kl(v[0], v[1]); }) < 1e-6);
   }
+  // More rows than a block has.
+  const std::vector<core::matrix<double>> x{normal_matrix<double>(70, 2, 1), normal_matrix<double>(70, 2, 2)};
+  CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) { return autodiff::gaussian_sample(v[0], v[1], draw); }, {2}) < 1e-6);
+  CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) { return autodiff::gaussian_kl(v[0], v[1]); }, {2}) < 1e-6);
 }
 
 TEST_CASE("in inference a Gaussian's draw is its mean") {

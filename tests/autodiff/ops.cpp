@@ -144,6 +144,13 @@ TEST_CASE("the gradient check finds an op that is wrong") {
     return y;
   };
   CHECK_FALSE(gradient_error(x, adds_to_output) < 1e3);
+  // One entry that is not a number, with all others, and another input's, right behind it.
+  const auto one_is_nothing = [](auto& t, auto& v) {
+    const auto y = ad::add(v[0], v[1]);
+    t.record([x = v[0]] { x.grad()(0, 0) = std::numeric_limits<double>::quiet_NaN(); });
+    return y;
+  };
+  CHECK_FALSE(gradient_error({tokens(3, 1), tokens(3, 2)}, one_is_nothing) < 1e3);
 }
 
 }  // namespace cddrec::test

@@ -1,6 +1,6 @@
 """report.html in a real browser: it renders, light and dark, wide and narrow, and nothing runs over.
 
-    report_test.py CDDREC    the binary; exits with 77, which CTest counts as skipped, where there is no Chromium
+    report_test.py CDDREC    the binary; exits with 77, which CTest counts as skipped, where no Chromium starts
 """
 import json
 import pathlib
@@ -75,29 +75,31 @@ def pixels(path):
     return rows
 
 
+def browse(folder, *words):
+    """What Chromium prints, with its own files in a folder."""
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/profile", *words]
+    return subprocess.run(command, check=True, capture_output=True, timeout=300).stdout.decode()
+
+
 class Report(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.root = pathlib.Path(cls.folder.name)
+        scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(scratch.cleanup)
+        cls.root = pathlib.Path(scratch.name)
         run = lambda *words: subprocess.run([CDDREC, *words], cwd=cls.root, check=True, capture_output=True)
         run("generate", "--users", "300", "--items", "80", "--output", "log.txt")
         for kind in ("cddrec", "sasrec", "markov"):
             small = [] if kind == "markov" else ["--epochs", "3", "--set", "width=16", "--set", "heads=2"]
             run("train", "--data", "log.txt", "--output", kind, "--model", kind, *small, "--threads", "1")
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
     def browse(self, page, width, height, *options):
-        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={self.root}/profile",
-                   f"--window-size={width},{height}", *options, page.as_uri()]
-        return subprocess.run(command, check=True, capture_output=True, timeout=300).stdout.decode()
+        return browse(self.root, f"--window-size={width},{height}", *options, page.as_uri())
 
     def probe(self, kind, width):
         page = self.root / f"probed_{kind}.html"
-        page.write_text((self.root / kind / "report.html").read_text().replace("</body>", PROBE + "</body>"))
+        report = (self.root / kind / "report.html").read_text(encoding="utf-8")
+        page.write_text(report.replace("</body>", PROBE + "</body>"), encoding="utf-8")
         return json.loads(re.search("FOUND(.*)END", self.browse(page, width, 800, "--dump-dom"), re.S).group(1))
 
     def test_nothing_runs_over(self):
@@ -130,4 +132,10 @@ if __name__ == "__main__":
     if CHROMIUM is None:
         print("skipped: no chromium, chromium-browser or google-chrome here")
         sys.exit(SKIPPED)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        try:
+            browse(scratch, "--dump-dom", "about:blank")
+        except (OSError, subprocess.SubprocessError) as failure:
+            print(f"skipped: {CHROMIUM} does not start: {failure}")
+            sys.exit(SKIPPED)
     unittest.main(verbosity=2)

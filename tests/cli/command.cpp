@@ -45,7 +45,7 @@ TEST_CASE("help has examples that name no option that there is not, and completi
                               "/bin/cddrec completion bash)\nCOMP_WORDS=(cddrec \"$@\")\nCOMP_CWORD=$#\n_cddrec\n"
                               "printf '%s\\n' \"${COMPREPLY[@]}\"\n");
   const auto completed = [](const std::string& words) {
-    const std::string command = "cd " + shop().root.string() + " && bash complete.sh " + words + " >completed";
+    const std::string command = "cd \"" + shop().root.string() + "\" && bash complete.sh " + words + " >completed";
     CHECK(std::system(command.c_str()) == 0);
     return slurp(shop().root / "completed");
   };
@@ -88,7 +88,7 @@ TEST_CASE("help has examples that name no option that there is not, and completi
   refused("completion fish", "fish");
   if (std::system("command -v zsh >/dev/null") == 0) {
     shop().write("completion.zsh", zsh);
-    CHECK(std::system(("zsh -n " + (shop().root / "completion.zsh").string()).c_str()) == 0);
+    CHECK(std::system(("zsh -n \"" + (shop().root / "completion.zsh").string() + "\"").c_str()) == 0);
   }
 }
 

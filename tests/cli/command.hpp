@@ -14,7 +14,7 @@
 #include <iterator>
 #include <sstream>
 
-#include "test.hpp"
+#include "io/scratch.hpp"
 
 namespace cddrec::test {
 
@@ -41,15 +41,15 @@ inline std::vector<std::string> lines_of(const std::string& text) {
 
 /// A directory of its own, with a small log and a model trained on it for two epochs.
 struct workshop {
-  fs::path root = fs::temp_directory_path() / ("cddrec_cli_" + std::to_string(::getpid()));
+  const scratch folder;
+  const fs::path root = folder / "";
   workshop() {
-    fs::create_directories(root);
     REQUIRE(run("generate --users 200 --items 60 --output log.txt --seed 3").status == 0);
     REQUIRE(run("train --data log.txt --output model --epochs 2 --set width=16 --set heads=2 --threads 1").status == 0);
   }
-  ~workshop() { fs::remove_all(root); }
   outcome run(const std::string& arguments) const {
-    const std::string command = "cd " + root.string() + " && </dev/null " CDDREC_BINARY_DIR "/bin/cddrec " + arguments + " >out 2>err";
+    const std::string command =
+        "cd \"" + root.string() + "\" && </dev/null \"" CDDREC_BINARY_DIR "/bin/cddrec\" " + arguments + " >out 2>err";
     const int status = std::system(command.c_str());
     return {WEXITSTATUS(status), slurp(root / "out"), slurp(root / "err")};
   }

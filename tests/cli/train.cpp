@@ -8,8 +8,8 @@ TEST_CASE("an adversarial model trains, resumes, evaluates and recommends; its k
   const std::string small = " --data log.txt --model gan --set width=16 --set heads=2 --threads 1 --resume --set gan_pretraining=2";
   const outcome once = shop().run("train --output gan_once --epochs 4" + small);
   CHECK(once.status == 0);
-  CHECK_THAT(once.err, ContainsSubstring("epoch 1") && ContainsSubstring("gan_d 0  gan_accuracy 0  gan_reward 0  ") &&
-                           ContainsSubstring("gan_accuracy 0.5"));
+  CHECK_THAT(once.err, ContainsSubstring("epoch 1") && ContainsSubstring("gan_d 1.") && ContainsSubstring("gan_accuracy 0.") &&
+                           ContainsSubstring("gan_reward 0."));
   CHECK_THAT(once.out, ContainsSubstring("gan "));
   CHECK(shop().run("train --output gan --epochs 2" + small).status == 0);
   CHECK(shop().run("train --output gan --epochs 4" + small).status == 0);

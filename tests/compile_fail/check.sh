@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")" || exit 1
 export LC_ALL=C
 longest=30 # lines
-scratch=$(mktemp)
+scratch=$(mktemp) || exit 1
 trap 'rm -f "$scratch"' EXIT
 failed=0
 

@@ -7,7 +7,7 @@ namespace cddrec::test {
 namespace simd = core::simd;
 
 namespace {
-// Largest error of f against the double function, relative to max(|exact|, floor).
+// Largest error of f against the double function, relative to max(|exact|, floor); infinite where f is NaN.
 template <class F, class G>
 double worst(double first, double last, double floor, F f, G exact) {
   double worst = 0;
@@ -18,7 +18,8 @@ double worst(double first, double last, double floor, F f, G exact) {
     simd::store<float>(y, f(simd::load(x)));
     for (int l = 0; l < int(simd::lanes<float>); ++l) {
       const double e = exact(double(x[l]));
-      worst = std::max(worst, std::abs(double(y[l]) - e) / std::max(std::abs(e), floor));
+      const double error = std::abs(double(y[l]) - e) / std::max(std::abs(e), floor);
+      if (!(error <= worst)) worst = std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
     }
   }
   return worst;
@@ -28,12 +29,12 @@ double worst(double first, double last, double floor, F f, G exact) {
 TEST_CASE("elementary functions are as exact as float allows") {
   CHECK(worst(
             -87, 88, 0, [](auto x) { return simd::exp<float>(x); }, [](double x) { return std::exp(x); }) < 2e-7);
-  CHECK(worst(
-            1e-6, 1.9, 1, [](auto x) { return simd::log<float>(x); }, [](double x) { return std::log(x); }) < 2e-7);
-  CHECK(worst(
-            2, 1e6, 0, [](auto x) { return simd::log<float>(x); }, [](double x) { return std::log(x); }) < 2e-7);
-  CHECK(worst(
-            -6, 6, 1, [](auto x) { return simd::erf<float>(x, x); }, [](double x) { return std::erf(x); }) < 6e-7);
+  for (auto [first, last] : {std::pair{1e-6, 0.5}, {0.5, 2.0}, {0.99, 1.01}, {2.0, 10.0}, {10.0, 1e6}, {1e-37, 1e-30}, {1e6, 3e38}})
+    CHECK(worst(
+              first, last, 1e-30, [](auto x) { return simd::log<float>(x); }, [](double x) { return std::log(x); }) < 1e-7);
+  for (double end : {0.1, 1.0, 6.0})  // where the error is largest, about .04, with the finest steps
+    CHECK(worst(
+              -end, end, 1, [](auto x) { return simd::erf<float>(x, x); }, [](double x) { return std::erf(x); }) < 7e-7);
   const double turn = 6.283185307179586;
   simd::vec<float> other;
   auto cosine = [&](auto u) {
@@ -75,6 +76,28 @@ TEST_CASE("exp stays finite outside its range") {
   CHECK((y[0] >= 0 && y[0] < 2e-38f));
   simd::store<float>(y, simd::exp<float>(simd::broadcast(1e30f)));
   CHECK(std::isfinite(y[0]));
+  for (const float far : {1000.0f, std::numeric_limits<float>::infinity()}) {
+    simd::store<float>(y, simd::exp<float>(simd::broadcast(far)));
+    CHECK((y[0] > 2e38f && std::isfinite(y[0])));
+    simd::store<float>(y, simd::exp<float>(-simd::broadcast(far)));
+    CHECK((y[0] >= 0 && y[0] <= 2e-38f));
+  }
+}
+
+TEMPLATE_TEST_CASE("exp of what is not a number is not one, and that of its neighbours is", "", float, double) {
+  using T = TestType;
+  const T nothing = std::numeric_limits<T>::quiet_NaN();
+  T y[simd::lanes<T>];
+  for (T bad : {nothing, -nothing}) {
+    simd::store<T>(y, simd::exp<T>(simd::broadcast(bad)));
+    for (T value : y) CHECK(std::isnan(value));
+    for (index l = 0; l < simd::lanes<T>; ++l) {
+      T x[simd::lanes<T>] = {};
+      x[l] = bad;
+      simd::store<T>(y, simd::exp<T>(simd::load(x)));
+      for (index k = 0; k < simd::lanes<T>; ++k) CHECK((k == l ? std::isnan(y[k]) : y[k] == T(1)));
+    }
+  }
 }
 
 TEST_CASE("partial vectors read and write no more than they are told") {

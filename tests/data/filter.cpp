@@ -99,4 +99,14 @@ TEST_CASE("items and users without a name are refused") {
   CHECK_THROWS_WITH(data::keep(log, {}), ContainsSubstring("data::keep: 2 users, of whom 1 have a name"));
 }
 
+TEST_CASE("times that are not one an item are refused; none are none") {
+  auto log = log_of({{0, 1}, {2}}, 3);
+  log.times.pop_back();
+  CHECK_THROWS_WITH(data::keep(log, {}), ContainsSubstring("data::keep: the log has 2 times for 3 items"));
+  log.times.resize(4);
+  CHECK_THROWS_WITH(data::keep(log, {}), ContainsSubstring("data::keep: the log has 4 times for 3 items"));
+  log.times.clear();
+  CHECK(data::keep(log, {}).log.times.empty());
+}
+
 }  // namespace cddrec::test

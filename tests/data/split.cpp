@@ -171,6 +171,14 @@ TEST_CASE("a log that cannot be divided by time is refused") {
   CHECK_THROWS_WITH(data::by_time(timed_log({{{0, 1}, {1, 2}, {2, 3}}, {{1, 9}}}, 3), 0.2, 0.2), ContainsSubstring("no users to"));
 }
 
+TEST_CASE("a log whose times are not one an item cannot be divided by time") {
+  auto log = timed_log({{{0, 1}, {1, 2}, {2, 8}, {3, 9}}, {{1, 3}, {4, 9}}, {{2, 4}, {0, 5}}, {{5, 6}, {2, 7}}}, 6);
+  log.times.pop_back();
+  CHECK_THROWS_WITH(data::by_time(log, 0.2, 0.1), ContainsSubstring("data::by_time: the log has 9 times for 10 items"));
+  log.times.resize(11, 9);
+  CHECK_THROWS_WITH(data::by_time(log, 0.2, 0.1), ContainsSubstring("11 times for 10 items"));
+}
+
 TEST_CASE("a log with a time that is not a number cannot be divided by time") {
   data::interactions log;
   log.users.add("a"), log.items.add("x");

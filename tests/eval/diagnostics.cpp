@@ -23,11 +23,24 @@ TEST_CASE("vectors that are all alike have collapsed, orthogonal ones have not")
   CHECK(eval::alignment<double>(apart, core::matrix<double>(-apart)) == Approx(4));
 }
 
+TEST_CASE("a row of zeros is at right angles to every other, and 1 away from a unit row") {
+  core::matrix<double> zeros = core::matrix<double>::Zero(2, 2), one = zeros;
+  one(1, 0) = 1;
+  CHECK(eval::mean_cosine<double>(zeros) == 0);
+  CHECK(eval::mean_cosine<double>(one) == 0);
+  CHECK(eval::uniformity<double>(zeros) == Approx(0).margin(1e-12));
+  CHECK(eval::uniformity<double>(one) == Approx(-2));
+  CHECK(eval::alignment<double>(zeros, one) == Approx(0.5));  // 0 and 1
+}
+
 TEMPLATE_TEST_CASE("diagnostics are what their definitions say, pair by pair", "", float, double) {
   using T = TestType;
   const index n = 300, d = 7;
-  const core::matrix<T> x = (normal_matrix<T>(n, d, 1).array() + T(0.5)).matrix(), y = normal_matrix<T>(n, d, 2);
-  const core::matrix<double> u = x.template cast<double>().rowwise().normalized(), v = y.template cast<double>().rowwise().normalized();
+  core::matrix<T> x = (normal_matrix<T>(n, d, 1).array() + T(0.5)).matrix();
+  x.row(7).setZero();
+  const core::matrix<T> y = normal_matrix<T>(n, d, 2);
+  core::matrix<double> u = x.template cast<double>().rowwise().normalized(), v = y.template cast<double>().rowwise().normalized();
+  u.row(7).setZero();
   double cosine = 0, potential = 0, aligned = 0;
   for (index i = 0; i < n; ++i) {
     aligned += (u.row(i) - v.row(i)).squaredNorm() / double(n);

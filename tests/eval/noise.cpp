@@ -1,6 +1,7 @@
 #include "cddrec/eval/noise.hpp"
 
 #include "cddrec/eval/diagnostics.hpp"
+#include "compare.hpp"
 #include "test.hpp"
 
 namespace cddrec::test {
@@ -35,6 +36,25 @@ TEST_CASE("noise is a scorer whose vectors have no direction in common") {
   for (const data::item i : {0, 63, 64, 299}) CHECK(noise.score_item(x, 5, i) == scores(5, i));
   const auto lists = eval::recommend(noise, all, 10, {2});
   CHECK(eval::top_of_lists(lists).distinct_first > 200);
+}
+
+TEST_CASE("what noise scores and recommends does not depend on blocks of users or items") {
+  constexpr index items = 150, users = 50;
+  const eval::noise noise(items, 24, core::seed{3});
+  const auto histories = some_histories(users, items);
+  const std::vector<std::span<const data::item>> all(histories.begin(), histories.end());
+  const core::matrix<float> x = noise.encode(all, {1});
+  core::matrix<float> scores(users, items);
+  noise.score(x, 0, scores, {1});
+  for (index first : {1, 7, 31, 32, 100, 149})
+    for (int threads : {1, 2}) {
+      core::matrix<float> block(users, items - first);
+      noise.score(x, first, block, {threads});
+      CHECK(same_bits<float>(block, scores.rightCols(items - first)));
+    }
+  const auto lists = eval::recommend(noise, all, 10, {1});
+  for (const eval::block_sizes blocks : {eval::block_sizes{7, 10}, {48, 10}, {7, 100}, {48, 100}})
+    CHECK(eval::recommend(noise, all, 10, {2}, {.blocks = blocks}) == lists);
 }
 
 TEST_CASE("noise depends on the history and the seed alone") {

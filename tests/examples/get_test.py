@@ -55,11 +55,11 @@ class get(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.root = pathlib.Path(scratch.name)
-        text = SCRIPT.read_text()
+        text = SCRIPT.read_text(encoding="utf-8")
         for name, checksum in PAPER.items():
             self.assertEqual(text.count(checksum), 1)
             text = text.replace(checksum, hashlib.sha256(FILES[name]).hexdigest())
-        (self.root / "get.sh").write_text(text)
+        (self.root / "get.sh").write_text(text, encoding="utf-8")
         # A search path with one of the two tools, so that the script has no choice.
         self.path = self.root / "bin"
         self.path.mkdir()

@@ -35,7 +35,8 @@ class graph(unittest.TestCase):
         run("generate", "--users", 150, "--items", ITEMS, "--output", cls.log, "--seed", 3)
         # Of 1 to 30 items, some of them more than once, some longer than is read.
         cls.histories = [[f"i{(7 * u + k * k) % ITEMS + 1}" for k in range(u % 30 + 1)] for u in range(45)]
-        (cls.root / "histories.txt").write_text("".join(" ".join(h) + "\n" for h in cls.histories))
+        lines = "".join(" ".join(h) + "\n" for h in cls.histories)
+        (cls.root / "histories.txt").write_text(lines, encoding="utf-8")
 
     def compare(self, kind, *settings):
         directory = self.root / f"{kind}-{len(list(self.root.iterdir()))}"

@@ -38,7 +38,8 @@ class pytorch(unittest.TestCase):
         run(COMMAND, "generate", "--users", 150, "--items", 60, "--output", cls.log, "--seed", 3)
         # Of 1 to 30 items: some are longer than is read.
         cls.histories = [[f"i{(7 * u + k * k) % 60 + 1}" for k in range(u % 30 + 1)] for u in range(45)]
-        (cls.root / "histories.txt").write_text("".join(" ".join(h) + "\n" for h in cls.histories))
+        lines = "".join(" ".join(h) + "\n" for h in cls.histories)
+        (cls.root / "histories.txt").write_text(lines, encoding="utf-8")
 
     def train(self, name, *settings):
         kind = name if name in ("sasrec", "gru4rec", "gan") else "cddrec"

@@ -152,6 +152,12 @@ TEST_CASE("examples/answer.cpp trains where there is no model, loads one where t
     REQUIRE(std::getline(lines, line));
     CHECK(line.starts_with(next));
   }
+  // A directory that cannot be is an error like others.
+  const fs::path said = build / "answer_error.txt";
+  const std::string inside_a_file = '"' + (build / "bin" / "cddrec_answer").string() + "\" \"" + (log / "model").string() + "\" \"" +
+                                    log.string() + "\" </dev/null 2>\"" + said.string() + '"';
+  CHECK(std::system(inside_a_file.c_str()) != 0);
+  CHECK(read(said).starts_with("answer: "));
   fs::remove(log);  // the second time it is not read
   CHECK(ask() == answers);
 }

@@ -36,6 +36,11 @@ class raw {
     return true;
   }
   void no_more() const { ::shutdown(socket_, SHUT_WR); }
+  /// Waits for the first byte that comes.
+  bool hears() const {
+    char first = 0;
+    return ::recv(socket_, &first, 1, 0) == 1;
+  }
   /// What comes until the service closes.
   std::string rest() const {
     std::string all, some(1 << 16, '\0');
@@ -139,7 +144,7 @@ TEST_CASE("an answer is given whole and once, however many ranges of it are aske
   const running s;
   std::string ranges = "bytes=0-";
   for (int k = 0; k < 2000; ++k) ranges += ",0-";
-  const auto answer = s.client().Get("/health", {{"Range", ranges}});
+  const auto answer = s.client().Get("/health", httplib::Headers{{"Range", ranges}});
   REQUIRE(answer);
   CHECK(answer->status == 200);
   CHECK(answer->body.starts_with("{\"status\":\"ok\""));
@@ -200,6 +205,17 @@ TEST_CASE("who sends a byte now and then, or does not take the answer, does not 
     well(s);  // while it is still there
   }
   well(s);
+}
+
+TEST_CASE("an answer is counted before it is sent") {
+  const running s({.threads = 1, .histories = 2000});
+  std::string body = R"({"top": 90, "histories": [["t1"])";
+  for (int k = 1; k < 2000; ++k) body += R"(,["t1"])";
+  body += "]}";
+  const raw client(s.port, 4096);
+  client.send(post("Content-Length: " + std::to_string(body.size()) + "\r\n", body));
+  REQUIRE(client.hears());
+  CHECK(figure(s, "cddrec_requests_total{path=\"/recommend\",status=\"200\"}") == 1);  // megabytes of it are still to be taken
 }
 
 TEST_CASE("a stop waits neither for slow clients nor for idle ones") {

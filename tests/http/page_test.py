@@ -1,6 +1,7 @@
 """The service's page in a real browser: items are clicked together, and the recommendations follow.
 
 page_test.py BIN CHROMIUM [SCREENSHOT]: BIN holds cddrec and cddrec_serve; the picture is written where it is asked for.
+Exits with 77, which CTest counts as skipped, where Chromium does not start.
 Chromium is driven through its debugging pipe, so Python needs no packages.
 """
 
@@ -39,6 +40,13 @@ class Browser:
         os.close(their_in)
         os.close(their_out)
         self.bytes, self.calls, self.errors = b"", 0, []
+        try:
+            self.attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def attach(self):
         page = next(t for t in self.ask("Target.getTargets", None)["targetInfos"] if t["type"] == "page")
         self.session = self.ask("Target.attachToTarget", None, targetId=page["targetId"], flatten=True)["sessionId"]
         self.ask("Runtime.enable")
@@ -92,23 +100,28 @@ class Service(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        folder = cls.folder.name
+        scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        cls.addClassCleanup(scratch.cleanup)
+        folder = scratch.name
         quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
         subprocess.run([BIN / "cddrec", "generate", "--users", "400", "--items", "90", "--output", "log.txt"], **quiet)
         subprocess.run([BIN / "cddrec", "train", "--data", "log.txt", "--output", "model", "--model", "item_knn"], **quiet)
         command = [BIN / "cddrec_serve", "--model", folder + "/model", "--port", "0", *cls.OPTIONS]
-        cls.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        cls.address = re.search(r"http://\S+", cls.server.stdout.readline())[0]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        cls.addClassCleanup(cls.stop, server)
+        cls.address = re.search(r"http://\S+", server.stdout.readline())[0]
         cls.browser = Browser(folder)
+        cls.addClassCleanup(cls.browser.close)
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.browser.close()
-        cls.server.send_signal(signal.SIGINT)
-        ended = cls.server.wait(20)
-        cls.server.stdout.close()
-        cls.folder.cleanup()
+    @staticmethod
+    def stop(server):
+        server.send_signal(signal.SIGINT)
+        try:
+            ended = server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            ended = server.wait()
+        server.stdout.close()
         assert ended == 0, f"the service ended with status {ended}"
 
     # What the page shows.
@@ -201,4 +214,10 @@ class Limited(Service):
 
 
 if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        try:
+            Browser(scratch).close()
+        except (OSError, RuntimeError) as failure:
+            print(f"skipped: {CHROMIUM} does not start: {failure}")
+            sys.exit(77)
     unittest.main(argv=sys.argv[:1])

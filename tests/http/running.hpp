@@ -6,6 +6,13 @@
 
 namespace cddrec::test {
 
+/// A client that is patient: on a machine with other work an answer may take long.
+inline httplib::Client client_of(int port) {
+  httplib::Client client("127.0.0.1", port);
+  client.set_connection_timeout(60), client.set_read_timeout(60), client.set_write_timeout(60);  // seconds
+  return client;
+}
+
 /// A service on a free port, on a thread of its own.
 class running {
  public:
@@ -18,7 +25,7 @@ class running {
     server.stop();
     listener_.join();
   }
-  httplib::Client client() const { return httplib::Client("127.0.0.1", port); }
+  httplib::Client client() const { return client_of(port); }
 
   /// Status and body of POST /recommend.
   std::pair<int, nlohmann::json> post(const std::string& body) const {

@@ -16,7 +16,8 @@ class scratch {
  public:
   scratch() {
     std::string name = (std::filesystem::temp_directory_path() / "cddrec_test_XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
   }
   scratch(const scratch&) = delete;
   scratch& operator=(const scratch&) = delete;

@@ -65,6 +65,8 @@ TEST_CASE("a damaged training log is refused with its line") {
   CHECK_THAT(refused("epoch,loss\n1,2\n2\n"), ContainsSubstring("log.csv:3: 1 cells under 2 columns"));
   CHECK_THAT(refused("epoch,loss\n1,two\n"), ContainsSubstring("log.csv:2: 'two' is not a number"));
   CHECK_THAT(refused("epoch,loss\n1,\n"), ContainsSubstring("log.csv:2: '' is not a number"));
+  for (const std::string header : {"epoch,recall@1,loss", "recall@1,epoch,loss", "loss,epoch", "epoch", "epoch,losses", ""})
+    CHECK_THAT(refused(header + "\n1,2,3\n"), ContainsSubstring("log.csv:1: '" + header + "' does not begin with epoch,loss; "));
 }
 
 }  // namespace cddrec::test

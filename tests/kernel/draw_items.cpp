@@ -72,4 +72,18 @@ TEST_CASE("enormous scores draw the best item, and a single item draws itself") 
   for (const std::int32_t v : draw<float>(x, core::matrix<float>(items.topRows(1)), 1.0f, 3)) CHECK(v == 0);
 }
 
+TEST_CASE("what is not a number is not drawn") {
+  auto x = normal_matrix<float>(130, 9, 1), items = normal_matrix<float>(700, 9, 2);
+  const auto one = draw<float>(x, items, 0.1f, 3);
+  // A row of NaN draws item 0 and leaves the others theirs.
+  x(60, 3) = std::numeric_limits<float>::quiet_NaN();
+  const auto but_one = draw<float>(x, items, 0.1f, 3);
+  for (std::size_t i = 0; i < 130; ++i) CHECK(but_one[i] == (i == 60 ? 0 : one[i]));
+  // An item of NaN spoils its block for every row, the second of 256 items here; the others are drawn as ever.
+  x(60, 3) = 0, items(300, 2) = std::numeric_limits<float>::quiet_NaN();
+  std::vector<index> drawn(3, 0);
+  for (const std::int32_t v : draw<float>(x, items, 0.1f, 3)) ++drawn[static_cast<std::size_t>(v / 256)];
+  CHECK((drawn[0] > 0 && drawn[1] == 0 && drawn[2] > 0));
+}
+
 }  // namespace cddrec::test

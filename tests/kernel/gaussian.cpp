@@ -6,7 +6,7 @@ namespace cddrec::test {
 
 TEMPLATE_TEST_CASE("a draw has the mean and the deviation asked for, and the same bits for any threads and neighbours", "", float, double) {
   using T = TestType;
-  const index n = 40, k = 100;
+  const index n = 200, k = 100;  // several blocks of rows, and of values
   const core::matrix<T> mean = normal_matrix<T>(n, k, 1), log_variance = normal_matrix<T>(n, k, 2);
   const core::random draw(core::seed{5});
   core::matrix<T> out = not_a_number<T>(n, k), again = not_a_number<T>(n, k), first = not_a_number<T>(3, k);
@@ -34,19 +34,25 @@ TEMPLATE_TEST_CASE("a draw has the mean and the deviation asked for, and the sam
   core::matrix<T> dmean = normal_matrix<T>(n, k, 7), dlog = normal_matrix<T>(n, k, 8);
   const core::matrix<double> expected_mean = (dmean + dout).template cast<double>();
   const core::matrix<double> expected_log = (dlog.array() + T(0.5) * dout.array() * (out - mean).array()).matrix().template cast<double>();
-  kernel::gaussian_sample_backward<T>(dout, mean, out, dmean, dlog, {2});
+  core::matrix<T> dmean_of_3 = dmean, dlog_of_3 = dlog;
+  kernel::gaussian_sample_backward<T>(dout, mean, out, dmean, dlog, {1});
   CHECK(error_of<T>(dmean, expected_mean) < tolerance<T>);
   CHECK(error_of<T>(dlog, expected_log) < tolerance<T>);
+  kernel::gaussian_sample_backward<T>(dout, mean, out, dmean_of_3, dlog_of_3, {3});
+  CHECK(same_bits<T>(dmean_of_3, dmean));
+  CHECK(same_bits<T>(dlog_of_3, dlog));
 }
 
 TEMPLATE_TEST_CASE("the divergence from the standard normal, in closed form", "", float, double) {
   using T = TestType;
-  const index n = 9, k = 13;
+  const index n = 200, k = 13;  // several blocks of rows
   core::matrix<T> mean = normal_matrix<T>(n, k, 1), log_variance = normal_matrix<T>(n, k, 2);
   mean.row(0).setZero();
   log_variance.row(0).setZero();
-  core::matrix<T> kl = not_a_number<T>(n, 1);
-  kernel::gaussian_kl_forward<T>(mean, log_variance, kl, {2});
+  core::matrix<T> kl = not_a_number<T>(n, 1), kl_of_3 = kl;
+  kernel::gaussian_kl_forward<T>(mean, log_variance, kl, {1});
+  kernel::gaussian_kl_forward<T>(mean, log_variance, kl_of_3, {3});
+  CHECK(same_bits<T>(kl_of_3, kl));
   CHECK(kl(0, 0) == T(0));
   const core::matrix<double> m = mean.template cast<double>(), v = log_variance.template cast<double>();
   const core::matrix<double> expected = 0.5 * (v.array().exp() + m.array().square() - 1 - v.array()).rowwise().sum().matrix();
@@ -55,10 +61,13 @@ TEMPLATE_TEST_CASE("the divergence from the standard normal, in closed form", ""
   const core::matrix<double> u = up.template cast<double>().replicate(1, k);
   const core::matrix<double> expected_mean = noise_mean.template cast<double>() + u.cwiseProduct(m);
   const core::matrix<double> expected_log = noise_log.template cast<double>() + 0.5 * u.cwiseProduct((v.array().exp() - 1).matrix());
-  core::matrix<T> dmean = noise_mean, dlog = noise_log;
-  kernel::gaussian_kl_backward<T>(up, mean, log_variance, dmean, dlog, {2});
+  core::matrix<T> dmean = noise_mean, dlog = noise_log, dmean_of_3 = noise_mean, dlog_of_3 = noise_log;
+  kernel::gaussian_kl_backward<T>(up, mean, log_variance, dmean, dlog, {1});
   CHECK(error_of<T>(dmean, expected_mean) < tolerance<T>);
   CHECK(error_of<T>(dlog, expected_log) < tolerance<T>);
+  kernel::gaussian_kl_backward<T>(up, mean, log_variance, dmean_of_3, dlog_of_3, {3});
+  CHECK(same_bits<T>(dmean_of_3, dmean));
+  CHECK(same_bits<T>(dlog_of_3, dlog));
   // either may be unwanted
   dmean = noise_mean, dlog = noise_log;
   kernel::gaussian_kl_backward<T>(up, mean, log_variance, dmean, core::view<T>(), {1});

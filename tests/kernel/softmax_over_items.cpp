@@ -100,6 +100,29 @@ TEST_CASE("cross-entropy stays finite for enormous scores, whichever block holds
   CHECK(got.loss.minCoeff() >= 0);
 }
 
+TEMPLATE_TEST_CASE("a bias of -infinity leaves items out, a whole block of them too", "", float, double) {
+  using T = TestType;
+  const index n = 5, V = 600, out = 300;
+  const auto x = normal_matrix<T>(n, 4, 1), items = normal_matrix<T>(V, 4, 2), up = normal_matrix<T>(n, 1, 3);
+  const std::vector<std::int32_t> targets{0, 299, 7, 298, 150}, shifted{300, 599, 307, 598, 450};
+  std::vector<T> bias(static_cast<std::size_t>(V), T(0));
+  std::fill_n(bias.begin(), out, -std::numeric_limits<T>::infinity());
+  const core::matrix<T> rest = items.bottomRows(V - out);
+  const auto got = run<T>(x, items, shifted, T(2), up, 1, 0.6, bias), expected = run<T>(x, rest, targets, T(2), up);
+  CHECK(error_of<T>(got.loss, expected.loss.template cast<double>()) < tolerance<T>);
+  CHECK(error_of<T>(got.expected, expected.expected.template cast<double>()) < tolerance<T>);
+  CHECK(error_of<T>(got.dx, expected.dx.template cast<double>()) < tolerance<T>);
+  CHECK(got.ditems.allFinite());
+}
+
+TEST_CASE("a score that is not a number is not hidden by the cross-entropy") {
+  auto x = normal_matrix<float>(5, 4, 1);
+  const auto items = normal_matrix<float>(600, 4, 2), up = normal_matrix<float>(5, 1, 3);
+  x(2, 1) = std::numeric_limits<float>::quiet_NaN();
+  const auto got = run<float>(x, items, drawn_targets(5, 600), 1.0f, up);
+  for (index i = 0; i < 5; ++i) CHECK(std::isnan(got.log_sum(i, 0)) == (i == 2));
+}
+
 TEST_CASE("either gradient of the cross-entropy may be left out") {
   const auto x = normal_matrix<float>(70, 5, 1), items = normal_matrix<float>(300, 5, 2), up = normal_matrix<float>(70, 1, 3);
   const auto targets = drawn_targets(70, 300);

@@ -145,6 +145,47 @@ TEST_CASE("several negatives are averaged, and one view is half of two that are 
   CHECK_FALSE(loss::cross_divergence<loss::kl>{.augmented = false}.needs().augmented);
 }
 
+TEST_CASE("the augmented view has its own rows, and those of weight zero count for nothing") {
+  const diffusion::process<double> process(schedule_for{0.6, 0.3}, 2);
+  matrices x;  // mean, x_0, negative, x_hat and x_t of the first view, then of the second
+  for (std::uint64_t k = 0; k < 10; ++k) x.push_back(normal_matrix<double>(4, 3, 1 + k));
+  const std::vector<double> clean{1, 0, 1, 1};
+  const std::vector<index> kept{0, 2, 3};
+  const auto view = [](auto& v, std::size_t first) {
+    return loss::side<double>{
+        .mean = v[first], .x0 = v[first + 1], .negatives = {&v[first + 2], 1}, .x_hat = v[first + 3], .x_t = v[first + 4]};
+  };
+  const auto check = [&](const auto& both, const auto& alone, std::size_t parts_of_both) {
+    std::vector<double> parts(3, 0), main_parts(3, 0), other_parts(3, 0);
+    const auto run = [&](auto& v) {
+      loss::step<double> s{.process = process, .t = 0, .main = view(v, 0), .augmented = view(v, 5)};
+      s.augmented.weights = clean;
+      return both(s, parts);
+    };
+    const double value = value_and_gradients(x, run).first;
+    const std::vector<double> once = parts;
+    const double main = value_and_gradients(x, [&](auto& v) {
+                          return alone(loss::step<double>{.process = process, .t = 0, .main = view(v, 0)}, main_parts);
+                        }).first;
+    matrices rows;
+    for (std::size_t k = 5; k < 10; ++k) rows.push_back(x[k](Eigen::Map<const Eigen::VectorX<index>>(kept.data(), 3), Eigen::all));
+    const double other = value_and_gradients(rows, [&](auto& v) {
+                           return alone(loss::step<double>{.process = process, .t = 0, .main = view(v, 0)}, other_parts);
+                         }).first;
+    CHECK(value == Approx(main + other).epsilon(1e-12));
+    CHECK(std::abs(main - other) > 1e-3);  // or exchanged views would pass
+    CHECK(once[0] == Approx(main_parts[0]).epsilon(1e-12));
+    if (parts_of_both > 1) CHECK(once[1] == Approx(other_parts[0]).epsilon(1e-12));
+    CHECK(autodiff::gradient_error(x, [&](auto&, auto& v) { return run(v); }) < 1e-6);
+  };
+  const auto divergence = [&](auto d) {
+    check(loss::cross_divergence<decltype(d)>{.divergence = d, .weight = 0.5f},
+          loss::cross_divergence<decltype(d)>{.divergence = d, .weight = 0.5f, .augmented = false}, 2);
+  };
+  divergence(loss::kl{}), divergence(loss::kl_mean{2}), divergence(loss::dot_product{}), divergence(loss::squared_distance{});
+  check(loss::squared_error{.weight = 0.5f}, loss::squared_error{.weight = 0.5f, .augmented = false}, 1);
+}
+
 TEST_CASE("the plain denoising loss is the mean squared error of the prediction") {
   const diffusion::process<double> process(schedule_for{0.6, 0.3}, 2);
   const matrices x{normal_matrix<double>(9, 4, 1), normal_matrix<double>(9, 4, 2)};

@@ -31,6 +31,31 @@ TEST_CASE("the latent divergence is the mean over the tokens, of both views, and
     }
 }
 
+TEST_CASE("the latent divergence leaves out rows of the second view that leak") {
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 1);
+  const std::vector<core::matrix<double>> x{normal_matrix<double>(3, 2, 1), normal_matrix<double>(3, 2, 2), normal_matrix<double>(3, 2, 3),
+                                            normal_matrix<double>(3, 2, 4)};
+  const std::vector<double> clean{0, 1, 0};
+  std::array<double, 1> parts{};
+  const auto value = [&](const loss::latent_kl& kl) {
+    return value_and_gradients(x, [&](auto& v) {
+             const loss::side<double> main{.latent_mean = v[0], .latent_log_variance = v[1]};
+             const loss::side<double> augmented{.latent_mean = v[2], .latent_log_variance = v[3], .weights = clean};
+             return kl(loss::step<double>{.process = process, .t = 0, .main = main, .augmented = augmented}, parts);
+           })
+        .first;
+  };
+  double expected = 0;
+  for (index k = 0; k < 2; ++k)
+    for (index i = 0; i < 3; ++i)
+      for (index j = 0; j < 2; ++j) {
+        const double m = x[static_cast<std::size_t>(2 * k)](i, j), v = x[static_cast<std::size_t>(2 * k + 1)](i, j);
+        const double share = k == 0 ? 1.0 / 3 : clean[static_cast<std::size_t>(i)];
+        expected += share * 0.5 * (std::exp(v) + m * m - 1 - v);
+      }
+  CHECK(value({}) == Approx(expected).epsilon(1e-12));
+}
+
 TEST_CASE("the latent divergence is that of PyTorch's distributions, value and gradients") {
   const auto r = reference::load();
   const diffusion::process<double> process(diffusion::linear_schedule{}, 1);

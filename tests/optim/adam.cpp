@@ -57,6 +57,23 @@ TEMPLATE_TEST_CASE("Adam is Adam, entry by entry, over several steps", "", float
   CHECK(optimiser.steps == 5);
 }
 
+TEST_CASE("a parameter's own factor of the learning rate is a learning rate of its own") {
+  const auto run = [](double rate, std::vector<double> factors) {
+    std::vector<autodiff::parameter<float>> p{named<float>(3, 5, 1), named<float>(4, 2, 2)};
+    adam<float> optimiser({&p[0], &p[1]}, {.learning_rate = rate});
+    CHECK(optimiser.rate_factors == std::vector<double>{1, 1});
+    optimiser.rate_factors = std::move(factors);
+    for (int step = 0; step < 3; ++step) {
+      for (std::size_t k = 0; k < 2; ++k) p[k].gradient += normal_matrix<float>(p[k].value.rows(), p[k].value.cols(), 7 + k);
+      optimiser.step({1});
+    }
+    return std::pair(p[0].value, p[1].value);
+  };
+  const auto apart = run(0.5, {1, 0.25}), fast = run(0.5, {1, 1}), slow = run(0.125, {1, 1});
+  CHECK(apart.first == fast.first);
+  CHECK(apart.second == slow.second);
+}
+
 TEST_CASE("Adam takes the same step for any threads, and goes on from its saved state") {
   const auto run = [](int threads, bool restart) {
     auto p = named<float>(300, 200, 1);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every way to use the library from a project of one's own, really gone: ways.sh SCRATCH WAY. Builds the programs of consumer/
 # outside the tree, runs them and compares what they print; the way `install` comes before find_package and pkg_config.
+# Where CMAKE_PREFIX_PATH says, a list with colons, is looked for what the library needs.
 # Exit status: 0 as expected, 1 not, 77 a tool is missing (it says which).
 set -e -u -o pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -72,6 +73,8 @@ case $way in
   pkg_config)
     needs pkg-config
     PKG_CONFIG_PATH="$prefix/share/pkgconfig:${PKG_CONFIG_PATH:-}"
+    IFS=: read -r -a others <<<"${CMAKE_PREFIX_PATH:-}"
+    for other in "${others[@]}"; do PKG_CONFIG_PATH="$PKG_CONFIG_PATH:$other/share/pkgconfig:$other/lib/pkgconfig"; done
     export PKG_CONFIG_PATH
     [ "$(pkg-config --modversion cddrec)" = "$(sed -n 's/#define CDDREC_VERSION "\(.*\)"/\1/p' "$root/include/cddrec/cddrec.hpp")" ]
     # The flags are words.
@@ -84,6 +87,18 @@ case $way in
       "${CXX:-c++}" -std=c++20 -O1 "$work/finder.cpp" $(pkg-config --cflags --libs cddrec-hnsw) -o "$work/finder"
     fi
     run "$work"
+    ;;
+  without_openmp) # it may have been found before: by the project around it, or by itself when this build had it
+    for openmp in ON OFF; do
+      cmake -S "$root/tests/packaging/without_openmp" -B "$work/build" -DFROM="$root" -DCDDREC_OPENMP="$openmp" -DCDDREC_INSTALL=ON
+    done
+    installed=$(cat "$work/build/cddrec/cddrec.pc" "$work/build/cddrec/cddrecConfig.cmake")
+    case $installed in
+      *-fopenmp* | *'if("TRUE")'*)
+        echo "FAILED: what is installed without OpenMP asks for it"
+        exit 1
+        ;;
+    esac
     ;;
   single_header)
     needs python3
@@ -106,7 +121,7 @@ case $way in
     run "$work/build"
     ;;
   *)
-    echo "$0: no way is called $way; there are install find_package add_subdirectory FetchContent pkg_config single_header conan" >&2
+    echo "$0: no way is called $way; there are install find_package add_subdirectory FetchContent pkg_config without_openmp single_header conan" >&2
     exit 2
     ;;
 esac

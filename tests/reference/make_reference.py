@@ -294,4 +294,4 @@ for part in (encoder, decoder, cross_divergence, contrastive, softmax_over_items
     draw.seed(f"20230422 {part.__name__}")
     part()
 path = pathlib.Path(__file__).with_name("reference.txt")
-path.write_text("# PyTorch's numbers, by make_reference.py, which explains them\n" + "\n".join(blocks) + "\n")
+path.write_text("# PyTorch's numbers, by make_reference.py, which explains them\n" + "\n".join(blocks) + "\n", encoding="utf-8")

@@ -30,7 +30,7 @@ tick = os.sysconf("SC_CLK_TCK")
 def memory_of(pid):
     """Reserved and resident memory of a process in MB; None once it has ended."""
     try:
-        with open(f"/proc/{pid}/status") as file:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
             found = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in file if line.startswith(("VmData:", "VmRSS:"))}
     except OSError:
         return None
@@ -38,14 +38,14 @@ def memory_of(pid):
 
 
 def processor_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / tick
 
 
 def finished_epochs(path):
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             return [float(row["seconds"]) for row in csv.DictReader(file)]
     except (OSError, KeyError, TypeError, ValueError):
         return []

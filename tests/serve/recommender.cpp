@@ -141,6 +141,12 @@ TEST_CASE("an item that the model does not know is dropped and counted, or an er
   refused({"t1", "x"}, {});
   refused({"t1"}, {.exclude = {"x"}});
   refused({"t1"}, {.only = tokens{"x"}});
+  // Whoever reads the error is sent nothing that a terminal obeys, and not all of a long one.
+  const auto told = [&](const std::string& item) {
+    return message_of<input_error>([&] { model.recommend(tokens{item}, {.refuse_unknown = true}); });
+  };
+  CHECK(told("a\x1B[2J\n'") == "the model does not know the item 'a\\x1B[2J\\x0A\\''; leave it out");
+  CHECK(told(std::string(100'000, 'x')) == "the model does not know the item '" + std::string(60, 'x') + "'…; leave it out");
 }
 
 TEST_CASE("several draws take turns where lists are to be diverse") {

@@ -42,7 +42,7 @@ class report(unittest.TestCase):
 
     def write(self, name, content, folder="records"):
         path = self.folder / folder / name
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
         return path
 
     def study(self):
@@ -59,7 +59,7 @@ class report(unittest.TestCase):
     def made(self):
         run = self.run_report()
         self.assertEqual((run.returncode, run.stderr), (0, ""))
-        return self.page.read_text()
+        return self.page.read_text(encoding="utf-8")
 
     def assert_refused(self, path, why):
         for more in ([], ["--check"]):
@@ -150,24 +150,28 @@ class report(unittest.TestCase):
             "| cddrec | ancestral | 10 | 10 | 8 | .0200 | .0400 | .0314 | 1,234 | 2.0 |",
             "| cddrec | ddim | 10 | 10 | 1 | .0200 | .0400 |  |  | 2.0 |",
             "| cddrec | diversified | 10 | 10 | 8 | .0200 | .0400 |  | 2,345 | 2.0 |"])
-        self.assertIn(">diversified, stop 10, 8 draws<", (self.folder / "docs/images/study/Beauty-generation.svg").read_text())
+        drawing = (self.folder / "docs/images/study/Beauty-generation.svg").read_text(encoding="utf-8")
+        self.assertIn(">diversified, stop 10, 8 draws<", drawing)
 
     def test_game(self):
         self.study()
         self.assertNotIn("### The game", self.made())
-        for seed, best, *game in ((1, 3, [0, 0, 0.7, 0.6], [0, 0, 0.5, 0.6], [0, 0, 0.48, 0.4]), (2, 1, [0, 0], [0, 0], [0, 0]),
-                                  (3, 1, [0, 0.7], [0, 0.5], [0, 0]), (4, None, [0.7], [0.5], [0.25])):
-            curves = dict(zip(("gan_d", "gan_accuracy", "gan_reward"), game))
-            self.write(f"gan-{seed}.json", record("gan", seed, 0.01, 0.02, best_epoch=best, game=curves))
+        # Pretraining that ends with an epoch, within one, and not at all.
+        for seed, best, begin, right, reward in ((1, 3, 2, [0.51, 0.55, 0.6, 0.58], [0.5, 0.5, 0.48, 0.4]),
+                                                 (2, 2, 1.25, [0.51, 0.52, 0.6], [0.5, 0.45, 0.42]),
+                                                 (3, 2, 9, [0.51, 0.52], [0.5, 0.49]), (4, None, 0, [0.5], [0.25])):
+            curves = {"gan_d": [1.3] * len(right), "gan_accuracy": right, "gan_reward": reward}
+            self.write(f"gan-{seed}.json", record("gan", seed, 0.01, 0.02, best_epoch=best,
+                                                  game={**curves, "epochs_of_pretraining": begin}))
         lines = self.made().splitlines()
         start = lines.index("### The game")
         self.assertEqual(lines[start + 2:start + 9], [
-            "| model | seed | epochs of pretraining | epochs of the game | selected epoch | discriminator accuracy, mean "
-            "| accuracy, last | reward, first | reward, last |", "|" + "---|" * 9,
-            "| gan | 1 | 2 | 2 | 3, in the game | .550 | .600 | .480 | .400 |",
-            "| gan | 2 | 2 | 0 | 1, in pretraining |  |  |  |  |",
-            "| gan | 3 | 1 | 1 | 1, in pretraining | .500 | .500 | .000 | .000 |",
-            "| gan | 4 | 0 | 1 |  | .500 | .500 | .250 | .250 |", ""])
+            "| model | seed | epochs of pretraining | epochs | selected epoch | discriminator accuracy, first epoch | end of pretraining "
+            "| begin of the game | last epoch | reward, begin of the game | last epoch |", "|" + "---|" * 11,
+            "| gan | 1 | 2.0 | 4 | 3, in the game | .510 | .550 | .600 | .580 | .480 | .400 |",
+            "| gan | 2 | 1.2 | 3 | 2, as the game begins | .510 | .510 | .600 | .600 | .420 | .420 |",
+            "| gan | 3 | 9.0 | 2 | 2, in pretraining | .510 | .520 |  |  |  |  |",
+            "| gan | 4 | 0.0 | 1 |  |  |  | .500 | .500 | .250 | .250 |", ""])
 
     def test_single_changes(self):
         self.study()
@@ -266,14 +270,14 @@ class report(unittest.TestCase):
             self.assertIn(f"(images/study/{path.name})", page)
             root = xml.dom.minidom.parse(str(path)).documentElement
             self.assertEqual(root.getElementsByTagName("title")[0].firstChild.data, root.getAttribute("aria-label"))
-            self.assertIn("prefers-color-scheme:dark", path.read_text())
-            self.assertNotIn("nan", path.read_text())
+            self.assertIn("prefers-color-scheme:dark", path.read_text(encoding="utf-8"))
+            self.assertNotIn("nan", path.read_text(encoding="utf-8"))
             width = float(root.getAttribute("width"))
             for label in root.getElementsByTagName("text"):
                 room = 6.5 * len(label.firstChild.data) if label.firstChild else 0
                 x = float(label.getAttribute("x")) - {"start": 0, "middle": room / 2, "end": room}[label.getAttribute("text-anchor")]
                 self.assertTrue(0 <= x and x + room <= width, (path.name, label.toxml()))
-        bars = (self.folder / "docs/images/study/Beauty-bars.svg").read_text()
+        bars = (self.folder / "docs/images/study/Beauty-bars.svg").read_text(encoding="utf-8")
         self.assertEqual(bars.count('class="error"'), 2 * 3)  # one model has seeds: a line and two ends in each panel
 
     def test_the_same_bytes_twice_and_check(self):
@@ -289,9 +293,9 @@ class report(unittest.TestCase):
         run = self.run_report("--check")
         self.assertEqual((run.returncode, run.stdout, run.stderr), (0, "", ""))
         picture = self.folder / "docs/images/study/Beauty-bars.svg"
-        picture.write_text("")
+        picture.write_text("", encoding="utf-8")
         run = self.run_report("--check")
-        self.assertEqual((run.returncode, run.stdout, run.stderr, picture.read_text()), (1, "", "", ""))
+        self.assertEqual((run.returncode, run.stdout, run.stderr, picture.read_text(encoding="utf-8")), (1, "", "", ""))
         self.made()
         self.write("d.json", record("popularity", 1, 0.0, 0.0056))
         self.assertEqual(self.run_report("--check").returncode, 1)
@@ -304,12 +308,12 @@ class report(unittest.TestCase):
         mine = "<!-- notes -->\n## Nötes\n\nBy hand.\n<!-- /notes -->"
         self.page.write_text(page.replace("<!-- notes -->\n<!-- /notes -->", mine).replace(".0620", ".9999"), encoding="utf-8")
         self.assertEqual(self.made(), page.replace("<!-- notes -->\n<!-- /notes -->", mine))
-        self.page.write_text("no marks")
+        self.page.write_text("no marks", encoding="utf-8")
         self.assertEqual(self.made(), page)
         for broken in ("<!-- notes -->\nlost?", "<!-- /notes -->\n<!-- notes -->"):
-            self.page.write_text(broken)
+            self.page.write_text(broken, encoding="utf-8")
             run = self.run_report()
-            self.assertEqual((run.returncode, self.page.read_text()), (2, broken))
+            self.assertEqual((run.returncode, self.page.read_text(encoding="utf-8")), (2, broken))
             self.assertIn(f"report.py: {self.page}: ", run.stderr)
 
     def test_errors(self):

@@ -66,6 +66,27 @@ TEST_CASE("interrupted and resumed equals uninterrupted when the average of the 
   check_resumed(objective(), s);
 }
 
+TEST_CASE("sittings without an average go on from each other, whatever an earlier one with an average left") {
+  const data::split split = data::leave_one_out(log().log());
+  // The weights after three epochs, the first of which had an average.
+  const auto after_sittings = [&](std::initializer_list<index> ends) {
+    network net = fresh();
+    train::fit_state<float> state;
+    std::vector<core::matrix<float>> last;
+    train::fit_hooks<float> hooks;
+    hooks.epoch_done = [&](const train::epoch_report&, const train::fit_state<float>& now) { state = now, last = weights(net); };
+    for (const index end : ends) {
+      train::fit_settings s = settings(end);
+      s.ema_decay = end == 1 ? 0.9 : 0;
+      std::size_t k = 0;
+      if (!last.empty()) net.visit([&](const std::string&, auto& p) { p.value = last[k++]; });
+      train::fit(net, objective(), split, s, hooks, state);
+    }
+    return last;
+  };
+  CHECK(after_sittings({1, 3}) == after_sittings({1, 2, 3}));
+}
+
 TEST_CASE("with an average, what is validated and kept is the average of the weights that training would have had without") {
   const data::split split = data::leave_one_out(log().log());
   network plain = fresh(), averaged = fresh();

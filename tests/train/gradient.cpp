@@ -134,7 +134,7 @@ TEST_CASE("candidates are drawn once each, and targets among them are known") {
     else
       CHECK((candidates.size() > 5 && candidates.size() <= 20));
     REQUIRE(batch.not_candidates.size() == batch.targets.size());
-    const index draws = law == data::negative_law::in_batch ? std::ssize(batch.targets) : 20;
+    const index draws = law == data::negative_law::in_batch ? std::ssize(batch.main.targets) : 20;
     for (std::size_t i = 0; i < batch.targets.size(); ++i) {
       CHECK(batch.not_candidates[i] == !candidates.contains(batch.targets[i]));
       CHECK(batch.target_log_inclusion[i] == against.sampler.log_inclusion(batch.targets[i], draws));

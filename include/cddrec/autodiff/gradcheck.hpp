@@ -2,6 +2,8 @@
 // Values start as NaN (an op must assign), gradients start as noise (an op must add).
 #pragma once
 
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "cddrec/autodiff/ops.hpp"
@@ -10,7 +12,7 @@ namespace cddrec::autodiff {
 
 /// Largest error of the gradients of f(tape, inputs) -> variable, relative to max(|difference quotient|, |gradient|, 1e-3 of the
 /// largest entry of that input's gradient). The output's entries are weighted by fixed noise and summed, so every one counts.
-/// f is called anew for each difference and must be deterministic.
+/// A gradient or a value that is not a number gives infinity. f is called anew for each difference and must be deterministic.
 template <class F>
 double gradient_error(std::vector<core::matrix<double>> inputs, F&& f, core::execution how = {1}, double step = 1e-3) {
   core::arena memory;
@@ -70,7 +72,8 @@ double gradient_error(std::vector<core::matrix<double>> inputs, F&& f, core::exe
       const double quotient = (point[0] - 8 * point[1] + 8 * point[2] - point[3]) / (12 * step);
       const double scale = std::max({std::abs(quotient), std::abs(gradient.data()[i]), floor});
       const double error = std::abs(quotient - gradient.data()[i]) / scale;
-      worst = error <= worst ? worst : error;  // a NaN is the worst
+      // A NaN is the worst, and stays so: no later error is above infinity.
+      if (!(error <= worst)) worst = std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
     }
   }
   return worst;

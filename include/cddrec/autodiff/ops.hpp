@@ -255,10 +255,11 @@ variable<T> mean(const variable<T>& x, std::span<const std::type_identity_t<T>> 
   return y;
 }
 
-/// Multi-head self-attention inside each sequence. q, k, v [N, d].
+/// Multi-head self-attention inside each sequence. q, k, v [N, d]; `heads` divides d. What `layout` views must outlive the tape.
 template <class T>
 variable<T> attention(const variable<T>& q, const variable<T>& k, const variable<T>& v, core::ragged layout, index heads, bool causal,
                       kernel::attention_dropout dropped = {}) {
+  CDDREC_ASSERT(heads > 0 && q.cols() % heads == 0);
   tape<T>& t = q.owner();
   auto [y, out] = t.make(q.rows(), q.cols(), q.needs_grad() || k.needs_grad() || v.needs_grad());
   if (!t.recording()) dropped.rate = 0;
@@ -277,10 +278,12 @@ variable<T> attention(const variable<T>& q, const variable<T>& k, const variable
 }
 
 /// Causal cross-attention of one query [1, d] to keys and values [N, d], in linear time (Eq. 9).
-/// Dropout draws one factor a key and head, applied to the numerator of every later position.
+/// Dropout draws one factor a key and head, applied to the numerator of every later position. `heads` divides d; what `layout` views must
+/// outlive the tape.
 template <class T>
 variable<T> prefix_attention(const variable<T>& q, const variable<T>& k, const variable<T>& v, core::ragged layout, index heads,
                              kernel::attention_dropout dropped = {}) {
+  CDDREC_ASSERT(heads > 0 && k.cols() % heads == 0);
   tape<T>& t = q.owner();
   auto [y, out] = t.make(k.rows(), k.cols(), q.needs_grad() || k.needs_grad() || v.needs_grad());
   const core::view<T> state = t.memory().template matrix<T>(k.rows(), 3 * heads);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <tuple>
 
 #include "cddrec/kernel/matmul.hpp"
 
@@ -15,18 +16,21 @@ class packed_weights {
  public:
   /// Panels of weight^T as kernel::matmul_packed reads them, or nullptr for a weight that was not added.
   const T* find(core::view<const T> weight) const {
-    const auto found = panels_.find({weight.data(), weight.rows()});
+    const auto found = panels_.find(key(weight));
     return found == panels_.end() ? nullptr : found->second.data();
   }
-  /// Lays out a weight [out, in], which must stay where it is, unchanged.
+  /// Lays out a weight [out, in], which must stay where it is, unchanged, as long as this is read: it is known by its place and sizes.
   void add(core::view<const T> weight, core::execution how) {
-    core::buffer<T>& panels = panels_[{weight.data(), weight.rows()}];
+    core::buffer<T>& panels = panels_[key(weight)];
     panels.resize(static_cast<std::size_t>(kernel::packed_size<T>(weight.cols(), weight.rows())));
     kernel::pack<T>(kernel::transposed(weight), panels.data(), how);
   }
 
  private:
-  std::map<std::pair<const T*, index>, core::buffer<T>> panels_;  // rows of a larger weight are a weight of their own
+  using place = std::tuple<const T*, index, index>;  // rows of a larger weight are a weight of their own
+  static place key(core::view<const T> weight) { return {weight.data(), weight.rows(), weight.cols()}; }
+
+  std::map<place, core::buffer<T>> panels_;
 };
 
 }  // namespace cddrec::autodiff

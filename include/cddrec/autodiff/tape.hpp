@@ -64,7 +64,8 @@ class tape {
   /// `poison` fills fresh values with NaN, so that an op which does not assign its whole output is found.
   tape(core::arena& memory, core::execution how, mode m = mode::training, bool poison = false)
       : arena_(memory), start_(memory.mark()), how_(how), mode_(m), poison_(poison) {}
-  /// Inference with weights that are laid out already; one that may change `weights` adds those it meets.
+  /// Inference with weights that are laid out already; one that may change `weights` adds those it meets, parameters and constants. They
+  /// must then stay where they are, unchanged, as long as `weights` is read, not as long as this tape alone.
   tape(core::arena& memory, core::execution how, const packed_weights<T>& weights) : tape(memory, how, mode::inference) {
     weights_ = &weights;
   }
@@ -106,7 +107,8 @@ class tape {
     return weights_->find(weight);
   }
 
-  /// A value that has no gradient; its memory must outlive the tape.
+  /// A value that has no gradient; its memory must outlive the tape and, where it is a weight and weights are gathered, what gathers them:
+  /// another of its sizes at its address would be taken for it.
   variable<T> constant(core::view<const T> value) { return {*this, value, {}}; }
 
   /// Remembers how to run the op of an output backward; does nothing where that has no gradient to read.

@@ -83,21 +83,25 @@ variable<T> policy_loss(const variable<T>& x, const variable<T>& items, std::spa
 
 struct gan_settings {
   index discriminator_layers = 1;
+  double discriminator_dropout = 0;  // hidden; that of attention is the generator's
+  double discriminator_learning_rate = 5e-4;
   double reward_weight = 1;         // of the policy loss
   double objective_weight = 1;      // of the objective beside it, once the game has begun; 0 leaves the reward alone (MFGAN)
   double sample_temperature = 0.1;  // of the softmax that is drawn from; that of the objective makes it what was trained
-  index pretraining = 1000;         // batches of the objective alone
+  index pretraining = 1000;         // batches in which the generator has the objective alone, and the discriminator learns already
 };
 
-/// A generator, which is a recommender in everything, with a discriminator beside it. train::fit adds own_loss() to the objective:
-/// pretraining is the objective alone, then comes the reward, with as much of the objective as is asked for.
+/// A generator, which is a recommender in everything, with a discriminator beside it. train::fit adds own_loss() to the objective. The
+/// discriminator learns from the first batch on; the generator has the objective alone while pretraining, and then the reward, with as
+/// much of the objective as is asked for.
 template <class Generator>
 class gan : public Generator {
  public:
   using typename Generator::scalar;
   using T = scalar;
 
-  /// The discriminator is as wide and as long as the generator and has its heads and dropout. input_error for a setting out of range.
+  /// The discriminator is as wide and as long as the generator and has its heads and its dropout of attention. input_error for a setting
+  /// out of range.
   gan(Generator generator, const gan_settings& s, core::seed seed)
       : Generator(std::move(generator)), settings_(check(s)), discriminator_(of_discriminator(s), core::random(seed).child(4)) {}
 
@@ -117,16 +121,19 @@ class gan : public Generator {
 
   double objective_weight(index trained) const { return trained < settings_.pretraining ? 1 : settings_.objective_weight; }
 
+  double learning_rate(const std::string& parameter, double generator) const {
+    return parameter.starts_with("discriminator.") ? settings_.discriminator_learning_rate : generator;
+  }
+
   /// What own_loss() adds to parts: the discriminator's loss, the share of its verdicts that are right, the mean reward.
   static constexpr std::array<const char*, 3> own_names{"gan_d", "gan_accuracy", "gan_reward"};
 
-  /// One move of both sides; empty while pretraining. `predicted` [N or more, d] are the predictions for the rows of `batch`. Of every
-  /// sequence one row is drawn, evenly: its history is the inputs up to there, its real item the target, and the generator draws another
-  /// from its softmax over all items, dropout as training has it. Nothing is excluded: an item of the history may be drawn, and the real
-  /// one, which is then judged both ways.
+  /// One move: of the discriminator while pretraining (`trained` batches so far), of both sides then. `predicted` [N or more, d] are the
+  /// predictions for the rows of `batch`. Of every sequence one row is drawn, evenly: its history is the inputs up to there, its real item
+  /// the target, and the generator draws another from its softmax over all items, dropout as training has it. Nothing is excluded: an item
+  /// of the history may be drawn, and the real one, which is then judged both ways.
   variable<T> own_loss(const variable<T>& predicted, const data::batch& batch, index trained, const core::random& draw,
                        std::span<double> parts) const {
-    if (trained < settings_.pretraining) return {};
     autodiff::tape<T>& t = predicted.owner();
     const core::ragged layout = batch.layout();
     const index B = layout.size();
@@ -140,13 +147,13 @@ class gan : public Generator {
       const auto space = t.memory().template array<T>(kernel::draw_items_workspace<T>(B, items.rows(), x.cols()));
       kernel::draw_items<T, data::item>(x.value(), items.value(), scale(), draw.child(1), drawn, space, t.how());
     }
-    return play(x, items, batch, rows, drawn, draw.child(2), parts);
+    return play(x, items, batch, rows, drawn, trained < settings_.pretraining ? 0 : settings_.reward_weight, draw.child(2), parts);
   }
 
-  /// The same for items that are drawn already. The two losses share no parameter: what the discriminator reads are item numbers, and
-  /// rewards are constants. So their sum, one backward and one Adam serve both sides.
+  /// The same for items that are drawn already; 0 leaves the reward out. The two losses share no parameter: what the discriminator reads
+  /// are item numbers, and rewards are constants. So their sum, one backward and one Adam serve both sides.
   variable<T> play(const variable<T>& x, const variable<T>& items, const data::batch& batch, std::span<const index> rows,
-                   std::span<const data::item> drawn, const core::random& draw, std::span<double> parts) const {
+                   std::span<const data::item> drawn, double reward_weight, const core::random& draw, std::span<double> parts) const {
     autodiff::tape<T>& t = x.owner();
     const index B = x.rows();
     const core::ragged layout = batch.layout();
@@ -177,9 +184,8 @@ class gan : public Generator {
     parts[0] += static_cast<double>(loss.scalar());
     parts[1] += right / static_cast<double>(B);
     parts[2] += reward / static_cast<double>(B);
-    if (settings_.reward_weight == 0) return loss;
-    return autodiff::linear_combination(T(1), loss, static_cast<T>(settings_.reward_weight),
-                                        policy_loss(x, items, drawn, rewards, scale()));
+    if (reward_weight == 0) return loss;
+    return autodiff::linear_combination(T(1), loss, static_cast<T>(reward_weight), policy_loss(x, items, drawn, rewards, scale()));
   }
 
  private:
@@ -188,6 +194,9 @@ class gan : public Generator {
       if (!holds) throw input_error(std::string("baseline::gan: ") + name + " must be " + range + ", it is " + std::to_string(value));
     };
     require(s.discriminator_layers >= 1, "discriminator_layers", s.discriminator_layers, "1 or more");
+    require(s.discriminator_dropout >= 0 && s.discriminator_dropout < 1, "discriminator_dropout", s.discriminator_dropout, "in [0, 1)");
+    require(s.discriminator_learning_rate > 0 && std::isfinite(s.discriminator_learning_rate), "discriminator_learning_rate",
+            s.discriminator_learning_rate, "positive");
     require(s.reward_weight >= 0 && std::isfinite(s.reward_weight), "reward_weight", s.reward_weight, "0 or more");
     require(s.objective_weight >= 0 && std::isfinite(s.objective_weight), "objective_weight", s.objective_weight, "0 or more");
     require(s.sample_temperature > 0 && std::isfinite(s.sample_temperature), "sample_temperature", s.sample_temperature, "positive");
@@ -201,7 +210,7 @@ class gan : public Generator {
             .layers = s.discriminator_layers,
             .heads = g.heads,
             .max_length = g.max_length + 1,
-            .dropout = g.dropout,
+            .dropout = s.discriminator_dropout,
             .attention_dropout = g.attention_dropout};
   }
   T scale() const { return static_cast<T>(1 / settings_.sample_temperature); }

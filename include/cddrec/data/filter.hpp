@@ -23,7 +23,8 @@ struct filtered {
 };
 
 /// The part of a log that a filter keeps; numbers are given anew, in the order of first sight.
-/// Throws input_error for a negative number, for an item or a user that has no name, and when nothing is left.
+/// Throws input_error for a negative number, for an item or a user that has no name, for times that are not one an item, and when nothing
+/// is left.
 inline filtered keep(const interactions& log, const filter& f) {
   if (f.user_items < 0 || f.item_users < 0) throw input_error("data::keep: a number of interactions is negative; 1 keeps everybody");
   const index users = log.histories.size();
@@ -32,6 +33,7 @@ inline filtered keep(const interactions& log, const filter& f) {
   for (const item i : log.histories.items)
     if (i < 0 || i >= log.items.size())
       throw input_error("data::keep: item " + std::to_string(i) + " of " + std::to_string(log.items.size()));
+  detail::check_times(log, "data::keep");
   const auto& offsets = log.histories.offsets;
   std::vector<bool> kept(log.histories.items.size(), true);
   filtered result;

@@ -50,4 +50,13 @@ struct interactions {
   const std::string& name(item i) const { return items.name(i); }
 };
 
+namespace detail {
+/// input_error, in the words of `who`, for a log with times that are not one an item.
+inline void check_times(const interactions& log, const char* who) {
+  if (!log.times.empty() && log.times.size() != log.histories.items.size())
+    throw input_error(std::string(who) + ": the log has " + std::to_string(log.times.size()) + " times for " +
+                      std::to_string(log.histories.items.size()) + " items; give every item its time, or none");
+}
+}  // namespace detail
+
 }  // namespace cddrec::data

@@ -122,10 +122,11 @@ inline split leave_one_out(const interactions& log) {
 ///   validation  that → the next item, if it came before the second time,
 ///   test        what was done before the second time → the next item.
 /// Nothing that is trained on is later than what is predicted. Targets that nobody had in training cannot be predicted: see cold_targets.
-/// Throws input_error for a log without times or with one that is NaN, shares that are not above 0 and together below 1, and when a part
-/// would be empty.
+/// Throws input_error for a log whose times are none, not one an item or not all numbers, shares that are not above 0 and together below 1,
+/// and when a part would be empty.
 inline split by_time(const interactions& log, double validation_share = 0.1, double test_share = 0.1) {
   if (log.times.empty()) throw input_error("data::by_time: the log has no times; read one that has, or divide it by leave_one_out");
+  detail::check_times(log, "data::by_time");
   if (!(validation_share > 0 && test_share > 0 && validation_share + test_share < 1))
     throw input_error("data::by_time: the shares are " + std::to_string(validation_share) + " and " + std::to_string(test_share) +
                       "; give two above 0 that are together below 1");

@@ -29,13 +29,15 @@ core::matrix<double> unit_rows(core::view<const T> x) {
 }
 }  // namespace detail
 
-/// Mean cosine of two different rows of x [N, d]; 1 when all point the same way, 0 for fewer than two rows. O(N d).
+/// Mean cosine of two different rows of x [N, d]; 1 when all point the same way, 0 for fewer than two rows. A row of zeros points nowhere:
+/// its cosine with any other is 0. O(N d).
 template <class T>
 double mean_cosine(core::in<T> x) {
   if (x.rows() < 2) return 0;
-  // |sum u|^2 = N + the sum over all ordered pairs.
+  const core::matrix<double> unit = detail::unit_rows<T>(x);
   const double N = static_cast<double>(x.rows());
-  return (detail::unit_rows<T>(x).colwise().sum().squaredNorm() - N) / (N * (N - 1));
+  // |sum u|^2 = sum |u|^2 + the sum over all ordered pairs.
+  return (unit.colwise().sum().squaredNorm() - unit.squaredNorm()) / (N * (N - 1));
 }
 
 /// The same between the positions of a sequence, mean over the sequences of two rows or more.
@@ -84,7 +86,8 @@ spectrum singular_spectrum(core::in<T> x) {
   return s;
 }
 
-/// Alignment (Wang and Isola, 2020): mean |u_i - v_i|^2 of paired rows made unit rows; 0 when every pair agrees, 2 for strangers.
+/// Alignment (Wang and Isola, 2020): mean |u_i - v_i|^2 of paired rows made unit rows; 0 when every pair agrees, 2 for strangers. A row of
+/// zeros stays one: it is 1 away from a unit row.
 template <class T>
 double alignment(core::in<T> a, core::in<T> b) {
   CDDREC_ASSERT(a.rows() == b.rows() && a.cols() == b.cols());
@@ -93,18 +96,22 @@ double alignment(core::in<T> a, core::in<T> b) {
 }
 
 /// Uniformity (Wang and Isola, 2020): log of the mean of exp(-2 |u_i - u_j|^2) over pairs of different rows made unit rows; 0 when all
-/// are one, about -4 when they fill the sphere. O(N^2 d): give it some thousands of rows.
+/// are one, about -4 when they fill the sphere. A row of zeros stays one, the centre of the sphere. O(N^2 d): give it some
+/// thousands of rows.
 template <class T>
 double uniformity(core::in<T> x) {
   if (x.rows() < 2) return 0;
   const core::matrix<double> unit = detail::unit_rows<T>(x);
+  const Eigen::VectorXd squares = unit.rowwise().squaredNorm();
   double total = 0;
   for (index begin = 0; begin < unit.rows(); begin += 256) {
     const index count = std::min<index>(256, unit.rows() - begin);
-    // |u - v|^2 = 2 - 2 u . v
-    const core::matrix<double> cosines = unit.middleRows(begin, count) * unit.transpose();
-    total += (4 * (cosines.array() - 1)).exp().sum();
-    for (index i = 0; i < count; ++i) total -= std::exp(4 * (cosines(i, begin + i) - 1));
+    // |u - v|^2 = |u|^2 + |v|^2 - 2 u . v
+    core::matrix<double> distances = -2 * unit.middleRows(begin, count) * unit.transpose();
+    distances.colwise() += squares.segment(begin, count);
+    distances.rowwise() += squares.transpose();
+    total += (-2 * distances.array()).exp().sum();
+    for (index i = 0; i < count; ++i) total -= std::exp(-2 * distances(i, begin + i));
   }
   const double N = static_cast<double>(x.rows());
   return std::log(total / (N * (N - 1)));

@@ -38,16 +38,23 @@ class noise {
     return x;
   }
 
-  /// out [users, count]: their cosines with items first … first + count - 1; `first` is a multiple of kernel's panel, as eval's blocks are.
+  /// out [users, count]: their cosines with items first … first + count - 1.
   void score(const core::matrix<float>& users, index first, core::view<float> out, core::execution how) const {
-    kernel::matmul_packed<float>(kernel::plain(core::view<const float>(users)), packed_.data(), first, kernel::write::assign, out, how);
+    const index before = first % kernel::detail::panel<float>;  // columns of the first panel that are not asked for
+    const auto multiply = [&](core::view<float> to) {
+      kernel::matmul_packed<float>(kernel::plain(core::view<const float>(users)), packed_.data(), first - before, kernel::write::assign, to,
+                                   how);
+    };
+    if (before == 0) return multiply(out);
+    core::matrix<float> whole(out.rows(), before + out.cols());
+    multiply(whole);
+    out.matrix_map() = whole.rightCols(out.cols());
   }
   /// One of them.
   float score_item(const core::matrix<float>& users, index row, data::item i) const {
-    const index v = static_cast<index>(i), first = v - v % kernel::detail::panel<float>;
-    core::matrix<float> some(1, std::min(kernel::detail::panel<float>, items() - first));
-    score(users.middleRows(row, 1), first, some, {});
-    return some(0, v - first);
+    core::matrix<float> one(1, 1);
+    score(users.middleRows(row, 1), i, one, {});
+    return one(0, 0);
   }
 
  private:

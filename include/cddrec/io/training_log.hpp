@@ -22,7 +22,8 @@ class training_log {
     const std::string text = read_text(path);
     std::string_view rest = text;
     for (index number = 1; !rest.empty(); ++number) {
-      std::string_view line = detail::take_line(rest);
+      const std::string_view whole = detail::take_line(rest);
+      std::string_view line = whole;
       std::vector<std::string> cells;
       for (std::size_t end = 0; end != line.npos; line.remove_prefix(end == line.npos ? 0 : end + 1)) {
         end = line.find(',');
@@ -32,6 +33,8 @@ class training_log {
         throw input_error(path.string() + ":" + std::to_string(number) + ": " + what + "; a training log is written by training alone");
       };
       if (number == 1) {
+        if (cells.size() < 2 || cells[0] != "epoch" || cells[1] != "loss")
+          refuse(detail::quoted(whole, '\'') + " does not begin with epoch,loss");
         columns_ = std::move(cells);
         continue;
       }

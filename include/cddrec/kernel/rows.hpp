@@ -55,7 +55,8 @@ void gather_backward(core::in<T> dout, std::span<const Id> ids, core::view<T> dt
 
 /// out = x / |x| row by row; reciprocal [N, 1] keeps 1 / |x|. A row shorter than 1e-12 has no direction: out and reciprocal are 0, and so
 /// its gradient is. (Divided by 1e-12 as elsewhere, one prediction that dropout left empty would send a gradient of 1e12 into the biases
-/// before it, and Adam's second moment would hold them still for thousands of steps.) A row whose length T cannot hold becomes NaN.
+/// before it, and Adam's second moment would hold them still for thousands of steps.) A row whose squared length T cannot hold becomes
+/// NaN.
 template <class T>
 void normalize_forward(core::in<T> x, core::view<T> out, core::view<T> reciprocal, core::execution how) {
   core::parallel_for(how, x.rows(), detail::rows_grain, [&](index begin, index end) {

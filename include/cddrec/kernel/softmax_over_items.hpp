@@ -13,7 +13,7 @@ inline constexpr index stream_slab = 8 * stream_cols;  // items laid out at a ti
 // Scores of the first items that backward finds ready: reading one takes a fifth of the time of multiplying it again.
 inline constexpr index stream_kept_bytes = index{32} << 20;
 
-/// Packs both forms that streaming needs of m [n, d]: m^T for scores, and m itself by blocks of `block` rows.
+/// Packs both forms that streaming needs of m [n, d]: m^T for scores, and m itself by blocks of stream_cols rows.
 template <class T>
 index streamed_size(index n, index d) {
   return round_up(n, panel<T>) * d + n * round_up(d, panel<T>);
@@ -23,11 +23,11 @@ struct streamed {
   const T* scores;  // panels of m^T: block j starts at scores + j * d
   const T* values;  // block j starts at values + j * round_up(d, panel)
   index n, d;
-  streamed(core::in<T> m, T* memory, core::execution how, index block = stream_cols) : scores(memory), n(m.rows()), d(m.cols()) {
+  streamed(core::in<T> m, T* memory, core::execution how) : scores(memory), n(m.rows()), d(m.cols()) {
     pack<T>(transposed(m), memory, how);
     T* blocks = memory + round_up(n, panel<T>) * d;
     values = blocks;
-    core::parallel_for(how, n, block, [&](index begin, index end) {
+    core::parallel_for(how, n, stream_cols, [&](index begin, index end) {
       pack<T>(plain(m.middle_rows(begin, end - begin)), blocks + begin * round_up(d, panel<T>), {1});
     });
   }
@@ -85,8 +85,10 @@ void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<cons
             total *= fade;
             largest = raised;
           }
+          // Where all scores so far are -infinity, so are they less anything finite; less the largest they would be NaN.
+          const T shift = std::max(raised, std::numeric_limits<T>::lowest());
           simd::vec<T> sum{};
-          const auto p = [&](index c, index m) { return simd::exp<T>(scale * simd::load_upto(from + c, m) - raised); };
+          const auto p = [&](index c, index m) { return simd::exp<T>(scale * simd::load_upto(from + c, m) - shift); };
           index c = 0;
           for (; c + simd::lanes<T> <= n; c += simd::lanes<T>) {
             const simd::vec<T> whole = p(c, simd::lanes<T>);

@@ -20,7 +20,7 @@ using core::index;
 /// `all` is Adam as published: a row without a gradient counts as one whose gradient is zero, so its moments decay and it goes on
 /// moving along what is left of the first. A step costs O(V d) for a table of V rows.
 ///
-/// `touched` updates the rows in parameter::touched: those that gather() read from the parameter since the last step, or all of
+/// `touched` updates the rows in parameter::touched: those whose gradients gather()'s backward wrote since the last step, or all of
 /// them where something else could write the gradient (tape::leaf(), parameter::grad()). A step costs O(d) a touched row. On those
 /// rows, with g the gradient and t the number of steps so far, whether they touched the row or not, it computes what `all` does:
 ///
@@ -58,6 +58,7 @@ class adam {
     for (const parameter<T>* p : parameters_) {
       first_.push_back(core::matrix<T>::Zero(p->value.rows(), p->value.cols()));
       second_.push_back(first_.back());
+      rate_factors.push_back(1);
       p->grad().matrix_map().setZero();
       p->touched.clear();
       const index blocks = std::max(core::block_count(p->value.size(), block_values), core::block_count(p->value.rows(), block_rows));
@@ -73,7 +74,7 @@ class adam {
     namespace simd = core::simd;
     ++steps;
     const double count = static_cast<double>(steps);
-    const T rate = static_cast<T>(settings.learning_rate / (1 - std::pow(settings.beta1, count)));
+    const double rate = settings.learning_rate / (1 - std::pow(settings.beta1, count));
     const T correction = static_cast<T>(1 / (1 - std::pow(settings.beta2, count)));
     const T b1 = static_cast<T>(settings.beta1), b2 = static_cast<T>(settings.beta2), epsilon = static_cast<T>(settings.epsilon);
     const T by = static_cast<T>(scale);
@@ -81,6 +82,7 @@ class adam {
     for (std::size_t k = 0; k < parameters_.size(); ++k) {
       T *value = parameters_[k]->value.data(), *gradient = parameters_[k]->gradient.data();
       T *m = first_[k].data(), *v = second_[k].data();
+      const T own_rate = static_cast<T>(rate * rate_factors[k]);
       std::atomic<bool> finite = true;
       for_each_range(k, how, [&](index, index begin, index end) {
         simd::vec<T> off{};  // stays 0 as long as all is finite
@@ -90,7 +92,7 @@ class adam {
           const simd::vec<T> m1 = b1 * simd::load_upto(m + i, n) + (T(1) - b1) * g;
           const simd::vec<T> v1 = b2 * simd::load_upto(v + i, n) + (T(1) - b2) * g * g;
           const simd::vec<T> deviation = simd::sqrt<T>(v1 * correction);  // not finite where v1 is not
-          const simd::vec<T> value1 = simd::load_upto(value + i, n) - rate * m1 / (deviation + epsilon);
+          const simd::vec<T> value1 = simd::load_upto(value + i, n) - own_rate * m1 / (deviation + epsilon);
           simd::store_upto<T>(m + i, m1, n);
           simd::store_upto<T>(v + i, v1, n);
           simd::store_upto<T>(value + i, value1, n);
@@ -140,6 +142,7 @@ class adam {
   std::vector<core::matrix<T>>& second_moments() { return second_; }
 
   adam_settings settings;
+  std::vector<double> rate_factors;  // of the learning rate, one a parameter; 1
   index steps = 0;
 
  private:

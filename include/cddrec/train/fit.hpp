@@ -136,6 +136,9 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
     adam.second_moments() = state.second_moments;
     adam.steps = state.adam_steps;
   }
+  if constexpr (own_parts<Network> != 0)
+    for (std::size_t k = 0; k < parameters.size(); ++k)
+      adam.rate_factors[k] = net.learning_rate(called[k], settings.learning_rate) / settings.learning_rate;
   state.stopping.patience = settings.patience;
   std::optional<optim::weight_average<T>> average;
   if (settings.ema_decay > 0) average.emplace(parameters, settings.ema_decay);
@@ -146,6 +149,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   };
   if (state.best.empty()) keep_best();
   for (std::size_t k = 0; k < state.trained.size(); ++k) parameters[k]->value = state.trained[k];
+  state.trained.clear();  // without an average it would go on being what this sitting began with
 
   core::arena memory(std::size_t{16} << 20);
   views batch;

@@ -76,13 +76,15 @@ struct views {
     const bool in_batch = against.sampler.law() == data::negative_law::in_batch;
     const index draws = in_batch ? std::ssize(targets) : against.candidates;
     for (index k = 0; k < draws; ++k) take(in_batch ? targets[static_cast<std::size_t>(k)] : against.sampler.any(items, draw, k));
+    // The other view's targets are those of the same users again: they may add candidates, but are no further draws.
+    const index independent = in_batch ? std::ssize(main.targets) : draws;
     not_candidates.clear(), target_log_inclusion.clear(), candidate_log_inclusion.clear();
     for (const data::item v : targets) {
       not_candidates.push_back(!chosen_[static_cast<std::size_t>(v)]);
-      target_log_inclusion.push_back(against.sampler.log_inclusion(v, draws));
+      target_log_inclusion.push_back(against.sampler.log_inclusion(v, independent));
     }
     for (const data::item v : candidates) {
-      candidate_log_inclusion.push_back(against.sampler.log_inclusion(v, draws));
+      candidate_log_inclusion.push_back(against.sampler.log_inclusion(v, independent));
       chosen_[static_cast<std::size_t>(v)] = 0;
     }
   }
@@ -96,6 +98,7 @@ struct views {
 ///     variable<T> own_loss(predictions at step 0 [N or more, d], main view [N], batches before this one, draw, parts) const;
 ///                                                              // [1, 1], or a default variable for none; adds to its n parts
 ///     double objective_weight(batches before this one) const;      // of the objective beside it
+///     double learning_rate(name of a parameter, that of training) const;
 template <class Network>
 inline constexpr std::size_t own_parts = [] {
   if constexpr (requires { Network::own_names; })
@@ -105,8 +108,8 @@ inline constexpr std::size_t own_parts = [] {
 }();
 
 /// Accumulates the gradient of the objective over the chosen steps into the network's parameters and returns the loss;
-/// `parts` receives the parts' weighted sums over the steps, and behind them the parts of the network's own loss, if it has one.
-/// Throws numeric_error, naming the step, for a loss that is not finite.
+/// `parts` receives the parts' sums over the steps, each times the step's weight (shares and lengths among them too), and behind them the
+/// parts of the network's own loss, if it has one. Throws numeric_error, naming the step, for a loss that is not finite.
 template <class Network, loss::objective Objective>
 double accumulate_gradient(const Network& net, const Objective& objective, const views& batch, std::span<const weighted_step> steps,
                            const core::random& draw, core::arena& memory, core::execution how, std::span<double> parts) {
