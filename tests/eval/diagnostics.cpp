@@ -33,6 +33,14 @@ TEST_CASE("a row of zeros is at right angles to every other, and 1 away from a u
   CHECK(eval::alignment<double>(zeros, one) == Approx(0.5));  // 0 and 1
 }
 
+TEST_CASE("a row that is not a number is not taken for one of zeros") {
+  core::matrix<double> x = normal_matrix<double>(5, 3, 1);
+  x(2, 1) = std::numeric_limits<double>::quiet_NaN();
+  CHECK(std::isnan(eval::mean_cosine<double>(x)));
+  CHECK(std::isnan(eval::uniformity<double>(x)));
+  CHECK(std::isnan(eval::alignment<double>(x, x)));
+}
+
 TEMPLATE_TEST_CASE("diagnostics are what their definitions say, pair by pair", "", float, double) {
   using T = TestType;
   const index n = 300, d = 7;

@@ -16,14 +16,14 @@ namespace cddrec::eval {
 using core::index;
 
 namespace detail {
-/// Rows of length 1, in double; a row of zeros stays.
+/// Rows of length 1, in double; a row of zeros stays, and one that is not a number.
 template <class T>
 core::matrix<double> unit_rows(core::view<const T> x) {
   core::matrix<double> unit(x.rows(), x.cols());
   for (index i = 0; i < x.rows(); ++i) {
     double length = 0;
     for (index j = 0; j < x.cols(); ++j) length += static_cast<double>(x(i, j)) * static_cast<double>(x(i, j));
-    for (index j = 0; j < x.cols(); ++j) unit(i, j) = length > 0 ? static_cast<double>(x(i, j)) / std::sqrt(length) : 0.0;
+    for (index j = 0; j < x.cols(); ++j) unit(i, j) = length == 0 ? 0.0 : static_cast<double>(x(i, j)) / std::sqrt(length);
   }
   return unit;
 }
