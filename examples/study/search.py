@@ -23,10 +23,10 @@ def by_family(models):
 
 
 def budget(log, models):
-    """How many trials every family had: a comparison is fair if all had the same."""
+    """How many trials every family had: a comparison is fair if all had the same, and as long ones."""
     counts = {family: len(trials) for family, trials in by_family(models).items()}
     if len(set(counts.values())) == 1:
-        return f"on {log} one budget for every family, {many(min(counts.values()), 'trial')} each"
+        return f"on {log} every family alike, {many(min(counts.values()), 'trial')} each"
     return f"on {log} " + ", ".join(f"{count} of {family}" for family, count in counts.items())
 
 

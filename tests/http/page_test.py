@@ -47,7 +47,9 @@ class Browser:
             raise
 
     def attach(self):
-        page = next(t for t in self.ask("Target.getTargets", None)["targetInfos"] if t["type"] == "page")
+        while not (pages := [t for t in self.ask("Target.getTargets", None)["targetInfos"] if t["type"] == "page"]):
+            time.sleep(0.05)  # it has only just started
+        page = pages[0]
         self.session = self.ask("Target.attachToTarget", None, targetId=page["targetId"], flatten=True)["sessionId"]
         self.ask("Runtime.enable")
         self.ask("Page.enable")

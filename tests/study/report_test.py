@@ -216,7 +216,7 @@ class report(unittest.TestCase):
         page = self.made()
         self.assertIn("\n4 records of 1 log, 6.0 hours in all with the search's 4.5; written by `examples/study/report.py`.\n", page)
         head = "| family | this trial | validation N@10 | best epoch | seconds |\n|---|---|---|---|---|"
-        expected = ["## Search", "", "9 trials, 4.5 hours: on Beauty one budget for every family, 2 trials each; "
+        expected = ["## Search", "", "9 trials, 4.5 hours: on Beauty every family alike, 2 trials each; "
                     "on Toys 1 of cddrec, 2 of gan; only validation was looked at.", "",
                     "<!-- notes on the search -->", "<!-- /notes on the search -->", "", "<details><summary>Beauty: 6 trials</summary>", "",
                     "| family | all its trials |", "|---|---|", "| cddrec | heads=4 |", "| vae | lambda=0, heads=4, width=64 |", "", head,
