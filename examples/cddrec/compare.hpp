@@ -105,6 +105,7 @@ inline child_end run_child(std::vector<std::string> words) {
   posix_spawn_file_actions_destroy(&actions);
   if (problem != 0) throw error("compare: cannot run this program again: " + std::string(std::strerror(problem)));
   bool told = false;  // Ctrl-C reaches the child by itself, a signal for this process alone does not; it takes one of each to stop cleanly
+  // Looked at again and again: a signal that came just before a wait without end would not be seen before the child has ended.
   for (int status = 0;; std::this_thread::sleep_for(std::chrono::milliseconds(5))) {
     const pid_t ended = waitpid(child, &status, WNOHANG);
     if (ended < 0 && errno != EINTR) throw error("compare: cannot wait for training: " + std::string(std::strerror(errno)));

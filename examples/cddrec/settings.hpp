@@ -231,8 +231,7 @@ inline void check(const std::string& kind, const run_settings& s) {
   if (s.features % 2 != 0) throw input_error("setting features must be even, it is " + std::to_string(s.features));
   if ((kind == "vae" || kind == "svae") && s.lambda > 0) {
     if (s.contrastive == "exact_masked")
-      throw input_error("setting contrastive: exact_masked leaves out tokens of the same target, which the two views of " + kind +
-                        " have none of; set exact or fourier");
+      throw input_error("setting contrastive: exact_masked is of the term within a view, which " + kind + " has not; set exact or fourier");
     if (s.views == 1) throw input_error("setting views: the contrastive term of " + kind + " needs 2; set lambda=0, or views=2");
   }
   if (s.schedule == "linear" && s.beta_first > s.beta_last && s.steps > 1)

@@ -14,11 +14,8 @@ class noise {
   using scalar = float;
 
   /// input_error unless there is an item and a dimension.
-  noise(index items, index dimensions, core::seed seed)
-      : draw_(seed), items_(check(items, "items"), check(dimensions, "dimensions")),
-        packed_(static_cast<std::size_t>(kernel::packed_size<float>(dimensions, items))) {
+  noise(index items, index dimensions, core::seed seed) : draw_(seed), items_(check(items, "items"), check(dimensions, "dimensions")) {
     for (index i = 0; i < items; ++i) draw_row(items_, i, draw_.child(0).child(static_cast<std::uint64_t>(i)));
-    kernel::pack<float>(kernel::transposed(item_vectors()), packed_.data(), {});
   }
 
   index items() const { return items_.rows(); }
@@ -40,15 +37,10 @@ class noise {
 
   /// out [users, count]: their cosines with items first … first + count - 1.
   void score(const core::matrix<float>& users, index first, core::view<float> out, core::execution how) const {
-    const index before = first % kernel::detail::panel<float>;  // columns of the first panel that are not asked for
-    const auto multiply = [&](core::view<float> to) {
-      kernel::matmul_packed<float>(kernel::plain(core::view<const float>(users)), packed_.data(), first - before, kernel::write::assign, to,
-                                   how);
-    };
-    if (before == 0) return multiply(out);
-    core::matrix<float> whole(out.rows(), before + out.cols());
-    multiply(whole);
-    out.matrix_map() = whole.rightCols(out.cols());
+    const auto a = kernel::plain(core::view<const float>(users));
+    const auto b = kernel::transposed(item_vectors().middle_rows(first, out.cols()));
+    core::buffer<float> workspace(static_cast<std::size_t>(kernel::matmul_workspace<float>(a, b, how)));
+    kernel::matmul<float>(a, b, kernel::write::assign, out, workspace, how);
   }
   /// One of them.
   float score_item(const core::matrix<float>& users, index row, data::item i) const {
@@ -69,7 +61,6 @@ class noise {
 
   core::random draw_;
   core::matrix<float> items_;
-  core::buffer<float> packed_;
 };
 
 }  // namespace cddrec::eval

@@ -142,7 +142,7 @@ class adam {
   std::vector<core::matrix<T>>& second_moments() { return second_; }
 
   adam_settings settings;
-  std::vector<double> rate_factors;  // of the learning rate, one a parameter; 1
+  std::vector<double> rate_factors;  // what each parameter's learning rate is times that of the settings; 1 to begin with
   index steps = 0;
 
  private:
