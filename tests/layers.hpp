@@ -50,4 +50,22 @@ double layer_error(const std::map<std::string, autodiff::parameter<double>*>& pa
   return error;
 }
 
+/// What f(variable) makes of x in training, dropout included.
+template <class F>
+core::matrix<double> in_training(const core::matrix<double>& x, F&& f) {
+  core::arena memory;
+  autodiff::tape<double> t(memory, {1});
+  return f(t.constant(x)).value().matrix_map();
+}
+
+/// Whether every fresh weight has numbers of its own: two that were drawn from one stream begin alike. Those that start as constants,
+/// gains and biases, are left out.
+inline bool drawn_apart(const std::map<std::string, autodiff::parameter<double>*>& parameters) {
+  std::vector<std::vector<double>> beginnings;
+  for (const auto& [_, p] : parameters)
+    if (p->value.minCoeff() < p->value.maxCoeff()) beginnings.emplace_back(p->value.data(), p->value.data() + 3);
+  std::sort(beginnings.begin(), beginnings.end());
+  return beginnings.size() > 1 && std::adjacent_find(beginnings.begin(), beginnings.end()) == beginnings.end();
+}
+
 }  // namespace cddrec::test

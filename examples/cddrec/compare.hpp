@@ -220,9 +220,9 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   shown[3] = fs::path(o.log.data).filename().string(), shown[5] = "DIR";
   std::cerr << "\n" << name << ": " << shell_line(shown) << '\n';
   add("--threads", std::to_string(how.threads));
-  if (is_network(v.kind)) command.push_back("--resume");
   // What counts is counted in a moment and cannot be resumed; a network without its training state was done with, and its record deleted.
   if (!is_network(v.kind) || (io::is_there(model_path(directory)) && !io::is_there(training_path(directory)))) fs::remove_all(directory);
+  if (io::is_there(training_path(directory))) command.push_back("--resume");
   const auto started = std::chrono::steady_clock::now();
   const auto [status, output] = detail::run_child(command);
   if (!may_go_on()) throw stopped("stopped at " + name + "; the same command goes on from there");

@@ -10,6 +10,7 @@
 #include <iomanip>
 #include <iostream>
 #include <sstream>
+#include <vector>
 
 #include "cddrec/core/progress.hpp"
 #include "interrupt.hpp"
@@ -56,15 +57,21 @@ class status_line {
 
   bool on() const { return terminal_.on; }
   std::size_t width() const { return static_cast<std::size_t>(std::max(terminal_.width, 1)); }
-  /// Draws `head [####....] tail`, cut to the width; at most ten times a second, unless a bar is full.
-  void draw(const std::string& head, double part, const std::string& tail) {
+  /// Draws `head [####....] tail`, without the parts of the tail for which the width has no room; at most ten times a second, but for a bar
+  /// that has become full.
+  void draw(const std::string& head, double part, const std::vector<std::string>& tail) {
     const auto now = clock::now();
-    if (!terminal_.on || (shown_ && part < 1 && now - drawn_ < std::chrono::milliseconds(100))) return;
-    drawn_ = now, shown_ = true;
+    const bool filled = part >= 1 && drawn_part_ < 1;
+    if (!terminal_.on || (shown_ && !filled && now - drawn_ < std::chrono::milliseconds(100))) return;
+    drawn_ = now, drawn_part_ = part, shown_ = true;
     constexpr int cells = 20;
     const int full = std::min(cells, static_cast<int>(cells * part));
-    std::string line = head + " [" + std::string(static_cast<std::size_t>(full), '#') +
-                       std::string(static_cast<std::size_t>(cells - full), '.') + "] " + tail;
+    std::string line =
+        head + " [" + std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(cells - full), '.') + "]";
+    for (std::size_t k = 0; k < tail.size(); ++k) {
+      const std::string next = (k > 0 ? "  " : " ") + tail[k];
+      if (line.size() + next.size() < width()) line += next;
+    }
     line.resize(std::min(line.size(), width() - 1));
     const std::size_t from = head.size() + 2, to = std::min(from + static_cast<std::size_t>(full), line.size());
     if (terminal_.colour && from < to) line.insert(to, "\033[0m").insert(from, "\033[32m");
@@ -79,6 +86,7 @@ class status_line {
   using clock = std::chrono::steady_clock;
   terminal terminal_ = terminal::of(STDERR_FILENO);
   bool shown_ = false;
+  double drawn_part_ = 0;
   clock::time_point drawn_{};
 };
 
@@ -99,7 +107,7 @@ class work_display {
     const double spent = seconds(std::chrono::steady_clock::now() - started_).count();
     // What a moment has shown to be short is done before anybody has read of it.
     if (line_.on() && part > 0 && spent > 0.3 && (long_ = long_ || spent / part > 2))
-      line_.draw(what_, part, std::to_string(static_cast<int>(100 * part)) + " %  " + duration(spent / part - spent) + " left");
+      line_.draw(what_, part, {std::to_string(static_cast<int>(100 * part)) + " %", duration(spent / part - spent) + " left"});
     return may_go_on();
   }
 

@@ -52,6 +52,13 @@ class known_cases {
   std::vector<std::size_t> places_;  // among all
 };
 
+/// input_error if a log has no item that the model knows.
+inline void refuse_strange_log(const log_options& log, bool some_known) {
+  if (!some_known)
+    throw input_error(io::name_of_input(log.data) +
+                      ": the model knows none of its items; name a log of the same catalogue, read by the same columns");
+}
+
 struct evaluate_options {
   std::string model, split = "test";
   log_options log;
@@ -62,7 +69,10 @@ struct evaluate_options {
 inline void run_evaluate(const evaluate_options& o, const model::generation& made, core::execution how) {
   const auto started = std::chrono::steady_clock::now();
   const loaded_model m = load_model(o.model);
-  const data::interactions log = numbered_after(m.ids, o.log.read());
+  data::interactions own = o.log.read();
+  const index items = own.items.size();
+  const data::interactions log = numbered_after(m.ids, std::move(own));
+  refuse_strange_log(o.log, log.items.size() < m.ids.size() + items);
   const data::split split = divide(log, m.settings);
   tell_left_out(split, m.settings);
   const auto best = read_optimum(o.log.data, o.split);

@@ -45,7 +45,8 @@ inline void add_examples(CLI::App& app) {
       "  cddrec evaluate --model model --data log.txt\n"
       "  cddrec recommend --model model --history \"i12 i7 i40\"\n\n"
       "`cddrec COMMAND --help` has the options and examples of a command.\n"
-      "Exit status: 0 done, 1 runtime error, 2 wrong usage or bad input, 130 stopped by a signal.\n");
+      "Exit status: 0 done, 1 runtime error, 2 wrong usage or bad input, 130 stopped by\n"
+      "a signal.\n");
 }
 
 }  // namespace cddrec::cli

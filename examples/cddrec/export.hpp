@@ -119,6 +119,7 @@ inline void export_recommendations(const export_options& o, core::execution how)
   const serve::recommender m(o.model, {}, how);
   index dropped = 0;
   const data::interactions log = in_model_numbers(o.log.read(), m.items(), dropped);
+  refuse_strange_log(o.log, !log.histories.items.empty());
   if (dropped > 0) std::cerr << "cddrec: " << dropped << " interactions dropped: the model does not know their items\n";
   known_items known(m.items(), true);
   const std::vector<data::item> excluded = excluded_items(m, o.exclude, o.only, known);

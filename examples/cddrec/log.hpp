@@ -29,6 +29,10 @@ struct log_options {
     if (!mended.untimed.empty())
       std::cerr << "cddrec: " << data << ": no column has a usual name for the time: rows are taken in the order of the file; if one of "
                 << mended.untimed << " is the time, say so with --time-column\n";
+    if (mended.like_table)
+      std::cerr
+          << "cddrec: " << data << ": read as lines of `user item item …`, but every line looks like a row of a table, with a time at "
+          << "its end; if it is one, put a header line above it (user, item, rating, timestamp, parted by tabs) and give --format tsv\n";
     return log;
   }
 

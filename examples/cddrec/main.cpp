@@ -5,20 +5,33 @@
 #include <cerrno>
 #include <cstring>
 
+#include "../speech.hpp"
 #include "cddrec/cddrec.hpp"
 #include "compare.hpp"
 #include "completion.hpp"
 #include "examples.hpp"
 #include "export.hpp"
 #include "generate.hpp"
+#include "idle.hpp"
 #include "prepare.hpp"
 #include "recommend.hpp"
 #include "train.hpp"
 
 namespace cddrec::cli {
 
+/// What is wrong with a command line that does not come to a command's own options.
+inline std::string wrong_command(const CLI::App& app) {
+  const std::vector<std::string> words = app.remaining();
+  std::string what = "name a command", commands;
+  if (!words.empty())
+    what = std::string("there is no ") + (words[0].starts_with('-') ? "option " : "command ") + io::detail::quoted(words[0], '\'');
+  for (const CLI::App* command : app.get_subcommands({})) commands += (commands.empty() ? "" : ", ") + command->get_name();
+  return what + "; the commands are: " + commands;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Sequential recommendation by conditional denoising diffusion", "cddrec"};
+  app.formatter(std::make_shared<wrapped_help>());
   app.require_subcommand(1);
   app.set_version_flag("--version", CDDREC_VERSION);
   int threads = core::available_threads();
@@ -30,7 +43,9 @@ int run(int argc, char** argv) {
         return whole && value > 0 ? std::string() : "must be a positive number, it is '" + text + "'";
       },
       "POSITIVE");
-  const auto add_threads = [&](CLI::App* c) { c->add_option("--threads", threads, "Threads to use")->check(CLI::Range(1, 1024)); };
+  const auto add_threads = [&](CLI::App* c) {
+    c->add_option("--threads", threads, "Threads to use")->capture_default_str()->check(CLI::Range(1, 1024));
+  };
 
   CLI::App* generate = app.add_subcommand("generate", "Write a synthetic log whose best possible metrics are known");
   data::synthetic_settings synthetic;
@@ -45,7 +60,7 @@ int run(int argc, char** argv) {
   generate->add_option("--output", output, "File to write; FILE.optimum.json beside it holds the best possible metrics")
       ->type_name("FILE")
       ->required();
-  generate->add_option("--seed", generate_seed, "Seed");
+  generate->add_option("--seed", generate_seed, "Seed")->capture_default_str();
   add_threads(generate);
 
   const auto add_log = [&](CLI::App* to, log_options& log) {
@@ -68,6 +83,7 @@ int run(int argc, char** argv) {
       ->type_name("FILE");
   prepare->add_flag("--drop-repeats", drop_repeats, "Of a user's interactions with one item, keep the first");
   prepare->add_option("--core", core_size, "Keep users and items with so many interactions or more among what is kept (k-core)")
+      ->capture_default_str()
       ->check(positive);
   prepare->add_flag("--json", p.as_json, "One JSON object");
 
@@ -85,8 +101,8 @@ int run(int argc, char** argv) {
   train->add_option("--config", config, "File of settings, `key = value`: what an earlier run left as settings.toml, say")
       ->type_name("FILE");
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all")->type_name("KEY=VALUE");
-  train->add_option("--epochs", epochs, "At most so many epochs");
-  train->add_option("--seed", seed, "Seed");
+  train->add_option("--epochs", epochs, "At most so many epochs; without it what --config says, else 200");
+  train->add_option("--seed", seed, "Seed; without it what --config says, else 42");
   train->add_option("--minutes", o.minutes, "Stop after the epoch that passes this")->check(positive);
   train->add_flag("--validation-only", o.validation_only, "Leave the test part alone: for searches");
   train->add_flag("--resume", o.resume, "Go on where an earlier run of the same settings stopped");
@@ -97,7 +113,7 @@ int run(int argc, char** argv) {
   add_log(compare, c.log);
   compare->add_option("--models", c.models, "Kinds of model, or names from --variants; without it, all of those")->delimiter(',');
   compare->add_option("--variants", c.variants, "File of models, a line each: `name kind [preset=NAME] key=value …`")->type_name("FILE");
-  compare->add_option("--seeds", c.seeds, "Seeds 1 … N of every network")->check(positive);
+  compare->add_option("--seeds", c.seeds, "Seeds 1 … N of every network")->capture_default_str()->check(positive);
   compare->add_option("--output", c.output, "Directory for records and models; what is recorded there is not done again")
       ->type_name("DIR")
       ->required();
@@ -110,14 +126,16 @@ int run(int argc, char** argv) {
   CLI::App* evaluate = app.add_subcommand("evaluate", "Metrics of a model on a log's held-out items, full ranking");
   evaluate->add_option("--model", e.model, "Directory of the model")->type_name("DIR")->required();
   add_log(evaluate, e.log);
-  evaluate->add_option("--split", e.split, "valid or test")->check(CLI::IsMember({"valid", "test"}));
+  evaluate->add_option("--split", e.split, "valid or test")->capture_default_str()->check(CLI::IsMember({"valid", "test"}));
   generation_options made;
   const auto add_generation = [&](CLI::App* to) {
     to->add_option("--generation", made.kind, "How a prediction is made: direct, ancestral or ddim")
+        ->capture_default_str()
         ->check(CLI::IsMember({"direct", "ancestral", "ddim"}));
-    to->add_option("--generation-steps", made.steps, "States on the way, 0: all")->check(CLI::NonNegativeNumber);
-    to->add_option("--generation-stop", made.stop, "The step whose state is the prediction; a higher one is noisier");
-    to->add_option("--draws", made.draws, "Draws of which the mean is ranked")->check(positive);
+    to->add_option("--generation-steps", made.steps, "States on the way, 0: all")->capture_default_str()->check(CLI::NonNegativeNumber);
+    to->add_option("--generation-stop", made.stop, "The step whose state is the prediction; a higher one is noisier")
+        ->capture_default_str();
+    to->add_option("--draws", made.draws, "Draws of which the mean is ranked")->capture_default_str()->check(positive);
   };
   add_generation(evaluate);
   evaluate->add_flag("--diagnostics", e.diagnose, "Whether vectors and lists have collapsed, beside Gaussian noise");
@@ -134,14 +152,16 @@ int run(int argc, char** argv) {
   recommend->add_option("--input", r.input, "File of histories, a line each, likewise; - for standard input")
       ->type_name("FILE")
       ->excludes(by_history);
-  recommend->add_option("--top", r.top, "How many")->check(positive);
+  recommend->add_option("--top", r.top, "How many")->capture_default_str()->check(positive);
   recommend->add_option("--exclude", r.exclude, "File of items that nobody is to get")->type_name("FILE");
   recommend->add_option("--only", r.only, "File of the items that alone may be recommended")->type_name("FILE");
   recommend->add_option("--unknown", r.unknown, "What an item that the model does not know is: drop, with a count, or error")
+      ->capture_default_str()
       ->check(CLI::IsMember({"drop", "error"}));
   recommend
       ->add_option("--retrieval", r.retrieval.kind,
                    "How the items are found: exact, or hnsw, a graph for large catalogues that may miss some; it is compared with exact")
+      ->capture_default_str()
       ->check(CLI::IsMember({"exact", "hnsw"}));
   recommend->add_option("--hnsw-m", r.retrieval.m, "Links of an item in the graph, 16 by default")->check(positive);
   recommend->add_option("--hnsw-ef-construction", r.retrieval.ef_construction, "Candidates for its links, 200 by default")->check(positive);
@@ -180,7 +200,8 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
     if (wrong.get_exit_code() == 0) return app.exit(wrong);
-    std::cerr << "cddrec: " << wrong.what() << "\nTry `cddrec --help`, or `cddrec COMMAND --help`.\n";
+    const bool none = app.get_subcommands().empty();
+    std::cerr << "cddrec: " << (none ? wrong_command(app) : wrong.what()) << "\nTry `cddrec --help`, or `cddrec COMMAND --help`.\n";
     return 2;
   }
   const core::execution how{threads};
@@ -201,6 +222,7 @@ int run(int argc, char** argv) {
     for (const auto& [key, value] : {std::pair{"seed", seed}, {"epochs", epochs}})  // what counts has neither, and is the same with any
       if (value && concerns(kind, key)) set(s, key, *value);
     o.model = kind;
+    tell_idle(kind, s, file, assignments);
     if (before) check_start(o, *before, s);
     run_train(o, s, before, how);
   }
@@ -223,7 +245,7 @@ int main(int argc, char** argv) {
                           "; what was to be printed is not all there");
     return status;
   } catch (const cddrec::input_error& e) {
-    std::cerr << "cddrec: " << e.what() << '\n';
+    std::cerr << "cddrec: " << cddrec::cli::without_cpp_name(e.what()) << '\n';
     return 2;
   } catch (const cddrec::stopped& e) {
     std::cerr << "cddrec: " << e.what() << '\n';

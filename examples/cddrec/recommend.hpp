@@ -35,7 +35,7 @@ class known_items {
       const auto number = ids_.find(token);
       if (number) return known.push_back(*number);
       if (!drop_) throw input_error(where + ": the model does not know the item '" + std::string(token) + "'; leave it out");
-      if (dropped_++ == 0) first_ = where;
+      if (dropped_++ == 0) first_ = where, first_token_ = token;
     };
     const auto tokens = io::split_tokens(line, where);
     if (line.find('\t') == line.npos) {
@@ -56,18 +56,20 @@ class known_items {
     }
     return known;
   }
+  /// The first that was dropped since tell(); nothing if none was.
+  const std::string& first_dropped() const { return first_token_; }
   /// Says how many were dropped since it was last asked.
   void tell() {
     if (dropped_ > 0)
       std::cerr << "cddrec: " << first_ << ": " << dropped_ << " unknown items dropped" << (dropped_ > 1 ? " from here on" : "") << '\n';
-    dropped_ = 0;
+    dropped_ = 0, first_token_.clear();
   }
 
  private:
   const data::id_map& ids_;
   bool drop_;
   index dropped_ = 0;
-  std::string first_;
+  std::string first_, first_token_;
 };
 
 /// The items of a file.
@@ -162,7 +164,10 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
   std::vector<std::vector<data::item>> all;
   if (o.input.empty()) {
     all.push_back(known(o.history, "--history"));
-    if (all[0].empty()) throw input_error("--history: the history holds no item that the model knows");
+    if (const std::string& first = known.first_dropped(); all[0].empty())
+      throw input_error("--history: holds no item that the model knows" +
+                        (first.empty() ? "" : ", the first is " + io::detail::quoted(first, '\'')) +
+                        "; ids are parted by blanks, those that hold blanks by tabs, of which one follows a single id");
   } else {
     const std::string text = io::read_text(o.input), name = o.input == "-" ? "standard input" : o.input;
     for (std::string_view rest = text; !rest.empty();) {

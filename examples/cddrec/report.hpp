@@ -62,14 +62,17 @@ inline std::optional<json> read_optimum(const fs::path& log, const std::string& 
   }
 }
 
-/// input_error for a file that is there already: what is written is nobody else's.
+/// input_error for a file that is there already: what is written is nobody else's. Nor is it a file named `-`.
 inline void refuse_existing(const fs::path& output) {
+  if (output == "-") throw input_error("--output -: it goes to a file, not to standard output; name one");
   if (io::is_there(output)) throw input_error(output.string() + ": is there already; name another file");
 }
 
 /// A line a row; on a terminal that is too narrow the metrics go on in a table below.
 inline void print_table(const std::vector<std::pair<std::string, json>>& rows) {
-  constexpr int name_width = 16, cell = 11;
+  constexpr int cell = 11;
+  int name_width = 16;
+  for (const auto& [name, unused] : rows) name_width = std::max(name_width, static_cast<int>(name.size()) + 1);
   const auto& fields = eval::metrics::fields;
   const terminal screen = terminal::of(STDOUT_FILENO);
   const std::size_t fit = screen.on ? static_cast<std::size_t>(std::max(1, (screen.width - name_width) / cell)) : fields.size();

@@ -6,7 +6,9 @@
 #include <charconv>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cddrec/serve/network.hpp"
@@ -48,10 +50,11 @@ struct run_settings : serve::network_settings {
   double shrinkage = 20, decay = 0.6;
 };
 
-/// How a key reads and writes its setting; set() throws input_error for a value that is not allowed.
+/// How a key reads and writes its setting; set() throws input_error for a value that is not allowed. `range` says which are.
 struct setting_key {
   std::function<void(run_settings&, const std::string&)> set;
   std::function<std::string(const run_settings&)> get;
+  std::string range;
 };
 
 namespace detail {
@@ -72,11 +75,11 @@ inline std::string text(double value) {
 }
 inline setting_key whole(const char* key, index run_settings::*member, index least, const char* range, index most = 1'000'000'000) {
   return {[=](run_settings& s, const std::string& v) { s.*member = number<index>(key, v, least, most, range); },
-          [=](const run_settings& s) { return std::to_string(s.*member); }};
+          [=](const run_settings& s) { return std::to_string(s.*member); }, range};
 }
 inline setting_key real(const char* key, double run_settings::*member, double least, double most, const char* range) {
   return {[=](run_settings& s, const std::string& v) { s.*member = number<double>(key, v, least, most, range); },
-          [=](const run_settings& s) { return text(s.*member); }};
+          [=](const run_settings& s) { return text(s.*member); }, range};
 }
 inline setting_key flag(const char* key, bool run_settings::*member) {
   return {[=](run_settings& s, const std::string& v) {
@@ -84,18 +87,16 @@ inline setting_key flag(const char* key, bool run_settings::*member) {
               throw input_error(std::string("setting ") + key + " must be true or false, it is " + io::detail::quoted(v, '\''));
             s.*member = v == "true";
           },
-          [=](const run_settings& s) { return s.*member ? "true" : "false"; }};
+          [=](const run_settings& s) { return s.*member ? "true" : "false"; }, "true, false"};
 }
-inline setting_key choice(const char* key, std::string run_settings::*member, std::vector<std::string> allowed) {
+inline setting_key choice(const char* key, std::string run_settings::*member, const std::vector<std::string>& allowed) {
+  std::string list;
+  for (const auto& a : allowed) list += (list.empty() ? "" : ", ") + a;
   return {[=](run_settings& s, const std::string& v) {
-            std::string list;
-            for (const auto& a : allowed) {
-              if (a == v) return void(s.*member = v);
-              list += (list.empty() ? "" : ", ") + a;
-            }
+            if (std::find(allowed.begin(), allowed.end(), v) != allowed.end()) return void(s.*member = v);
             throw input_error(std::string("setting ") + key + ": " + io::detail::quoted(v, '\'') + " is not one of: " + list);
           },
-          [=](const run_settings& s) { return s.*member; }};
+          [=](const run_settings& s) { return s.*member; }, list};
 }
 
 }  // namespace detail
@@ -106,6 +107,7 @@ inline const std::map<std::string, setting_key>& setting_keys() {
   using r = run_settings;
   constexpr double tiny = std::numeric_limits<double>::min(), huge = 1e6;
   constexpr double below_one = 1 - 1e-9;
+  static constexpr const char* gan_temperatures = "0 (that of softmax_temperature), or 0.01 or more";
   static const std::map<std::string, setting_key> keys{
       {"width", whole("width", &r::width, 1, "1 to 65536", 65536)},
       {"layers", whole("layers", &r::layers, 1, "1 to 1000", 1000)},
@@ -159,11 +161,10 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"gan_objective_weight", real("gan_objective_weight", &r::gan_objective_weight, 0, huge, "0 to 1e6")},
       {"gan_temperature",
        {[](run_settings& s, const std::string& v) {
-          constexpr const char *key = "gan_temperature", *range = "0 (that of softmax_temperature), or 0.01 or more";
-          s.gan_temperature = number<double>(key, v, 0, huge, range);
-          if (s.gan_temperature > 0) number<double>(key, v, 0.01, huge, range);
+          s.gan_temperature = number<double>("gan_temperature", v, 0, huge, gan_temperatures);
+          if (s.gan_temperature > 0) number<double>("gan_temperature", v, 0.01, huge, gan_temperatures);
         },
-        [](const run_settings& s) { return text(s.gan_temperature); }}},
+        [](const run_settings& s) { return text(s.gan_temperature); }, gan_temperatures}},
       {"discriminator_layers", whole("discriminator_layers", &r::discriminator_layers, 1, "1 to 1000", 1000)},
       {"discriminator_dropout", real("discriminator_dropout", &r::discriminator_dropout, 0, below_one, "in [0, 1)")},
       {"discriminator_learning_rate", real("discriminator_learning_rate", &r::discriminator_learning_rate, tiny, huge, "positive")},
@@ -177,18 +178,39 @@ inline const std::map<std::string, setting_key>& setting_keys() {
   return keys;
 }
 
+namespace detail {
+
+/// How many letters must be put in, left out or changed to make one word of another.
+inline std::size_t edits(const std::string& from, const std::string& to) {
+  std::vector<std::size_t> row(to.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < to.size(); ++j)
+      diagonal = std::exchange(row[j + 1], std::min({row[j] + 1, row[j + 1] + 1, diagonal + (from[i] != to[j])}));
+  }
+  return row.back();
+}
+
+}  // namespace detail
+
 inline void set(run_settings& s, const std::string& key, const std::string& value) {
   const auto found = setting_keys().find(key);
   if (found == setting_keys().end()) {
-    std::string list;
-    for (const auto& [name, unused] : setting_keys()) list += (list.empty() ? "" : " ") + name;
-    throw input_error("unknown setting " + io::detail::quoted(key, '\'') + "; the settings are:\n" + list);
+    std::string list, nearest;
+    std::size_t fewest = 3;  // of what is further off nobody thought
+    for (const auto& [name, unused] : setting_keys()) {
+      list += (list.empty() ? "" : " ") + name;
+      if (const std::size_t n = detail::edits(key.substr(0, 100), name); n < fewest) fewest = n, nearest = name;
+    }
+    throw input_error("unknown setting " + io::detail::quoted(key, '\'') + (nearest.empty() ? "" : ", is it " + nearest + "?") +
+                      "; the settings are:\n" + list);
   }
   found->second.set(s, value);
 }
 
 inline const std::vector<std::string>& kinds() {
-  static const std::vector<std::string> all{"cddrec", "sasrec", "gru4rec", "svae", "vae", "gan", "item_knn", "markov", "popularity"};
+  static const std::vector<std::string> all(serve::kinds.begin(), serve::kinds.end());
   return all;
 }
 inline void check_kind(const std::string& kind) {

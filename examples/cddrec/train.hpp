@@ -45,11 +45,12 @@ class training_display {
   bool show(double part, const std::string& place) {
     const double done = static_cast<double>(epoch_ - 1) + part;
     if (begun_ < 0) begun_ = done;
-    std::ostringstream tail;
-    tail << place;
-    if (best_epoch_ > 0) tail << "  best " << std::fixed << std::setprecision(4) << best_ << " at epoch " << best_epoch_;
-    if (done > begun_) tail << "  at most " << left(done) << " left";
-    line_.draw("epoch " + std::to_string(epoch_), part, tail.str());
+    std::vector<std::string> tail{place};  // what matters least last: a narrow terminal has no room for it
+    if (done > begun_) tail.push_back("at most " + left(done) + " left");
+    std::ostringstream best;
+    best << "best " << std::fixed << std::setprecision(4) << best_ << " at epoch " << best_epoch_;
+    if (best_epoch_ > 0) tail.push_back(best.str());
+    line_.draw("epoch " + std::to_string(epoch_), part, tail);
     return may_go_on();
   }
   /// The time to the last epoch or to the limit; early stopping may end it sooner.
@@ -104,6 +105,14 @@ inline void check_start(const train_options& o, const loaded_model& before, cons
                         ", and stays the network that it is; leave that setting out");
 }
 
+/// Whether train::fit() would go no further: where it asks before an epoch.
+inline bool is_finished(const train::fit_state<float>& state, const run_settings& s, double minutes) {
+  train::early_stopping stopping = state.stopping;
+  stopping.patience = s.patience;
+  return state.epoch >= s.epochs || stopping.exhausted(state.epoch) ||
+         (minutes > 0 && state.epoch > 0 && state.batch == 0 && state.seconds >= 60 * minutes);
+}
+
 /// `before` is the model to start from, if there is one.
 inline void run_train(const train_options& o, const run_settings& s, const std::optional<loaded_model>& before, core::execution how) {
   const data::interactions log = before ? numbered_after(before->ids, o.log.read()) : o.log.read();
@@ -115,11 +124,12 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
   const write_lock alone(o.output, write_lock::kind::directory,
                          o.output + ": another process writes here; wait for its end, or name another directory");
-  const bool goes_on = o.resume && is_network(o.model) && io::is_there(training_path(o.output));
-  const bool resumable = io::is_there(training_path(o.output));
-  if ((io::is_there(model_path(o.output)) || resumable) && !goes_on)
-    throw input_error(o.output + ": already holds a model; name another directory" +
+  const bool whole = io::is_there(model_path(o.output)), resumable = io::is_there(training_path(o.output));
+  const bool goes_on = o.resume && is_network(o.model) && resumable;
+  if ((whole || resumable) && !goes_on)
+    throw input_error(o.output + (whole ? ": already holds a model" : ": holds an unfinished run") + "; name another directory" +
                       (resumable ? ", or go on with --resume" : " (nothing there can be resumed)"));
+  if (o.resume && !goes_on) std::cerr << "cddrec: " << o.output << ": there is nothing to resume, training begins anew\n";
   // Not before what is resumed has been read: a run that is refused leaves the other's settings as they are.
   const auto keep_settings = [&] {
     io::write_atomically(fs::path(o.output) / "settings.toml", settings_text(o.model, s, CDDREC_VERSION, o.command()));
@@ -155,6 +165,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     auto net = make(s, split.items());
     train::fit_state<float> state;
     io::training_log written;
+    bool finished = false;
     if (goes_on) {
       state = load_training(o.output, o.model, net, s, log);
       if (state.epoch > 0 && !io::is_there(model_path(o.output))) {  // stopped between the first writes of the two
@@ -165,13 +176,18 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
       }
       if (io::is_there(log_path(o.output))) written = io::training_log(log_path(o.output));
       written.keep_until(state.epoch);
+      finished = is_finished(state, s, o.minutes);
     } else if (before) {
       auto old = make(before->settings, before->ids.size());
       io::get_weights(serve::load_file(o.from), old, o.from);
       const index known = model::start_from(old, before->ids, net, log.items);
       std::cerr << o.from << ": " << known << " items go on from it, " << log.items.size() - known << " are new\n";
     }
-    keep_settings();
+    if (finished)
+      std::cerr << "cddrec: " << o.output << ": nothing is left to train after epoch " << state.epoch
+                << ", settings.toml stays as it is; more --epochs, --minutes or patience would go on\n";
+    else
+      keep_settings();
     train::fit_hooks<float> hooks;
     std::optional<training_display> display;
     display.emplace(state, s.epochs, o.minutes);

@@ -11,6 +11,7 @@
 #endif
 
 #include "../retrieval.hpp"
+#include "../speech.hpp"
 #include "service.hpp"
 
 namespace cddrec::service {
@@ -21,6 +22,7 @@ int run(int argc, char** argv) {
   int port = 8080;
   limits most{.threads = core::available_threads()};
   const CLI::Range some(1, 1'000'000);
+  app.formatter(std::make_shared<cli::wrapped_help>());
   app.option_defaults()->always_capture_default();  // help shows them
   app.add_option("--model", directory, "Directory of the model, as `cddrec train` leaves it")->required();
   app.add_option("--host", host, "Address to listen on; 0.0.0.0 for all");
@@ -70,7 +72,9 @@ int run(int argc, char** argv) {
   const serve::recommender model = cli::open_model(directory, {}, {most.threads}, retrieval, may_go_on);
   server s(model, most);
   const int bound = s.bind(host, port);
-  if (bound == 0) throw error(host + ":" + std::to_string(port) + ": cannot listen there; is the port taken? --port 0 finds a free one");
+  if (bound == 0)
+    throw error(host + ":" + std::to_string(port) +
+                ": cannot listen there; is the port taken, or --host no address of this machine? --port 0 finds a free one");
   std::cout << "cddrec: a " << model.kind() << " of " << model.items().size() << " items listens on http://" << host << ':' << bound
             << "  (Ctrl-C stops it)\n"
             << std::flush;
@@ -98,7 +102,7 @@ int main(int argc, char** argv) {
   try {
     return cddrec::service::run(argc, argv);
   } catch (const cddrec::input_error& e) {
-    std::cerr << "cddrec: " << e.what() << '\n';
+    std::cerr << "cddrec: " << cddrec::cli::without_cpp_name(e.what()) << '\n';
     return 2;
   } catch (const cddrec::stopped&) {
     std::cout << "cddrec: stopped\n";

@@ -140,13 +140,13 @@ class server {
     http_.set_exception_handler([](const auto&, auto& res, std::exception_ptr failure) { explain(res, failure); });
     http_.set_error_handler([](const auto&, auto& res) {
       if (!res.body.empty()) return;
-      say(res, {{"error", res.status == 404 ? "there is no such path; there are GET /, /items, /health, /metrics and POST /recommend"
-                                            : "the request is not HTTP as it is understood here"}});
+      const std::string method = res.get_header_value("Allow");
+      say(res, {{"error", res.status == 404   ? "there is no such path; there are GET /, /items, /health, /metrics and POST /recommend"
+                          : res.status == 405 ? "this path is for " + method + "; send that"
+                                              : "the request is not HTTP as it is understood here"}});
     });
     http_.set_post_routing_handler([this](const auto& req, const auto& res) {  // before it is sent: who has it finds it counted
-      const bool own =
-          req.path == "/" || req.path == "/items" || req.path == "/health" || req.path == "/metrics" || req.path == "/recommend";
-      metrics_.request(own ? req.path : "other", res.status);
+      metrics_.request(methods_of(req.path) != nullptr ? req.path : "other", res.status);
     });
   }
 
@@ -194,15 +194,24 @@ class server {
   static std::string text(const json& what) { return what.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
   static void say(httplib::Response& res, const json& what) { res.set_content(text(what), "application/json"); }
 
+  /// What a path is for, as the header Allow has it; null if there is no such path.
+  static const char* methods_of(const std::string& path) {
+    if (path == "/recommend") return "POST";
+    return path == "/" || path == "/items" || path == "/health" || path == "/metrics" ? "GET, HEAD" : nullptr;
+  }
+
   /// Before a body is read: somebody must want it, and its head must say how long it is. The library would read any body of any path, and
   /// would unpack what is packed, without a limit.
   httplib::Server::HandlerResponse admit(const httplib::Request& req, httplib::Response& res) const {
     using next = httplib::Server::HandlerResponse;
-    if (req.method == "GET" || req.method == "HEAD") return next::Unhandled;  // it reads none of theirs
+    const bool reads = req.method == "GET" || req.method == "HEAD", recommends = req.path == "/recommend";
+    if (reads && !recommends) return next::Unhandled;  // it reads none of theirs
     const auto length = body_length(req);
     if (!length || *length > 0) res.set_header("Connection", "close");  // if this ends here, what follows is no request
-    if (req.method != "POST" || req.path != "/recommend") {
-      res.status = 404;
+    if (req.method != "POST" || !recommends) {
+      const char* methods = methods_of(req.path);
+      res.status = methods != nullptr ? 405 : 404;
+      if (methods != nullptr) res.set_header("Allow", methods);
       return next::Handled;
     }
     if (req.has_header("Transfer-Encoding") || !req.has_header("Content-Length"))

@@ -32,8 +32,13 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
   refused("recommend --model model", "--history");
   refused("recommend --model model --history i1 --top 0", "--top: must be a positive number, it is '0'");
   refused(train + "log.txt --minutes soon", "--minutes: must be a positive number, it is 'soon'");
-  refused("", "subcommand");
-  refused("sing", "cddrec");
+  const std::string commands = "; the commands are: generate, prepare, train, compare, evaluate, recommend, export, completion\n";
+  refused("", "cddrec: name a command" + commands);
+  refused("tarin --data log.txt", "there is no command 'tarin'" + commands);
+  refused("--verion", "there is no option '--verion'" + commands);
+  refused("train", "--data is required");
+  refused("recommend --model model/model.safetensors --history i1", "model/model.safetensors: is a file; name the directory that it is in");
+  refused("prepare --data log.txt --core 1000", "cddrec: nothing is left of ");  // not the name of a function
   CHECK_FALSE(fs::exists(shop().root / "fresh"));
 }
 
@@ -72,6 +77,14 @@ TEST_CASE("help has examples that name no option that there is not, and completi
       else if (listed.substr(at - 2, 2) == "  " || listed[at - 1] == ',')
         CHECK_THAT(offered, ContainsSubstring(option + "\n"));
     }
+    // No line is too long for a terminal; defaults are shown.
+    for (const std::string& text : lines_of(listed)) {
+      INFO(text);
+      CHECK(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }) <= 80);
+    }
+    for (const std::string option : {"--split", "--seeds", "--top", "--unknown", "--draws", "--generation", "--threads", "--seed UINT"})
+      if (const std::size_t at = listed.find("  " + option + " "); at != listed.npos && !(name == "export" && option == "--top"))
+        CHECK_THAT(listed.substr(at, listed.find_first_of("\n", at) - at), ContainsSubstring("="));
     // What is a file or a directory says so, which is what completion goes by.
     for (const std::string& line : lines_of(listed))
       if (line.find("  File ") != line.npos || line.find("  Directory ") != line.npos) CHECK(line.find(" TEXT ") == line.npos);
@@ -181,6 +194,8 @@ TEST_CASE("output that cannot be written is an error") {
 TEST_CASE("a log that is drawn takes no other file's place") {
   const std::string log = slurp(shop().root / "log.txt");
   refused("generate --users 20 --items 10 --output log.txt", "log.txt: is there already; name another file");
+  refused("generate --users 20 --items 10 --output -", "--output -: it goes to a file, not to standard output");
+  CHECK_FALSE(fs::exists(shop().root / "-"));
   shop().write("drawn.txt.optimum.json", "mine");
   refused("generate --users 20 --items 10 --output drawn.txt", "drawn.txt.optimum.json: is there already");
   CHECK(slurp(shop().root / "log.txt") == log);

@@ -33,22 +33,25 @@ TEST_CASE("a run that diverges ends with status 1 and leaves the files of its la
 }
 
 TEST_CASE("what a run near divergence writes can be resumed") {
-  // Gradients come to be so large that their squares are infinite.
-  const std::string train =
-      "train --data log.txt --output wild --model vae --set width=8 --set heads=2 --set batch_users=100 "
-      "--set ema_decay=0 --set learning_rate=2 --threads 1 --resume --epochs ";
-  const fs::path state = shop().root / "wild/training.safetensors";
-  int diverged = 0;
-  for (int epoch = 1; epoch <= 6; ++epoch) {
-    const std::string before = slurp(state);
-    const outcome o = shop().run(train + std::to_string(epoch));
-    INFO("epoch " << epoch << ": " << o.err);
-    CHECK((o.status == 0 || o.status == 1));  // 2 would be a file that is refused
-    const bool same = slurp(state) == before;
-    CHECK(same == (o.status == 1));
-    diverged += o.status == 1;
+  // Gradients come to be so large that their squares are infinite. When, if at all, is for rounding to say: some seed of these goes so far.
+  bool diverged_later = false;
+  for (int seed = 1; seed <= 10 && !diverged_later; ++seed) {
+    const std::string output = "wild" + std::to_string(seed);
+    const std::string train = "train --data log.txt --output " + output + " --seed " + std::to_string(seed) +
+                              " --model vae --set width=8 --set heads=2 --set batch_users=100 "
+                              "--set ema_decay=0 --set learning_rate=2 --threads 1 --resume --epochs ";
+    const fs::path state = shop().root / output / "training.safetensors";
+    for (int epoch = 1; epoch <= 6; ++epoch) {
+      const std::string before = slurp(state);
+      const outcome o = shop().run(train + std::to_string(epoch));
+      INFO("seed " << seed << ", epoch " << epoch << ": " << o.err);
+      CHECK((o.status == 0 || o.status == 1));  // 2 would be a file that is refused
+      const bool same = slurp(state) == before;
+      CHECK(same == (o.status == 1));
+      diverged_later = diverged_later || (o.status == 1 && !before.empty());
+    }
   }
-  CHECK(diverged > 0);
+  CHECK(diverged_later);
 }
 
 }  // namespace cddrec::test

@@ -81,7 +81,8 @@ TEST_CASE("predictions are generated in several ways") {
   CHECK(metrics("--generation direct") == direct);
   CHECK(metrics("--generation ddim --generation-stop -1") == direct);
   CHECK(metrics("--generation ancestral --generation-stop 15 --draws 2") != direct);
-  refused(evaluate + "--generation direct --draws 3", "draws");
+  refused(evaluate + "--draws 3", "cddrec: direct is one prediction without noise, draws 3 would change nothing; choose ancestral or ddim");
+  refused(evaluate + "--generation ddim --generation-stop 99", "cddrec: stop must be -1 … ");
   const std::string recommend =
       "recommend --model model --history 'i1 i2' --json --top 5 --generation ancestral --generation-stop 15 --draws ";
   CHECK(shop().run(recommend + "4 --diverse").status == 0);
@@ -113,6 +114,13 @@ TEST_CASE("what is held out and unknown to the model is a miss") {
   for (const char* name : {"recall@20", "ndcg@10", "mrr"}) CHECK(metric(none.out, name) == 0);
   CHECK(metric(none.out, "recall@5", none.out.find("sampled")) == 0);
   refused("evaluate --model model --data changed.txt --diagnostics", "leave out --diagnostics");
+
+  // Of another catalogue altogether.
+  shop().write("strange.txt", "u1 w x y z\nu2 z y x w\n");
+  const std::string strange = "strange.txt: the model knows none of its items; name a log of the same catalogue";
+  refused("evaluate --model model --data strange.txt", strange);
+  refused("export --model model --what recommendations --data strange.txt --output strange.csv", strange);
+  CHECK_FALSE(fs::exists(shop().root / "strange.csv"));
 
   // Half of them, and in the other half something unknown in the history.
   const outcome half = evaluated("--sampled 1000 --diagnostics", [&](auto line, auto u) {

@@ -78,6 +78,10 @@ TEST_CASE("ids of items may hold blanks where tabs part them") {
   CHECK(items("--input readers.txt") == names{"The Hobbit", "Emma"});
   CHECK(items("--history Emma --exclude readers.txt") == names{"The Hobbit", "Emma"});
   refused("recommend --model books --unknown error --history 'The Hobbit\tOld Possum'", "does not know the item 'Old Possum'");
+  refused("recommend --model books --history Dune,Emma",
+          "no item that the model knows, the first is 'Dune,Emma'; ids are parted by blanks, ");
+  refused("recommend --model books --history 'Old Possum\t'", "the first is 'Old Possum'");
+  refused("recommend --model books --history ' '", "--history: holds no item that the model knows; ids are parted by blanks");
 }
 
 TEST_CASE("items are found by a graph, and how near it comes to exact is said") {

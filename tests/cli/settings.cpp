@@ -20,6 +20,28 @@ TEST_CASE("a setting that the kind of model does not read is refused, and asks n
   CHECK_THAT(slurp(shop().root / "odd/settings.toml"), ContainsSubstring("neighbours = 7\n") && !ContainsSubstring("heads"));
 }
 
+TEST_CASE("a setting that the others leave without effect is told, once, and only if somebody set it") {
+  const std::string brief = "train --data log.txt --epochs 1 --set width=8 --set heads=2 --output ";
+  const auto told = [](const std::string& arguments) {
+    const outcome o = shop().run(arguments);
+    INFO(arguments << ": " << o.err);
+    CHECK(o.status == 0);
+    const std::string first = lines_of(o.err)[0], before = "cddrec: set without effect: ";
+    return first.starts_with(before) ? first.substr(before.size()) : "";
+  };
+  CHECK(told(brief + "idle1 --set temperature=0.07 --set contrastive=fourier --set features=8") ==
+        "contrastive (lambda = 0), features (lambda = 0), temperature (lambda = 0; that of the softmax is softmax_temperature)");
+  CHECK(told("train --data log.txt --epochs 1 --output idle2 --config idle1/settings.toml").empty());  // it holds every key
+  shop().write("own.toml", "width = 8\nheads = 2\nschedule = cosine\nbeta_last = 0.01\nranking = softmax\ncandidates = 9\n");
+  CHECK(told("train --data log.txt --epochs 1 --output idle3 --config own.toml --set divergence_weight=0 --set divergence=kl") ==
+        "beta_last (schedule = cosine), candidates (ranking = softmax), divergence (divergence_weight = 0)");
+  CHECK(told(brief + "idle4 --set objective=paper --set softmax_temperature=0.2 --set negatives_per_target=2") ==
+        "softmax_temperature (objective = paper)");
+  CHECK(told(brief + "idle5 --model sasrec --set negatives=in_batch --set candidates=20 --set negatives_per_target=2") ==
+        "candidates (negatives = in_batch), negatives_per_target (ranking = sampled_softmax)");
+  CHECK(told(brief + "idle6 --set lambda=0.1 --set temperature=0.3 --set features=8 --set contrastive=fourier").empty());
+}
+
 TEST_CASE("every policy trains by its key") {
   index n = 0;
   for (const std::string set :

@@ -26,6 +26,19 @@ TEST_CASE("a draw depends on its element alone") {
   CHECK(stream.child(1).bits(0) != stream.bits(0));
 }
 
+TEST_CASE("all 64 bits of a seed and of a name count") {
+  const std::uint64_t low = 7, high = low + (std::uint64_t{1} << 32);
+  const core::random stream(core::seed{low});
+  CHECK(stream.bits(0) != core::random(core::seed{high}).bits(0));
+  CHECK(stream.child(low).bits(0) != stream.child(high).bits(0));
+  // An element beyond 2^34 has a counter beyond 2^32.
+  const index far = core::random::block << 28;
+  CHECK(stream.bits(0) != stream.bits(far));
+  std::uint32_t word[core::random::block];
+  stream.bits_block(far / core::random::block, word);
+  for (index i = 0; i < core::random::block; ++i) CHECK(stream.bits(far + i) == word[i]);
+}
+
 TEMPLATE_TEST_CASE("normals have the moments of a normal", "", float, double) {
   const std::size_t count = 1 << 20;
   std::vector<TestType> x(count);

@@ -76,6 +76,28 @@ TEST_CASE("the expected metrics are those of the probabilities in order") {
   CHECK(best.mrr == Approx(mrr).epsilon(1e-12));
 }
 
+TEST_CASE("each expected metric ends at its own cut-off") {
+  const synthetic_log log({.users = 40, .items = 60, .cluster_size = 30}, core::seed{7});
+  const auto split = data::leave_one_out(log.log());
+  std::array<double, 4> recall{};
+  std::array<double, 3> ndcg{};
+  for (index i = 0; i < split.test().size(); ++i) {
+    auto p = log.next_item_probabilities(split.test().history(i));
+    std::sort(p.rbegin(), p.rend());
+    REQUIRE(p[20] > 0);  // more are left than any metric looks at
+    const auto sum = [&](std::size_t first, bool discounted) {
+      double total = 0;
+      for (std::size_t r = 0; r < first; ++r) total += p[r] / (discounted ? std::log2(static_cast<double>(r + 2)) : 1) / 40;
+      return total;
+    };
+    recall[0] += sum(1, false), recall[1] += sum(5, false), recall[2] += sum(10, false), recall[3] += sum(20, false);
+    ndcg[0] += sum(5, true), ndcg[1] += sum(10, true), ndcg[2] += sum(20, true);
+  }
+  const auto best = data::optimum(log, split.test());
+  for (std::size_t k = 0; k < 4; ++k) CHECK(best.recall[k] == Approx(recall[k]).epsilon(1e-12));
+  for (std::size_t k = 0; k < 3; ++k) CHECK(best.ndcg[k] == Approx(ndcg[k]).epsilon(1e-12));
+}
+
 TEST_CASE("the optimum does not depend on the number of threads") {
   const synthetic_log log({.users = 300}, core::seed{6});
   const auto split = data::leave_one_out(log.log());

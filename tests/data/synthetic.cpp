@@ -150,6 +150,18 @@ TEST_CASE("popularity in a cluster is a power law, and numbers say nothing of cl
   }
 }
 
+TEST_CASE("the exponent of popularity is a setting") {
+  for (const double exponent : {0.0, 0.5, 2.0}) {
+    const synthetic_log log({.users = 2000, .items = 42, .cluster_size = 42, .exponent = exponent}, core::seed{3});
+    REQUIRE(log.log().items.size() == 42);
+    REQUIRE(log.clusters() == 1);
+    std::vector<double> share;
+    for (item v = 0; v < 42; ++v) share.push_back(log.popularity(v));
+    std::sort(share.begin(), share.end(), std::greater<>());
+    for (std::size_t r = 0; r < 42; ++r) CHECK(share[r] * std::pow(static_cast<double>(r + 1), exponent) == Approx(share[0]));
+  }
+}
+
 TEST_CASE("a synthetic log is a log like one read from a file") {
   const synthetic_settings s{.users = 500};
   const synthetic_log log(s, core::seed{8});

@@ -182,6 +182,14 @@ TEST_CASE("a wrong schedule is refused with the step and its value") {
   CHECK_THROWS_AS(process(diffusion::cosine_schedule{.largest = 1}, 4), input_error);
 }
 
+TEST_CASE("betas may fall: what is left of the signal falls all the same") {
+  const diffusion::process<double> p(diffusion::linear_schedule{.first = 0.5, .last = 0.1}, 5);
+  CHECK(p.beta(0) == 0.5);
+  CHECK(p.beta(4) == Approx(0.1));
+  CHECK(p.alpha_bar(4) == Approx(0.5 * 0.6 * 0.7 * 0.8 * 0.9));
+  for (index t = 1; t < 5; ++t) CHECK(p.alpha_bar(t) < p.alpha_bar(t - 1));
+}
+
 TEST_CASE("tiny betas keep their posterior") {
   // 1 - alpha_bar by subtraction would be 0 here, and the posterior variance 0 / 0.
   const diffusion::process<double> p(constant_schedule{1e-18}, 3);

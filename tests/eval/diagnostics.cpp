@@ -75,6 +75,15 @@ TEMPLATE_TEST_CASE("diagnostics are what their definitions say, pair by pair", "
   CHECK(s.top_share == Approx(svd.singularValues()(0) / svd.singularValues().sum()).epsilon(1e-9));
 }
 
+TEST_CASE("the spectrum is that of all rows, of many, too") {
+  core::matrix<double> x = core::matrix<double>::Zero(5000, 2);
+  x.topRows(4096).col(0).setOnes();
+  x.bottomRows(904).col(1).setConstant(2);
+  const auto s = eval::singular_spectrum<double>(x);
+  CHECK(s.singular_values[0] == Approx(std::sqrt(4096.0)));
+  CHECK(s.singular_values[1] == Approx(2 * std::sqrt(904.0)));
+}
+
 TEST_CASE("positions are compared within their own sequence") {
   core::matrix<double> x(5, 2);
   x << 1, 0, 2, 0, 0, 1, 1, 0, 0, 3;  // alike; alone; at right angles
@@ -85,32 +94,40 @@ TEST_CASE("positions are compared within their own sequence") {
 
 TEST_CASE("a latent dimension that ignores its input is not active") {
   const index n = 400;
-  core::matrix<double> mean = core::matrix<double>::Zero(n, 3), log_variance = core::matrix<double>::Zero(n, 3);
+  core::matrix<double> mean = core::matrix<double>::Zero(n, 5), log_variance = core::matrix<double>::Zero(n, 5);
   for (index i = 0; i < n; ++i) {
     mean(i, 1) = 5;                    // far from the prior, but the same for all
     mean(i, 2) = i % 2 == 0 ? 1 : -1;  // varies
     log_variance(i, 2) = std::log(0.25);
+    mean(i, 3) = std::sqrt(i % 2 == 0 ? 0.08 : 0.0);  // a variance of 0.02 is enough
+    mean(i, 4) = i % 2 == 0 ? 0.07 : -0.07;           // one of 0.0049 is not
   }
   const auto use = eval::latent_dimensions<double>(mean, log_variance);
   CHECK(use.kl[0] == Approx(0).margin(1e-15));
   CHECK(use.kl[1] == Approx(12.5));
   CHECK(use.kl[2] == Approx(0.5 * (1 + 0.25 - 1 - std::log(0.25))));
-  CHECK(use.total_kl == Approx(use.kl[1] + use.kl[2]));
-  CHECK(use.active == 1);
+  CHECK(use.kl[3] == Approx(0.5 * 0.04));
+  CHECK(use.kl[4] == Approx(0.5 * 0.0049));
+  CHECK(use.total_kl == Approx(use.kl[1] + use.kl[2] + use.kl[3] + use.kl[4]));
+  CHECK(use.active == 2);
 }
 
 TEST_CASE("the tops of ranked lists: gaps and distinct firsts") {
-  std::vector<std::vector<kernel::scored<float>>> lists(3);
+  std::vector<std::vector<kernel::scored<float>>> lists(4);
   for (std::int32_t k = 0; k < 10; ++k) {
     lists[0].push_back({k, 1.0f - 0.05f * float(k)});
     lists[1].push_back({k, 2.0f - 0.25f * float(k)});
   }
   lists[2].push_back({7, 9.0f});  // shorter: left out
+  lists[3] = lists[1];
+  lists[3][0].item = 11;  // another first, and the same second
+  lists[1][1].item = 12;  // the same first, and another second
+  lists[0][1].item = 13;
   const auto d = eval::top_of_lists(lists);
-  CHECK(d.lists == 2);
-  CHECK(d.distinct_first == 1);
-  CHECK(d.gap_to_second == Approx(0.15));
-  CHECK(d.gap_to_tenth == Approx(1.35));
+  CHECK(d.lists == 3);
+  CHECK(d.distinct_first == 2);
+  CHECK(d.gap_to_second == Approx((0.05 + 0.25 + 0.25) / 3));
+  CHECK(d.gap_to_tenth == Approx((0.45 + 2.25 + 2.25) / 3));
   CHECK(eval::top_of_lists(std::vector<std::vector<kernel::scored<float>>>{}).lists == 0);
 }
 

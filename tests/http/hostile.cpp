@@ -1,9 +1,6 @@
 // Clients that mean no good, or no longer can: bodies without an end, broken and slow requests, answers that nobody takes. None of them
 // holds a thread or memory for long, and the service answers the next.
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+#include "raw.hpp"
 #include "running.hpp"
 
 namespace cddrec::test {
@@ -11,48 +8,6 @@ namespace cddrec::test {
 namespace {
 
 using std::chrono::milliseconds;
-
-/// A client that sends what it likes.
-class raw {
- public:
-  explicit raw(int port, int receive_buffer = 0) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    if (receive_buffer > 0) ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
-    const timeval wait{30, 0};
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    sockaddr_in to{};
-    to.sin_family = AF_INET, to.sin_port = htons(static_cast<std::uint16_t>(port)), to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
-  }
-  raw(const raw&) = delete;
-  ~raw() { ::close(socket_); }
-
-  /// False once the service has closed.
-  bool send(const std::string& text) const {
-    for (std::size_t sent = 0; sent < text.size();) {
-      const ssize_t n = ::send(socket_, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
-      if (n <= 0) return false;
-      sent += static_cast<std::size_t>(n);
-    }
-    return true;
-  }
-  void no_more() const { ::shutdown(socket_, SHUT_WR); }
-  /// Waits for the first byte that comes.
-  bool hears() const {
-    char first = 0;
-    return ::recv(socket_, &first, 1, 0) == 1;
-  }
-  /// What comes until the service closes.
-  std::string rest() const {
-    std::string all, some(1 << 16, '\0');
-    ssize_t n = 0;
-    while ((n = ::recv(socket_, some.data(), some.size(), 0)) > 0) all.append(some, 0, static_cast<std::size_t>(n));
-    if (n < 0 && errno == EAGAIN) all += "(still open)";
-    return all;
-  }
-
- private:
-  const int socket_;
-};
 
 /// All that comes back for what is sent; the sender waits for the service to close.
 std::string told(const running& s, const std::string& text) {
@@ -106,9 +61,11 @@ TEST_CASE("a body that nobody wants, or of a length that nobody told, is not rea
   refused(post("Content-Length: 9\r\nContent-Encoding: gzip\r\n"), "415", "packed");
   refused(post("Content-Length: 9\r\nContent-Encoding: br\r\n"), "415", "packed");
   refused(post("Content-Length: 9\r\nContent-Type: multipart/form-data; boundary=x\r\n"), "415", "send JSON");
-  for (const std::string method : {"PUT /x", "PUT /recommend", "POST /x", "PATCH /x", "DELETE /x"}) {
-    refused(method + " HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n", "404", "there is no such path");
-    refused(method + " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfff0\r\n", "404", "there is no such path");
+  for (const std::string method : {"PUT /x", "PUT /recommend", "GET /recommend", "POST /x", "POST /items", "PATCH /x", "DELETE /x"}) {
+    const bool path = !method.ends_with("/x");
+    const std::string status = path ? "405" : "404", message = path ? "this path is for " : "there is no such path";
+    refused(method + " HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n", status, message);
+    refused(method + " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfff0\r\n", status, message);
   }
   // What is small when it is packed, and one that goes on sending while it is refused.
   httplib::Client packs = s.client();

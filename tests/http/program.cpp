@@ -1,11 +1,7 @@
 // The program around the service: what it prints, how it ends.
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cstdio>
 #include <fstream>
 
+#include "child.hpp"
 #include "running.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
@@ -17,57 +13,6 @@
 #endif
 
 namespace cddrec::test {
-
-namespace {
-
-const std::string program = CDDREC_BINARY_DIR "/bin/cddrec_serve", load = CDDREC_BINARY_DIR "/bin/cddrec_load";
-
-/// A child that runs a program, with its output, errors too, in a pipe. A signal, if one is given, waits for it already.
-struct child {
-  pid_t pid = -1;
-  FILE* output = nullptr;
-
-  explicit child(const std::vector<std::string>& arguments, const std::string& of = program, int signal = 0) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    std::vector<char*> argv{const_cast<char*>(of.c_str())};
-    for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
-    argv.push_back(nullptr);
-    pid = ::fork();
-    REQUIRE(pid >= 0);
-    if (pid == 0) {
-      ::dup2(ends[1], 1), ::dup2(ends[1], 2);
-      ::close(ends[0]), ::close(ends[1]);
-      if (signal != 0) {
-        sigset_t blocked;
-        sigemptyset(&blocked), sigaddset(&blocked, signal);
-        ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
-        ::raise(signal);
-      }
-      ::execv(of.c_str(), argv.data());
-      ::_exit(127);
-    }
-    ::close(ends[1]);
-    output = ::fdopen(ends[0], "r");
-  }
-  ~child() {
-    if (pid > 0) ::kill(pid, SIGKILL), ::waitpid(pid, nullptr, 0);
-    ::fclose(output);
-  }
-  std::string line() const {
-    std::string text;
-    for (int c = std::fgetc(output); c != EOF && c != '\n'; c = std::fgetc(output)) text += static_cast<char>(c);
-    return text;
-  }
-  int status() {
-    int ended = 0;
-    ::waitpid(pid, &ended, 0);
-    pid = -1;
-    return WIFEXITED(ended) ? WEXITSTATUS(ended) : -1;
-  }
-};
-
-}  // namespace
 
 TEST_CASE("the program serves a model directory until it is told to stop, and ends well") {
   const scratch directory;
@@ -86,6 +31,9 @@ TEST_CASE("the program serves a model directory until it is told to stop, and en
     child second({"--model", (directory / "").string(), "--port", std::to_string(port)});
     CHECK_THAT(second.line(), ContainsSubstring(std::to_string(port) + ": cannot listen there"));
     CHECK(second.status() == 1);
+    child elsewhere({"--model", (directory / "").string(), "--port", "0", "--host", "203.0.113.1"});  // nobody's
+    CHECK_THAT(elsewhere.line(), ContainsSubstring("203.0.113.1:0: cannot listen there; is the port taken, or --host no address of this"));
+    CHECK(elsewhere.status() == 1);
 
     ::kill(c.pid, signal);
     CHECK(c.line() == "cddrec: stopped");

@@ -90,18 +90,32 @@ TEST_CASE("what nobody asked a number for keeps to the limit, which health tells
 
 TEST_CASE("there are no paths but its own") {
   const running s;
-  for (const char* path : {"/etc/passwd", "/../service.hpp", "/recommend", "/health/", "/%2e%2e/%2e%2e/etc/passwd"}) {
+  for (const char* path : {"/etc/passwd", "/../service.hpp", "/health/", "/%2e%2e/%2e%2e/etc/passwd"}) {
     INFO(path);
     const auto answer = s.client().Get(path);
     REQUIRE(answer);
     CHECK(answer->status == 404);
     CHECK_THAT(json::parse(answer->body).at("error").get<std::string>(), ContainsSubstring("there is no such path"));
   }
-  const auto put = s.client().Put("/recommend", "{}", "application/json");
-  REQUIRE(put);
-  CHECK(put->status == 404);
   CHECK(figure(s, "cddrec_requests_total{path=\"other\",status=\"404\"}") == 4);
-  CHECK(figure(s, "cddrec_requests_total{path=\"/recommend\",status=\"404\"}") == 2);
+}
+
+TEST_CASE("a path that is asked by a method it is not for says which it is for") {
+  const running s;
+  const auto refused = [](const httplib::Result& answer, const std::string& methods) {
+    REQUIRE(answer);
+    CHECK(answer->status == 405);
+    CHECK(answer->get_header_value("Allow") == methods);
+    CHECK(json::parse(answer->body).at("error") == "this path is for " + methods + "; send that");
+  };
+  refused(s.client().Get("/recommend"), "POST");
+  refused(s.client().Put("/recommend", "{}", "application/json"), "POST");
+  refused(s.client().Post("/items", "{}", "application/json"), "GET, HEAD");
+  refused(s.client().Delete("/"), "GET, HEAD");
+  CHECK(figure(s, "cddrec_requests_total{path=\"/recommend\",status=\"405\"}") == 2);
+  const auto head = s.client().Head("/health");
+  REQUIRE(head);
+  CHECK(head->status == 200);
 }
 
 TEST_CASE("one call too many is told to come again, those before it are answered") {

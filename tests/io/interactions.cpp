@@ -58,7 +58,8 @@ TEST_CASE("a malformed log is refused by file, line and column") {
     REQUIRE(text.starts_with(file));
     return text.substr(file.size());
   };
-  const std::string none = "no items after the user; write `user item item …` or remove the line";
+  const std::string table = "; is it a table? give its format: --format csv, tsv or inter";
+  const std::string none = "no items after the user; write `user item item …` or remove the line" + table;
   const std::string blank = "the line is blank; remove it";
   const std::string text = "not UTF-8; save the text as UTF-8";
   const std::string control = "a control character; remove it";
@@ -79,7 +80,7 @@ TEST_CASE("a malformed log is refused by file, line and column") {
   CHECK(message("a 1\x7F\n") == "1:4: byte 4 of the line (0x7F) is " + control);
   CHECK(message("a 1\xC2\x85\n") == "1:4: byte 4 of the line (0xC2) is " + control);
   CHECK(message("a 1\rb 2\r") == "1:4: byte 4 of the line (0x0D) is " + control);
-  CHECK(message("a 1\nb 1\nc 1\nb 2\n") == "4:1: the user stands on line 2 already; put all items of a user on one line");
+  CHECK(message("a 1\nb 1\nc 1\nb 2\n") == "4:1: the user stands on line 2 already; put all items of a user on one line" + table);
   CHECK(message("a 1\n \ta 2\n").starts_with("2:3: the user stands on line 1"));
 }
 
@@ -138,7 +139,7 @@ TEST_CASE("a log that could not be read back is not written") {
     data::interactions other;
     other.users.add("u");
     other.histories.push_back(std::vector<data::item>{other.items.add(name)});
-    CHECK_THROWS_WITH(io::write_interactions(directory / "log", other), ContainsSubstring("log: the name of item 0 (from 0) is"));
+    CHECK_THROWS_WITH(io::write_interactions(directory / "log", other), ContainsSubstring("log: the name of item 0 (from 0), '"));
   }
   CHECK(directory.names().empty());
 }
@@ -152,6 +153,8 @@ TEST_CASE("the name of a file says its format, unless another is given") {
                                      {"a.b.csv", "csv"},
                                      {"d.csv/a", "sequences"},
                                      {"a.tsv", "tsv"},
+                                     {"I.CSV", "csv"},
+                                     {"I.Inter.GZ", "inter"},
                                      {"-", "sequences"}})
     CHECK(io::format_of(name) == format);
   const scratch directory;
@@ -160,6 +163,35 @@ TEST_CASE("the name of a file says its format, unless another is given") {
   CHECK(io::read_interactions(path, {.format = "sequences"}).histories.size() == 2);
   CHECK_THROWS_WITH(io::read_interactions(path, {.format = "sequences", .columns = {.user = "u"}}), ContainsSubstring("have no columns"));
   CHECK_THROWS_WITH(io::read_interactions(path, {.format = "xml"}), ContainsSubstring("unknown format 'xml'"));
+}
+
+TEST_CASE("a table under the name of no table is refused where that is certain, and told of where it is likely") {
+  const scratch directory;
+  const auto refusal = [&](const std::string& bytes) {
+    const auto path = directory.write("u.data", bytes);
+    return message_of<input_error>([&] { io::read_interactions(path); }).substr(path.string().size());
+  };
+  const std::string tsv = "give its format: --format tsv, or name the file .tsv; if it is none, --format sequences";
+  for (const char* header : {"user\titem\ttime\n", "item_id:token\tUser_ID:token\trating:float\r\n", "userId\tmovieId"})
+    CHECK(refusal(std::string(header) + "\na\tx\t1\n") == ":1: this is the header of a table; " + tsv);
+  CHECK(refusal("user item time\na x 1\n") == ":1: this is the header of a table; put tabs between all fields, and " + tsv);
+  CHECK(refusal("user,item\na,x\n").ends_with("; is it a table? give its format: --format csv, tsv or inter"));
+  CHECK(
+      refusal("1::2::5::978300760\n").ends_with("; is it a table? put a tab for every `::` and a header above it, and give --format tsv"));
+  CHECK(refusal("196\t242\t3\t881250949\n196\t302\t3\t891717742\n").find("; is it a table?") != std::string::npos);
+
+  const auto like_table = [&](const std::string& bytes, const io::reading& how = {}) {
+    io::repairs told;
+    io::read_interactions(directory.write("u.data", bytes), how, &told);
+    CHECK(told.text().empty());
+    return told.like_table;
+  };
+  CHECK(like_table("196\t242\t3\t881250949\n186\t302\t3\t891717742\n"));
+  CHECK(like_table("a\tx\t1397692800000\nb\ty\t1397692800\n"));
+  CHECK_FALSE(like_table("a\tx\t1397692800\n", {.format = "sequences"}));
+  for (const char* sequences : {"a\tx\t1397692800\nb\tx\n", "a\tx\t1397692800\nb\tx\ty\tz\t1397692800\n", "a\tx\t12345678\n",
+                                "a x 1397692800\n", "a\tx\tB397692800\n"})
+    CHECK_FALSE(like_table(sequences));
 }
 
 TEST_CASE("a log goes through every format; tables keep its times, and names that lines cannot hold") {
@@ -186,8 +218,12 @@ TEST_CASE("a log goes through every format; tables keep its times, and names tha
   CHECK(named(io::read_interactions(directory / "odd.csv"), 0) == history{"The Hobbit", "\""});
   io::write_interactions(directory / "odd.tsv", odd);
   CHECK(io::read_interactions(directory / "odd.tsv").users.name(0) == odd.users.name(0));
-  CHECK_THROWS_WITH(io::write_interactions(directory / "odd.txt", odd), ContainsSubstring("has blanks"));
-  CHECK_THROWS_WITH(io::write_interactions(directory / "a.csv.gz", odd), ContainsSubstring("leave .gz away"));
+  CHECK_THROWS_WITH(
+      io::write_interactions(directory / "odd.txt", odd),
+      ContainsSubstring("the name of user 0 (from 0), 'a \"b\", c;d', is empty, not UTF-8, or has blanks or control characters; rename it, "
+                        "or write .csv, .tsv or .inter, which hold blanks"));
+  for (const char* packed : {"a.csv.gz", "a.csv.GZ"})
+    CHECK_THROWS_WITH(io::write_interactions(directory / packed, odd), ContainsSubstring("leave .gz away"));
 }
 
 TEST_CASE("a CSV whose header has no comma is parted by semicolons") {

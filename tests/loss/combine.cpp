@@ -13,6 +13,7 @@ TEST_CASE("a combination is the sum of its parts and asks for what any of them n
   CHECK(whole.needs().negatives);
   CHECK(whole.needs().samples);
   CHECK_FALSE(whole.needs().items);
+  CHECK(std::get<loss::cross_view>(whole.parts()).weight == 0);
   const std::vector<core::matrix<double>> x{normal_matrix<double>(6, 4, 1), normal_matrix<double>(6, 4, 2), normal_matrix<double>(6, 4, 3)};
   std::array<double, 4> parts{};
   std::array<double, 3> of_divergence{};

@@ -10,6 +10,11 @@ using matrices = std::vector<core::matrix<double>>;
 using reference::get;
 using reference::scalar;
 
+/// Steps that are all different: beta 0.1, 0.2, 0.3 …
+struct rising {
+  double beta(index t, index) const { return 0.1 * static_cast<double>(t + 1); }
+};
+
 // Both views are the same, so everything is twice the reference.
 template <class Divergence>
 void compare(const reference::tensors& r, const std::string& name, Divergence divergence, const matrices& inputs,
@@ -107,18 +112,49 @@ TEST_CASE("the squared distance is that of the samples, in closed form") {
   CHECK(parts[2] == Approx(std::sqrt(slopes) / 9).epsilon(1e-12));
 }
 
-TEST_CASE("the reported gradient of the negatives is that of the loss") {
-  const diffusion::process<double> process(schedule_for{0.6, 0.3}, 2);
+TEST_CASE("a later step has its own scale and variances, in closed form") {
+  const diffusion::process<double> process(rising{}, 4);
+  const double alpha_bar = 0.9 * 0.8 * 0.7, v1 = 1 - alpha_bar, v2 = 0.3 * (1 - 0.9 * 0.8) / v1;
+  const matrices x{normal_matrix<double>(9, 4, 1), normal_matrix<double>(9, 4, 2)};
+  core::arena memory;
+  autodiff::tape<double> t(memory, {1});
+  const loss::side<double> view{.mean = t.constant(x[0])};
+  const loss::step<double> s{.process = process, .t = 2, .main = view};
+  const auto full = loss::kl{}(s, view, t.constant(x[1])), mean = loss::kl_mean{.variance = 0.5}(s, view, t.constant(x[1]));
+  for (index i = 0; i < 9; ++i) {
+    const double distance = (std::sqrt(alpha_bar) * x[1].row(i) - x[0].row(i)).squaredNorm();
+    CHECK(full.value()(i, 0) == Approx((4 * (v1 / v2 - 1 - std::log(v1 / v2)) + distance / v2) / 2).epsilon(1e-12));
+    CHECK(mean.value()(i, 0) == Approx(distance / (2 * 0.5)).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("the reported gradient of the negatives is that of the loss, and of several the root of the sum of squares") {
+  const diffusion::process<double> process(rising{}, 4);
   const matrices x{normal_matrix<double>(9, 4, 1, 0.4), normal_matrix<double>(9, 4, 2, 0.4), normal_matrix<double>(9, 4, 3, 0.4)};
-  std::array<double, 3> parts{};
-  value_and_gradients(x, [&](auto& v) { return run_objective(loss::cross_divergence<loss::kl>{}, v, process, parts); });
-  // mean softplus(-D): only the negatives' term, on the mean.
-  const auto negatives = value_and_gradients({x[0], x[2]}, [&](auto& v) {
-    const loss::side<double> view{.mean = v[0], .x0 = v[1]};
-    const loss::step<double> s{.process = process, .t = 0, .main = view};
-    return autodiff::mean(autodiff::softplus(autodiff::affine(loss::kl{}(s, view, v[1]), -1.0, 0.0)));
-  });
-  CHECK(parts[2] == Approx(negatives.second[0].norm()).epsilon(1e-10));
+  const auto check = [&](auto divergence) {
+    // The prediction is what every divergence measures from, as the mean or as a sample.
+    const auto step = [&](const loss::side<double>& view) { return loss::step<double>{.process = process, .t = 2, .main = view}; };
+    const auto reported = [&](const std::vector<std::size_t>& chosen) {
+      std::array<double, 2> parts{};
+      value_and_gradients(x, [&](auto& v) {
+        std::vector<autodiff::variable<double>> negatives;
+        for (const std::size_t k : chosen) negatives.push_back(v[k]);
+        return loss::cross_divergence<decltype(divergence)>{.divergence = divergence, .augmented = false}(
+            step({.mean = v[0], .x0 = v[1], .negatives = negatives, .x_hat = v[0], .x_t = v[1]}), parts);
+      });
+      return parts[1];
+    };
+    for (const std::size_t k : {std::size_t(1), std::size_t(2)}) {
+      // mean softplus(-D): only the negatives' term, on the prediction.
+      const auto term = value_and_gradients({x[0], x[k]}, [&](auto& v) {
+        const loss::side<double> view{.mean = v[0], .x_hat = v[0]};
+        return autodiff::mean(autodiff::softplus(autodiff::affine(divergence(step(view), view, v[1]), -1.0, 0.0)));
+      });
+      CHECK(reported({k}) == Approx(term.second[0].norm()).epsilon(1e-10));
+    }
+    CHECK(reported({1, 2}) == Approx(std::hypot(reported({1}), reported({2})) / 2).epsilon(1e-12));
+  };
+  check(loss::kl{}), check(loss::kl_mean{.variance = 0.5}), check(loss::dot_product{}), check(loss::squared_distance{});
 }
 
 TEST_CASE("several negatives are averaged, and one view is half of two that are the same") {

@@ -145,4 +145,47 @@ TEST_CASE("the augmented view counts as much as the first, by its clean rows") {
   check(loss::binary_cross_entropy{.augmented = true});
 }
 
+TEST_CASE("a weight scales the loss and not what is reported, and a cosine is the dot product of unit rows") {
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 2);
+  const std::vector<data::item> targets{0, 3, 1, 2};
+  const std::vector<unsigned char> outside{0, 1, 1, 0};
+  const std::vector<double> own{-1, -2, -3, -4}, shares{-2, -1, -4, -3, -2};
+  // Predictions, their targets, a negative, and items that are candidates, too.
+  const std::vector<core::matrix<double>> x{normal_matrix<double>(4, 3, 1), normal_matrix<double>(4, 3, 2), normal_matrix<double>(4, 3, 3),
+                                            normal_matrix<double>(5, 3, 4)};
+  std::vector<core::matrix<double>> unit;
+  for (const auto& m : x) unit.push_back(m.rowwise().normalized());
+  const auto check = [&](auto objective) {
+    const auto run = [&](float weight, const std::vector<core::matrix<double>>& rows, bool cosine) {
+      auto asked = objective;
+      asked.weight = weight;
+      std::array<double, 1> parts{};
+      core::arena memory;
+      autodiff::tape<double> t(memory, {1});
+      const auto negative = t.constant(rows[2]), items = t.constant(unit[3]);  // these come as scores multiply them
+      const loss::side<double> view{.mean = t.constant(rows[0]),
+                                    .x0 = t.constant(rows[1]),
+                                    .negatives = {&negative, 1},
+                                    .targets = targets,
+                                    .target_log_inclusion = own,
+                                    .not_candidates = outside};
+      const loss::step<double> s{
+          .process = process, .t = 0, .main = view, .augmented = view, .items = items, .candidates = {items, shares}, .cosine = cosine};
+      const double value = asked(s, parts).scalar();
+      return std::pair(value, parts[0]);
+    };
+    const auto whole = run(1, x, true), half = run(0.5f, x, true), dots = run(1, unit, false);
+    CHECK(half.first == Approx(whole.first / 2).epsilon(1e-12));
+    CHECK(half.second == whole.second);
+    CHECK(whole.first == Approx((objective.augmented ? 2 : 1) * whole.second).epsilon(1e-12));
+    CHECK(dots.first == Approx(whole.first).epsilon(1e-12));
+    CHECK(std::abs(run(1, x, false).first - whole.first) > 1e-3);  // or the lengths would not matter
+  };
+  for (const bool augmented : {false, true}) {
+    check(loss::item_softmax{.temperature = 0.5f, .augmented = augmented});
+    check(loss::sampled_softmax{.temperature = 0.5f, .augmented = augmented});
+    check(loss::binary_cross_entropy{.temperature = 0.5f, .augmented = augmented});
+  }
+}
+
 }  // namespace cddrec::test

@@ -136,6 +136,63 @@ TEST_CASE("steps one at a time leave the gradients of all steps together") {
   }
 }
 
+TEST_CASE("in training each rate of the decoder drops out what it is for, and every place has a draw of its own") {
+  const auto offsets = offsets_of(ragged_lengths());
+  const core::ragged layout(offsets);
+  const core::random draw(core::seed{3}), other(core::seed{4});
+  const auto x = normal_matrix<double>(layout.rows(), 4, 2);
+  const auto make = [](double hidden, double attention) {
+    decoder made({.width = 4,
+                  .steps = 3,
+                  .heads = 2,
+                  .layers = 2,
+                  .residual = true,
+                  .feed_forward = true,
+                  .feed_forward_factor = 2,
+                  .dropout = hidden,
+                  .attention_dropout = attention},
+                 core::random(core::seed{1}));
+    make_wild(parameters_of(made, "denoiser"));
+    return made;
+  };
+  const auto run = [&](const decoder& own, const core::random& r) {
+    return in_training(x, [&](const auto& v) { return own.predict(own.prepare(v, layout, {}), 1, r); });
+  };
+  const auto still = run(make(0, 0), draw);
+  for (const auto& [hidden, attention] : {std::pair(0.5, 0.0), std::pair(0.0, 0.5), std::pair(0.5, 0.25)}) {
+    decoder layers = make(hidden, attention);
+    const auto weights = parameters_of(layers, "denoiser");
+    const double rate = hidden, of_attention = attention;
+    const auto by_hand = in_training(x, [&](autodiff::variable<double> h) {
+      autodiff::tape<double>& t = h.owner();
+      const auto leaf = [&](const std::string& name) { return t.leaf(*weights.at(name)); };
+      const auto step = leaf("denoiser.step_embedding.weight").middle_rows(1, 1);
+      for (const std::string name : {"denoiser.", "denoiser.layers.1."}) {
+        const core::random r = name == "denoiser." ? draw : draw.child(4);
+        const auto project = [&](const auto& v, const char* part) { return autodiff::linear(v, leaf(name + part), {}); };
+        const auto attended = autodiff::prefix_attention(project(step, "query.weight"), project(h, "key.weight"),
+                                                         project(h, "value.weight"), layout, 2, {of_attention, r.child(0)});
+        h = autodiff::layer_norm(autodiff::add(h, autodiff::dropout(attended, rate, r.child(1))), leaf(name + "norm1.weight"),
+                                 leaf(name + "norm1.bias"));
+        const auto wide = autodiff::gelu(autodiff::linear(h, leaf(name + "linear1.weight"), leaf(name + "linear1.bias")));
+        const auto fed =
+            autodiff::linear(autodiff::dropout(wide, rate, r.child(2)), leaf(name + "linear2.weight"), leaf(name + "linear2.bias"));
+        h = autodiff::layer_norm(autodiff::add(h, autodiff::dropout(fed, rate, r.child(3))), leaf(name + "norm2.weight"),
+                                 leaf(name + "norm2.bias"));
+      }
+      return h;
+    });
+    CHECK(run(layers, draw) == by_hand);
+    CHECK(run(layers, draw) != run(layers, other));
+    CHECK(run(layers, draw) != still);
+  }
+}
+
+TEST_CASE("fresh layers of the decoder and their parts are drawn apart") {
+  decoder layers({.width = 4, .heads = 2, .layers = 3, .feed_forward = true}, core::random(core::seed{1}));
+  CHECK(drawn_apart(parameters_of(layers, "denoiser")));
+}
+
 TEST_CASE("the decoder refuses heads that do not divide the width") {
   CHECK_THROWS_WITH(decoder({.width = 10, .heads = 4}, core::random()), ContainsSubstring("4 heads do not divide the width 10"));
 }

@@ -134,6 +134,40 @@ TEST_CASE("rankings and recommendations are those of the proper scores, to the b
     }
 }
 
+TEST_CASE("of several blocks of items the worst rounded counts, and no result changes by a bit") {
+  const index items = 600;
+  auto net = make({.items = items, .width = 12, .layers = 2, .heads = 3, .max_length = 20});
+  net.visit([&](const std::string& name, auto& p) {
+    if (name != "item_embedding.weight") return;
+    // Unit rows of the first two blocks of 256 have four halves, which fixed point holds; those of the third are all but the same.
+    const auto noise = normal_matrix<float>(items, 12, 7, 1e-6f);
+    p.value.topRows(512).setZero();
+    for (index i = 0; i < 512; ++i)
+      for (index k = 0; k < 4; ++k) p.value(i, (i + 2 * k) % 12) = (i >> k) % 2 == 0 ? 0.02f : -0.02f;
+    for (index i = 513; i < items; ++i) p.value.row(i) = p.value.row(512) + noise.row(i);
+  });
+  const auto users = histories(70);
+  const auto views = spans(users);
+  const model::ranker<network> fast(net), proper(net, {1}, 0);
+  const auto q = fast.encode(views, {});
+  core::matrix<float> scores(70, items), rough(70, items), unit(items, 12);
+  fast.score(q, 0, scores, {});
+  fast.score_roughly(q, 0, rough, {});
+  fast.item_vectors(0, unit);
+  std::vector<kernel::fixed_pair> out(6);
+  const auto rounding = [&](index i) { return kernel::to_fixed_point(unit.row(i).data(), 12, out.data()); };
+  float early = 0, worst = 0;
+  for (index i = 0; i < 512; ++i) early = std::max(early, rounding(i));
+  for (index i = 512; i < items; ++i) worst = std::max(worst, rounding(i));
+  REQUIRE(early < 0.1f * worst);
+  for (index u = 0; u < 70; ++u) {
+    CHECK(fast.rough_error(q, u) == kernel::fixed_point_error(q.error[static_cast<std::size_t>(u)], worst, 12));
+    CHECK((rough.row(u) - scores.row(u)).cwiseAbs().maxCoeff() <= fast.rough_error(q, u));
+  }
+  for (const int threads : {1, 4})
+    for (const index k : {1, 7, 100}) CHECK(eval::recommend(fast, views, k, {threads}) == eval::recommend(proper, views, k, {1}));
+}
+
 TEST_CASE("a network that diverged is named by its scores, rough or not") {
   // The length of the last is not finite.
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 2e19f}) {

@@ -130,6 +130,84 @@ TEST_CASE("an encoder that knows the order gets no positions, and a part only th
   CHECK(names == std::vector<std::string>{"item_embedding.weight", "input_norm.weight", "input_norm.bias"});
 }
 
+namespace {
+/// Parts that do nothing but hand out the settings they were made with.
+struct told_encoder {
+  using scalar = float;
+  struct settings {
+    index width = 0, layers = 0, heads = 0, own = 0;
+    double dropout = 0, attention_dropout = 0;
+    settings* told = nullptr;
+  };
+  told_encoder(const settings& s, const core::random&) { *s.told = s; }
+  autodiff::variable<float> operator()(const autodiff::variable<float>& x, core::ragged, const core::random&) const { return x; }
+  template <class Self, class F>
+  static void visit(Self&, const std::string&, F&&) {}
+};
+struct told_denoiser : model::no_denoiser<float> {
+  struct settings {
+    index width = 0, layers = 0, heads = 0, steps = 0;
+    double dropout = 0, attention_dropout = 0;
+    bool residual = false, feed_forward = false;
+    settings* told = nullptr;
+  };
+  told_denoiser(const settings& s, const core::random&) { *s.told = s; }
+};
+}  // namespace
+
+TEST_CASE("the parts are told what they share with the whole, and keep what is their own") {
+  const diffusion::process<float> process(diffusion::linear_schedule{}, 7);
+  for (const bool dressed : {false, true}) {
+    told_encoder::settings encoder;
+    told_denoiser::settings denoiser;
+    const model::recommender<told_encoder, told_denoiser> net({.items = 9,
+                                                               .width = 6,
+                                                               .layers = 5,
+                                                               .heads = 3,
+                                                               .dropout = 0.125,
+                                                               .attention_dropout = 0.375,
+                                                               .residual = dressed,
+                                                               .feed_forward = !dressed},
+                                                              process, core::seed{1}, {.own = 11, .told = &encoder},
+                                                              {.layers = 2, .told = &denoiser});
+    CHECK(encoder.width == 6);
+    CHECK(encoder.layers == 5);
+    CHECK(encoder.heads == 3);
+    CHECK(encoder.own == 11);
+    CHECK(encoder.dropout == 0.125);
+    CHECK(encoder.attention_dropout == 0.375);
+    CHECK(denoiser.width == 6);
+    CHECK(denoiser.layers == 2);
+    CHECK(denoiser.heads == 3);
+    CHECK(denoiser.steps == 7);
+    CHECK(denoiser.dropout == 0.125);
+    CHECK(denoiser.attention_dropout == 0.375);
+    CHECK(denoiser.residual == dressed);
+    CHECK(denoiser.feed_forward == !dressed);
+  }
+}
+
+TEST_CASE("in training the encoder's input is dropped out, by the draw that is given") {
+  using plain = model::recommender<running_sum, model::no_denoiser<float>>;
+  const plain net({.items = 9, .width = 4, .heads = 2, .dropout = 0.5}, diffusion::process<float>(diffusion::linear_schedule{}, 1),
+                  core::seed{1});
+  const std::vector<item> items{3, 1, 4, 1, 5, 0, 2, 6};
+  const std::vector<index> offsets{0, 3, 8};
+  const core::random draw(core::seed{3});
+  core::arena memory;
+  const auto encode = [&](autodiff::mode mode, std::uint64_t name) {
+    autodiff::tape<float> t(memory, {1}, mode);
+    return core::matrix<float>(net.encode(t, items, core::ragged(offsets), draw.child(name)).value().matrix_map());
+  };
+  const auto whole = encode(autodiff::mode::inference, 1);
+  autodiff::tape<float> t(memory, {1});
+  // This encoder doubles its rows, which dropout does not mind.
+  const core::matrix<float> by_hand = autodiff::dropout(t.constant(whole), 0.5, draw.child(1).child(0)).value().matrix_map();
+  CHECK(by_hand != whole);
+  CHECK(encode(autodiff::mode::training, 1) == by_hand);
+  CHECK(encode(autodiff::mode::training, 2) != by_hand);
+}
+
 TEST_CASE("a score is a dot product where the settings say so") {
   model::recommender_settings s{.items = catalogue, .width = 12, .heads = 3};
   const network cosine = make(s);

@@ -99,6 +99,64 @@ TEST_CASE("serving's last position is that of every position, and no user sees a
   }
 }
 
+TEST_CASE("in training each rate of the transformer decoder drops out what it is for, and every place has a draw of its own") {
+  const auto offsets = offsets_of(ragged_lengths());
+  const core::ragged layout(offsets);
+  const core::random draw(core::seed{3}), other(core::seed{4}), shared(core::seed{5});
+  const auto x = normal_matrix<double>(layout.rows(), 4, 2);
+  const auto make = [](double hidden, double attention) {
+    decoder made(
+        {.width = 4, .steps = 3, .heads = 2, .layers = 2, .feed_forward_factor = 2, .dropout = hidden, .attention_dropout = attention},
+        core::random(core::seed{1}));
+    make_wild(parameters_of(made, "denoiser"));
+    return made;
+  };
+  const auto run = [&](const decoder& own, const core::random& first, const core::random& r) {
+    return in_training(x, [&](const auto& v) { return own.predict(own.prepare(v, layout, first), 1, r); });
+  };
+  const auto still = run(make(0, 0), shared, draw);
+  for (const auto& [hidden, attention] : {std::pair(0.5, 0.0), std::pair(0.0, 0.5), std::pair(0.5, 0.25)}) {
+    decoder layers = make(hidden, attention);
+    const auto weights = parameters_of(layers, "denoiser");
+    std::vector<nn::attention<double, nn::causal>> attention_of;
+    for (const std::string name : {"denoiser.layers.0.self_attn", "denoiser.layers.1.self_attn"}) {
+      attention_of.emplace_back(4, 2, attention, core::random());
+      for (const auto& [own, p] : parameters_of(attention_of.back(), name)) p->value = weights.at(own)->value;
+    }
+    const double rate = hidden;
+    const auto by_hand = in_training(x, [&](autodiff::variable<double> h) {
+      autodiff::tape<double>& t = h.owner();
+      const auto leaf = [&](const std::string& name) { return t.leaf(*weights.at(name)); };
+      const auto step = leaf("denoiser.step_embedding.weight").middle_rows(1, 1);
+      for (std::size_t l = 0; l < 2; ++l) {
+        const std::string name = "denoiser.layers." + std::to_string(l) + ".";
+        const auto linear = [&](const auto& v, const std::string& part) {
+          return autodiff::linear(v, leaf(name + part + ".weight"), leaf(name + part + ".bias"));
+        };
+        const auto norm = [&](const auto& v, const std::string& part) {
+          return autodiff::layer_norm(v, leaf(name + part + ".weight"), leaf(name + part + ".bias"));
+        };
+        // The first self-attention is shared by all steps, so its draw is prepare()'s.
+        const core::random r = draw.child(l), own = l == 0 ? shared : r.child(0);
+        h = norm(autodiff::add(h, autodiff::dropout(attention_of[l](h, layout, own.child(0)), rate, own.child(1))), "norm1");
+        h = norm(autodiff::add_row(h, autodiff::dropout(linear(linear(step, "step_value"), "step_out"), rate, r.child(1))), "norm2");
+        const auto fed = linear(autodiff::dropout(autodiff::gelu(linear(h, "linear1")), rate, r.child(2)), "linear2");
+        h = norm(autodiff::add(h, autodiff::dropout(fed, rate, r.child(3))), "norm3");
+      }
+      return h;
+    });
+    CHECK(run(layers, shared, draw) == by_hand);
+    CHECK(run(layers, shared, draw) != run(layers, shared, other));
+    CHECK(run(layers, shared, draw) != run(layers, other, draw));
+    CHECK(run(layers, shared, draw) != still);
+  }
+}
+
+TEST_CASE("fresh layers of the transformer decoder and their parts are drawn apart") {
+  decoder layers({.width = 4, .heads = 2, .layers = 3}, core::random(core::seed{1}));
+  CHECK(drawn_apart(parameters_of(layers, "denoiser")));
+}
+
 TEST_CASE("the transformer decoder refuses heads that do not divide the width, and no layer") {
   CHECK_THROWS_WITH(decoder({.width = 10, .heads = 4}, core::random()), ContainsSubstring("4 heads do not divide the width 10"));
   CHECK_THROWS_WITH(decoder({.width = 4, .heads = 2, .layers = 0}, core::random()), ContainsSubstring("at least 1"));

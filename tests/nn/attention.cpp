@@ -35,6 +35,29 @@ TEST_CASE("a causal row sees nothing later, a bidirectional one does") {
   CHECK(first_row(both, x) != first_row(both, other));
 }
 
+TEMPLATE_TEST_CASE("in training the weights of attention are dropped out, by the draw that is given", "", nn::causal, nn::bidirectional) {
+  const auto offsets = offsets_of(ragged_lengths());
+  const core::ragged layout(offsets);
+  nn::attention<double, TestType> layer(6, 2, 0.5, core::random(core::seed{1})), still(6, 2, 0, core::random(core::seed{1}));
+  for (auto* own : {&layer, &still}) make_wild(parameters_of(*own, "self_attn"));
+  const auto x = normal_matrix<double>(layout.rows(), 6, 2);
+  const core::random draw(core::seed{3});
+  const auto run = [&](const auto& own, std::uint64_t name) {
+    return in_training(x, [&](const auto& v) { return own(v, layout, draw.child(name)); });
+  };
+  const auto by_hand = in_training(x, [&](const auto& v) {
+    autodiff::tape<double>& t = v.owner();
+    const auto weight = t.leaf(layer.in_projection), bias = t.leaf(layer.in_projection_bias);
+    const auto project = [&](index part) { return autodiff::linear(v, weight.middle_rows(6 * part, 6), bias.middle_rows(part, 1)); };
+    return layer.out_projection(
+        autodiff::attention(project(0), project(1), project(2), layout, 2, TestType::is_causal, {0.5, draw.child(1)}));
+  });
+  CHECK(run(layer, 1) == by_hand);
+  CHECK(run(layer, 1) != run(layer, 2));
+  CHECK(run(layer, 1) != run(still, 1));
+  CHECK(run(still, 1) == run(still, 2));
+}
+
 TEST_CASE("heads that do not divide the width are refused") {
   using layer = nn::attention<float, nn::causal>;
   CHECK_THROWS_WITH(layer(10, 3, 0, core::random()), ContainsSubstring("3 heads do not divide the width 10"));

@@ -17,4 +17,19 @@ TEST_CASE("gradients of the feed-forward layer, with and without dropout") {
   }
 }
 
+TEST_CASE("in training the widened rows are dropped out, by the draw that is given") {
+  const nn::feed_forward<double> layer(5, 3, 0.5, core::random(core::seed{1})), still(5, 3, 0, core::random(core::seed{1}));
+  const auto x = normal_matrix<double>(20, 5, 2);
+  const core::random draw(core::seed{3});
+  const auto run = [&](const auto& own, std::uint64_t name) {
+    return in_training(x, [&](const auto& v) { return own(v, draw.child(name)); });
+  };
+  const auto by_hand =
+      in_training(x, [&](const auto& v) { return layer.second(autodiff::dropout(autodiff::gelu(layer.first(v)), 0.5, draw.child(1))); });
+  CHECK(run(layer, 1) == by_hand);
+  CHECK(run(layer, 1) != run(layer, 2));
+  CHECK(run(layer, 1) != run(still, 1));
+  CHECK(run(still, 1) == run(still, 2));
+}
+
 }  // namespace cddrec::test

@@ -91,4 +91,64 @@ TEST_CASE("a packed sequence is encoded with the same bits as alone") {
   }
 }
 
+namespace {
+/// One layer, put together by hand from the parts that a transformer has.
+struct parts_of_layer {
+  nn::attention<double, nn::causal> attend;
+  nn::feed_forward<double> feed;
+  nn::layer_norm<double> norm1{4}, norm2{4};
+
+  template <class Self, class F>
+  static void visit(Self& self, const std::string& name, F&& f) {
+    nn::attention<double, nn::causal>::visit(self.attend, name + ".self_attn", f);
+    nn::feed_forward<double>::visit(self.feed, name, f);
+    nn::layer_norm<double>::visit(self.norm1, name + ".norm1", f);
+    nn::layer_norm<double>::visit(self.norm2, name + ".norm2", f);
+  }
+};
+}  // namespace
+
+TEST_CASE("in training each rate of the transformer drops out what it is for, and every place has a draw of its own") {
+  const auto offsets = offsets_of(ragged_lengths());
+  const core::ragged layout(offsets);
+  const core::random draw(core::seed{3}), other(core::seed{4});
+  const auto x = normal_matrix<double>(layout.rows(), 4, 2);
+  const auto make = [](double hidden, double attention) {
+    encoder made({.width = 4, .layers = 2, .heads = 2, .feed_forward = 2, .dropout = hidden, .attention_dropout = attention},
+                 core::random(core::seed{1}));
+    make_wild(parameters_of(made, "encoder"));
+    return made;
+  };
+  const auto run = [&](const encoder& own, const core::random& r) {
+    return in_training(x, [&](const auto& v) { return own(v, layout, r); });
+  };
+  const auto still = run(make(0, 0), draw);
+  for (const auto& [hidden, attention] : {std::pair(0.5, 0.0), std::pair(0.0, 0.5), std::pair(0.5, 0.25)}) {
+    encoder layers = make(hidden, attention);
+    const auto weights = parameters_of(layers, "encoder");
+    std::vector<parts_of_layer> parts;
+    for (const std::string name : {"encoder.layers.0", "encoder.layers.1"}) {
+      parts.push_back({nn::attention<double, nn::causal>(4, 2, attention, {}), nn::feed_forward<double>(4, 2, hidden, {})});
+      for (const auto& [own, p] : parameters_of(parts.back(), name)) p->value = weights.at(own)->value;
+    }
+    const double rate = hidden;
+    const auto by_hand = in_training(x, [&](autodiff::variable<double> h) {
+      for (std::size_t l = 0; l < 2; ++l) {
+        const core::random r = draw.child(l);
+        h = parts[l].norm1(autodiff::add(h, autodiff::dropout(parts[l].attend(h, layout, r.child(0)), rate, r.child(1))));
+        h = parts[l].norm2(autodiff::add(h, autodiff::dropout(parts[l].feed(h, r.child(2)), rate, r.child(3))));
+      }
+      return h;
+    });
+    CHECK(run(layers, draw) == by_hand);
+    CHECK(run(layers, draw) != run(layers, other));
+    CHECK(run(layers, draw) != still);
+  }
+}
+
+TEST_CASE("fresh layers and their parts are drawn apart") {
+  encoder layers({.width = 4, .layers = 3, .heads = 2}, core::random(core::seed{1}));
+  CHECK(drawn_apart(parameters_of(layers, "encoder")));
+}
+
 }  // namespace cddrec::test

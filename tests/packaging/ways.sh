@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every way to use the library from a project of one's own, really gone: ways.sh SCRATCH WAY. Builds the programs of consumer/
+# Every way to use the library from a project of one's own, really gone: ways.sh SCRATCH WAY [BUILD]. Builds the programs of consumer/
 # outside the tree, runs them and compares what they print; the way `install` comes before find_package and pkg_config.
+# The way `programs` installs those of BUILD, a build folder that has them.
 # Where CMAKE_PREFIX_PATH says, a list with colons, is looked for what the library needs.
 # Exit status: 0 as expected, 1 not, 77 a tool is missing (it says which).
 set -e -u -o pipefail
@@ -48,6 +49,12 @@ case $way in
     cmake --install "$scratch/library" --prefix "$work/prefix"
     rm -rf "$prefix"
     mv "$work/prefix" "$prefix"
+    ;;
+  programs) # nothing else comes with them, and those that were not built are left out
+    cmake --install "$3" --component programs --prefix "$work/prefix"
+    [ "$(ls "$work/prefix")" = bin ]
+    [ "$("$work/prefix/bin/cddrec" --version)" = "$("$3/bin/cddrec" --version)" ]
+    [ ! -e "$3/bin/cddrec_serve" ] || "$work/prefix/bin/cddrec_serve" --help >/dev/null
     ;;
   find_package)
     build "" -DCMAKE_PREFIX_PATH="$prefix"
@@ -121,7 +128,7 @@ case $way in
     run "$work/build"
     ;;
   *)
-    echo "$0: no way is called $way; there are install find_package add_subdirectory FetchContent pkg_config without_openmp single_header conan" >&2
+    echo "$0: no way is called $way; there are install programs find_package add_subdirectory FetchContent pkg_config without_openmp single_header conan" >&2
     exit 2
     ;;
 esac

@@ -3,6 +3,8 @@
 #include <latch>
 #include <thread>
 
+#define CDDREC_HNSW  // as the programs have it where they find hnswlib
+#include "../../examples/retrieval.hpp"
 #include "serve/models.hpp"
 
 namespace cddrec::test {
@@ -155,6 +157,46 @@ TEST_CASE("eight threads that search one graph get what one gets") {
   for (auto& t : threads) t.join();
   for (const auto& lists : by_thread) CHECK(lists == together);
   CHECK(model.lists(who.views, 10, {}, false, {4}) == together);
+}
+
+TEST_CASE("links are many for a large m, however few are the candidates") {
+  constexpr index few = 900;
+  const asked who(60, few);
+  const auto recall = [&](index m, index ef_construction) {
+    const serve::recommender model(catalogue(few), {}, {}, serve::hnsw{{.m = m, .ef_construction = ef_construction, .ef = 10}});
+    return serve::recall_against(model.lists(who.views, 10), model.exact_lists(who.views, 10));
+  };
+  CHECK(recall(2, 200) < recall(200, 2) - 0.1);
+}
+
+TEST_CASE("items that only rounding tells apart are in the exact order") {
+  // Clusters of a hundred items that differ in their last bits.
+  auto alike = catalogue(items);
+  std::get<serve::network>(alike.model).visit([&](const std::string& name, auto& p) {
+    if (name != "item_embedding.weight") return;
+    for (index i = 0; i < items; ++i)
+      for (index j = 0; j < width; ++j) p.value(i, j) = p.value(i % 40, j) * (1 + 1e-7f * static_cast<float>((i / 40 + j) % 5));
+  });
+  const asked who(60, items);
+  const serve::recommender model(std::move(alike), {}, {}, serve::hnsw{{.ef = 500}});
+  // The graph may miss some of so many that are alike; without the margin for rounding half of all places are wrong.
+  CHECK(serve::recall_against(model.lists(who.views, 10), model.exact_lists(who.views, 10)) > 0.9);
+}
+
+TEST_CASE("the options of the programs are the settings that they are called after") {
+  const scratch directory;
+  const std::string path = (directory / "").string();
+  model_file("sasrec", 900, small_settings()).save(serve::model_path(path));
+  const asked who(60, 900);
+  const auto lists = cli::open_model(path, {}, {}, {.kind = "hnsw", .m = 2, .ef_construction = 7, .ef = 30}).lists(who.views, 10);
+  const auto by = [&](index m, index ef_construction, index ef) {
+    return serve::recommender(path, {}, {}, serve::hnsw{{.m = m, .ef_construction = ef_construction, .ef = ef}}).lists(who.views, 10);
+  };
+  CHECK(lists == by(2, 7, 30));
+  CHECK(lists != by(2, 2, 30));
+  CHECK(lists != by(2, 200, 30));
+  CHECK(lists != by(7, 7, 30));
+  CHECK(lists != by(2, 7, 7));
 }
 
 TEST_CASE("the same vectors and settings give the same graph") {

@@ -102,8 +102,8 @@ inline vec<T> min(vec<T> a, vec<T> b) {
 
 /// Products of the lower 32 bits of 64-bit lanes; the upper 32 bits are not read. (GCC does not find the instruction by itself.)
 inline vec<std::uint64_t> multiply_low_halves(vec<std::uint64_t> a, vec<std::uint64_t> b) {
-#if defined(__AVX512F__)
-  return std::bit_cast<vec<std::uint64_t>>(_mm512_mul_epu32(std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
+#if defined(__AVX512F__)  // maskz: the same instruction, and GCC 12 does not warn of its own undefined operand (bug 105593)
+  return std::bit_cast<vec<std::uint64_t>>(_mm512_maskz_mul_epu32(0xff, std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
 #elif defined(__AVX2__)
   return std::bit_cast<vec<std::uint64_t>>(_mm256_mul_epu32(std::bit_cast<__m256i>(a), std::bit_cast<__m256i>(b)));
 #else
@@ -201,12 +201,12 @@ inline vec<T> log(vec<T> x) {
 /// sqrt x, correctly rounded.
 template <class T>
 inline vec<T> sqrt(vec<T> x) {
-  // By name: std::sqrt may set errno, which keeps compilers from taking the vector instruction.
+  // By name: std::sqrt may set errno, which keeps compilers from taking the vector instruction. maskz: as in multiply_low_halves.
 #if defined(__AVX512F__)
   if constexpr (std::is_same_v<T, float>)
-    return _mm512_sqrt_ps(x);
+    return _mm512_maskz_sqrt_ps(0xffff, x);
   else if constexpr (std::is_same_v<T, double>)
-    return _mm512_sqrt_pd(x);
+    return _mm512_maskz_sqrt_pd(0xff, x);
 #elif defined(__AVX__)
   if constexpr (std::is_same_v<T, float>)
     return _mm256_sqrt_ps(x);

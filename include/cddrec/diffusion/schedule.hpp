@@ -27,7 +27,8 @@ concept noise_schedule = requires(const S& schedule, index t, index steps) {
   { schedule.beta(t, steps) } -> std::convertible_to<double>;
 };
 
-/// From `first` at t = 0 to `last` at t = T - 1 in equal increments. A single step takes `last`, the amount of noise wanted.
+/// From `first` at t = 0 to `last` at t = T - 1 in equal increments. A single step takes `last`, the amount of noise wanted. `last` may be
+/// below `first`: later steps add less then, and still to what is there, so x_t is noisier with every step.
 struct linear_schedule {
   double first = 1e-4;
   double last = 0.02;

@@ -10,10 +10,20 @@ namespace cddrec::io {
 /// with a header, parted by commas, or by semicolons where the header has no comma; `tsv` and `inter`, one parted by tabs.
 inline constexpr std::string_view log_formats[] = {"sequences", "csv", "tsv", "inter"};
 
-/// The format that a file's name says, with or without a `.gz` behind it: that of its extension, else sequences.
+namespace detail {
+// In small letters, as formats are.
+inline std::string extension_of(const std::filesystem::path& path) {
+  std::string name = path.extension().string();
+  for (char& c : name)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return name;
+}
+}  // namespace detail
+
+/// The format that a file's name says, with or without a `.gz` behind it: that of its extension, in any case, else sequences.
 inline std::string format_of(std::filesystem::path path) {
-  if (path.extension() == ".gz") path.replace_extension();
-  const std::string name = path.extension().string();
+  if (detail::extension_of(path) == ".gz") path.replace_extension();
+  const std::string name = detail::extension_of(path);
   for (const std::string_view format : log_formats)
     if (name == "." + std::string(format)) return std::string(format);
   return "sequences";
@@ -26,6 +36,41 @@ struct reading {
   io::columns columns{};
   core::progress tell{};
 };
+
+namespace detail {
+
+// What the errors of lines end in that a table would give.
+inline std::string maybe_table(std::string_view line) {
+  return line.find("::") == line.npos ? "; is it a table? give its format: --format csv, tsv or inter"
+                                      : "; is it a table? put a tab for every `::` and a header above it, and give --format tsv";
+}
+
+// Throws if the first line is the header of a table: it begins with usual names for a user and an item.
+inline void refuse_header(std::string_view text, const std::string& name) {
+  const std::string_view line = take_line(text);
+  std::vector<std::string_view> tokens;
+  std::size_t place = 0;
+  if (!split_line(line, tokens, place).empty() || tokens.size() < 2) return;
+  const auto named = [&](std::size_t token, std::span<const std::string_view> usual) {
+    return is_usual(tokens[token].substr(0, tokens[token].find(':')), usual);  // without the type that RecBole's have
+  };
+  if ((named(0, usual_users) && named(1, usual_items)) || (named(0, usual_items) && named(1, usual_users)))
+    throw input_error(name + ":1: this is the header of a table; " +
+                      (line.find('\t') == line.npos ? "put tabs between all fields, and " : "") +
+                      "give its format: --format tsv, or name the file .tsv; if it is none, --format sequences");
+}
+
+// Whether every line has three or four fields parted by tabs, the last a number as long as seconds since 1970 are, or longer.
+inline bool is_like_table(std::string_view text) {
+  while (!text.empty()) {
+    const std::string_view line = take_line(text), last = line.substr(line.rfind('\t') + 1);
+    const auto tabs = std::count(line.begin(), line.end(), '\t');
+    if (tabs < 2 || tabs > 3 || last.size() < 9 || last.find_first_not_of("0123456789") != last.npos) return false;
+  }
+  return true;
+}
+
+}  // namespace detail
 
 /// Parses lines of `user item item …`; items may repeat. Throws input_error `NAME:LINE: what is wrong` for a line without items, and
 /// `NAME:LINE:COLUMN: …`, in bytes from 1, for a user with two lines and what split_tokens refuses. What is mended is added to `mended`, if
@@ -52,11 +97,12 @@ inline data::interactions parse_sequences(std::string_view text, const std::stri
     std::size_t place = 0;
     if (const std::string problem = detail::split_line(line, tokens, place); !problem.empty()) refuse(problem, place + 1);
     if (tokens.empty()) refuse("the line is blank; remove it");
-    if (tokens.size() == 1) refuse("no items after the user; write `user item item …` or remove the line");
+    if (tokens.size() == 1) refuse("no items after the user; write `user item item …` or remove the line" + detail::maybe_table(line));
     const data::item user = number(log.users, tokens.front());
     // Every line so far gave one user, so a user's number is that of the line less one.
     if (user + index{1} != line_number)
-      refuse("the user stands on line " + std::to_string(user + index{1}) + " already; put all items of a user on one line",
+      refuse("the user stands on line " + std::to_string(user + index{1}) + " already; put all items of a user on one line" +
+                 detail::maybe_table(line),
              static_cast<std::size_t>(tokens.front().data() - line.data()) + 1);
     history.clear();
     for (std::size_t i = 1; i < tokens.size(); ++i) history.push_back(number(log.items, tokens[i]));
@@ -66,9 +112,10 @@ inline data::interactions parse_sequences(std::string_view text, const std::stri
 }
 
 /// Reads a log from a file, or for "-" from standard input; gzip'd or not. A byte-order mark at the start and carriage returns at the
-/// ends of lines are dropped; what is mended is added to `mended`, if it is given. Throws input_error
-/// `FILE:LINE:COLUMN: what is wrong`, without a column where a whole line is and without a line where the whole file is; see
-/// parse_sequences and parse_table for what is refused. Throws stopped if how.tell says so.
+/// ends of lines are dropped; what is mended is added to `mended`, if it is given. Where neither `how` nor the name says the format these
+/// are sequences, and a first line that is the header of a table is refused. Throws input_error `FILE:LINE:COLUMN: what is wrong`, without
+/// a column where a whole line is and without a line where the whole file is; see parse_sequences and parse_table for what is refused.
+/// Throws stopped if how.tell says so.
 inline data::interactions read_interactions(const std::filesystem::path& path, const reading& how = {}, repairs* mended = nullptr) {
   const std::string format = how.format.empty() ? format_of(path) : how.format;
   if (std::find(std::begin(log_formats), std::end(log_formats), format) == std::end(log_formats))
@@ -77,7 +124,10 @@ inline data::interactions read_interactions(const std::filesystem::path& path, c
   if (format == "sequences") {
     if (!how.columns.user.empty() || !how.columns.item.empty() || !how.columns.time.empty())
       throw input_error(name + ": is read as lines of `user item item …`, which have no columns; name a table's format: csv, tsv or inter");
-    return parse_sequences(text, name, mended, how.tell);
+    if (how.format.empty()) detail::refuse_header(text, name);  // who says that these are sequences knows better
+    data::interactions log = parse_sequences(text, name, mended, how.tell);
+    if (mended && how.format.empty()) mended->like_table = detail::is_like_table(text);
+    return log;
   }
   const std::string_view header = std::string_view(text).substr(0, text.find('\n'));
   const char delimiter = format != "csv" ? '\t' : header.find(',') == header.npos && header.find(';') != header.npos ? ';' : ',';
@@ -93,8 +143,9 @@ inline const std::string& checked_name(const char* kind, const data::id_map& map
   bool good = !name.empty() && name.front() != ' ' && name.back() != ' ';
   for (std::size_t i = 0; good && i < name.size();) good = (!in_lines || name[i] != ' ') && take_character(name, i).empty();
   if (good) return name;
-  throw input_error(path + ": the name of " + kind + " " + std::to_string(number) + " (from 0) is empty, not UTF-8, or has blanks " +
-                    (in_lines ? "" : "around it ") + "or control characters; rename it");
+  throw input_error(path + ": the name of " + kind + " " + std::to_string(number) + " (from 0), " + detail::quoted(name, '\'') +
+                    ", is empty, not UTF-8, or has blanks " + (in_lines ? "" : "around it ") + "or control characters; rename it" +
+                    (in_lines ? ", or write .csv, .tsv or .inter, which hold blanks" : ""));
 }
 
 inline std::string written_sequences(const data::interactions& log, const std::string& path) {
@@ -142,7 +193,7 @@ inline std::string written_table(const data::interactions& log, const std::strin
 /// times, or as a table. Throws input_error for a log without users, a user without items or a name that the format cannot hold, error
 /// if the file cannot be written.
 inline void write_interactions(const std::filesystem::path& path, const data::interactions& log) {
-  if (path.extension() == ".gz") throw input_error(path.string() + ": logs are written as plain text; leave .gz away");
+  if (detail::extension_of(path) == ".gz") throw input_error(path.string() + ": logs are written as plain text; leave .gz away");
   if (log.histories.size() == 0) throw input_error(path.string() + ": the log has no users; there is nothing to write");
   for (index u = 0; u < log.histories.size(); ++u)
     if (log.histories[u].empty()) throw input_error(path.string() + ": user " + std::to_string(u) + " (from 0) has no items; leave it out");

@@ -175,7 +175,8 @@ inline std::ptrdiff_t find_column(const std::vector<std::string>& header, const 
   }
   if (found < 0 && !given.empty()) rows.refuse("there is no column '" + given + "'; the columns are " + all());
   if (found < 0 && usual.data() != usual_times)
-    rows.refuse(std::string("no column has a usual name for the ") + role + "; say which it is of " + all());
+    rows.refuse(std::string("no column has a usual name for the ") + role + "; say which it is of " + all() +
+                "; if this line is data, put a header line above it, such as user,item,rating,timestamp");
   return found;
 }
 

@@ -123,6 +123,7 @@ struct repairs {
   index carriage_returns = 0;  // at the ends of lines, dropped
   index rounded_times = 0;     // whole numbers beyond 2^53 that no double holds: to the nearest one that does
   std::string untimed{};       // of a table without times its columns: nothing is mended, but its rows were taken in their order
+  bool like_table = false;     // lines of sequences, each like a row of a table with a time at its end: taken as sequences
 
   /// The same in words, `1 byte-order mark dropped; …`; empty if nothing was mended.
   std::string text() const {

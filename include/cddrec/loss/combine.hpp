@@ -12,6 +12,8 @@ namespace cddrec::loss {
 
 template <objective... Parts>
 class combined {
+  static_assert(sizeof...(Parts) > 0, "loss::combine adds up objectives: give it one or more");
+
  public:
   explicit combined(Parts... parts) : parts_(std::move(parts)...) {
     std::apply([&](const auto&... p) { (names_of_.push_back(p.names()), ...); }, parts_);
@@ -25,6 +27,9 @@ class combined {
     for (const auto& of_part : names_of_) all.insert(all.end(), of_part.begin(), of_part.end());
     return all;
   }
+
+  /// The parts as they were given: std::get<in_view>(objective.parts()).temperature, say.
+  const std::tuple<Parts...>& parts() const { return parts_; }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> values) const {
@@ -45,7 +50,7 @@ class combined {
   std::vector<std::vector<std::string>> names_of_;  // of each part, asked for once: a training step allocates nothing
 };
 
-/// combine(cross_divergence<kl>{}, in_view{}, cross_view{}): the paper's objective.
+/// combine(cross_divergence<kl>{}, in_view{}, cross_view{}): the paper's objective. input_error for a part's setting out of range.
 template <objective... Parts>
 combined<Parts...> combine(Parts... parts) {
   return combined<Parts...>(std::move(parts)...);

@@ -14,7 +14,9 @@ namespace detail {
 /// The least temperature of the exact loss: below it the terms of rows far apart, exp(-2 / temperature), are too small for a float.
 inline constexpr float least_temperature = 0.025f;
 
-inline void check(const std::string& loss, float temperature, index features, bool mask_same_target) {
+inline void check(const std::string& name, float weight, float temperature, index features, bool mask_same_target) {
+  require_weight(name, weight);
+  const std::string loss = "loss::" + name;
   if (!(temperature >= least_temperature || (features > 0 && temperature > 0)) || !std::isfinite(temperature))
     throw input_error(loss + ": temperature must be 0.025 or more, or with features positive; it is " + std::to_string(temperature));
   if (features < 0 || features % 2 != 0)
@@ -62,7 +64,7 @@ struct in_view {
   /// in_view, and with features in_view_clamped: the share of anchors whose estimated denominator was below their pair's own term and
   /// which taught nothing. Where it is not next to zero, the temperature is too small for so few features.
   std::vector<std::string> names() const {
-    detail::check("in_view", temperature, features, mask_same_target);
+    detail::check("in_view", weight, temperature, features, mask_same_target);
     if (weight == 0) return {};
     return detail::names_of("in_view", features);
   }
@@ -85,7 +87,7 @@ struct cross_view {
   loss::needs needs() const { return {.augmented = weight != 0, .samples = weight != 0 && samples}; }
   /// cross_view, and with features cross_view_clamped.
   std::vector<std::string> names() const {
-    detail::check("cross_view", temperature, features, false);
+    detail::check("cross_view", weight, temperature, features, false);
     if (weight == 0) return {};
     return detail::names_of("cross_view", features);
   }

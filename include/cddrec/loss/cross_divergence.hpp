@@ -85,6 +85,8 @@ struct cross_divergence {
     return {.augmented = augmented, .negatives = true, .samples = samples()};
   }
   std::vector<std::string> names() const {
+    detail::require_weight("cross_divergence", weight);
+    if constexpr (requires { divergence.variance; }) detail::require_positive("cross_divergence", "variance", divergence.variance);
     if (weight == 0) return {};
     if (!augmented) return {"cd", "negative_gradient"};
     return {"cd", "cd_aug", "negative_gradient"};
@@ -133,6 +135,7 @@ struct squared_error {
 
   loss::needs needs() const { return {.augmented = weight != 0 && augmented}; }
   std::vector<std::string> names() const {
+    detail::require_weight("squared_error", weight);
     if (weight == 0) return {};
     return {"mse"};
   }

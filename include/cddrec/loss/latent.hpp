@@ -14,6 +14,7 @@ struct latent_kl {
 
   loss::needs needs() const { return {}; }
   std::vector<std::string> names() const {
+    detail::require_weight("latent_kl", weight);
     if (weight == 0) return {};
     return {"kl"};
   }

@@ -1,5 +1,5 @@
 // Ranking objectives: cross-entropy of the target against all items, against sampled ones, or against one at a time.
-// They train what is served: the score of mu and E[v], over a temperature.
+// They train what is served: the score of mu and E[v], over a temperature, which names() refuses if it is not positive.
 #pragma once
 
 #include "cddrec/loss/step.hpp"
@@ -20,7 +20,9 @@ variable<T> ranked(const Policy& policy, const step<T>& s, std::span<double> par
 }
 
 template <class Policy>
-std::vector<std::string> ranked_names(const Policy& policy, const char* name) {
+std::vector<std::string> ranked_names(const Policy& policy, const char* loss, const char* name) {
+  require_weight(loss, policy.weight);
+  require_positive(loss, "temperature", static_cast<double>(policy.temperature));
   if (policy.weight == 0) return {};
   return {name};
 }
@@ -33,7 +35,7 @@ struct item_softmax {
   bool augmented = false;
 
   loss::needs needs() const { return {.augmented = weight != 0 && augmented, .items = weight != 0}; }
-  std::vector<std::string> names() const { return detail::ranked_names(*this, "softmax"); }
+  std::vector<std::string> names() const { return detail::ranked_names(*this, "item_softmax", "softmax"); }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {
@@ -54,7 +56,7 @@ struct sampled_softmax {
   bool augmented = false;
 
   loss::needs needs() const { return {.augmented = weight != 0 && augmented, .candidates = weight != 0}; }
-  std::vector<std::string> names() const { return detail::ranked_names(*this, "sampled_softmax"); }
+  std::vector<std::string> names() const { return detail::ranked_names(*this, "sampled_softmax", "sampled_softmax"); }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {
@@ -82,7 +84,7 @@ struct binary_cross_entropy {
   bool augmented = false;
 
   loss::needs needs() const { return {.augmented = weight != 0 && augmented, .negatives = weight != 0}; }
-  std::vector<std::string> names() const { return detail::ranked_names(*this, "bce"); }
+  std::vector<std::string> names() const { return detail::ranked_names(*this, "binary_cross_entropy", "bce"); }
 
   template <class T>
   variable<T> operator()(const step<T>& s, std::span<double> parts) const {

@@ -2,6 +2,7 @@
 // An objective is anything with needs(), names() and a call; training fills only what some part of it needs.
 #pragma once
 
+#include <cmath>
 #include <concepts>
 #include <span>
 #include <string>
@@ -68,7 +69,20 @@ struct needs {
   }
 };
 
+namespace detail {
+// Settings that several objectives have: names() refuses what is out of range, NaN too, before anything is trained on it.
+inline void require_weight(const std::string& loss, float weight) {
+  if (!(weight >= 0 && std::isfinite(weight)))
+    throw input_error("loss::" + loss + ": weight must be 0 (left out) or more, it is " + std::to_string(weight));
+}
+inline void require_positive(const std::string& loss, const char* setting, double value) {
+  if (!(value > 0 && std::isfinite(value)))
+    throw input_error("loss::" + loss + ": " + setting + " must be positive, it is " + std::to_string(value));
+}
+}  // namespace detail
+
 /// Anything that turns a step into a loss [1, 1]. It adds the values of its parts, in the order of names(), to `parts`.
+/// names() is asked for before the first step, so it is where settings out of range are refused.
 /// A whole one:
 ///
 ///     struct pull_to_target {

@@ -29,10 +29,14 @@ class generator {
   generator(const diffusion::process<T>& process, index width, const generation& g) : draws_(g.draws) {
     if (g.draws < 1) throw input_error("model::generation: draws must be 1 or more, it is " + std::to_string(g.draws));
     if (g.kind == way::direct) {
-      if (g.draws > 1 || g.steps != 0 || g.stop != 0)
-        throw input_error("model::generation: direct is one prediction without noise, draws " + std::to_string(g.draws) + ", steps " +
-                          std::to_string(g.steps) + " and stop " + std::to_string(g.stop) +
-                          " mean nothing to it; leave them out or take ancestral or ddim");
+      std::string given;
+      const auto add = [&](const std::string& name, index value, index as_it_comes) {
+        if (value != as_it_comes) given += (given.empty() ? "" : ", ") + name + std::to_string(value);
+      };
+      add("draws ", g.draws, 1), add("steps ", g.steps, 0), add("stop ", g.stop, 0);
+      if (!given.empty())
+        throw input_error("model::generation: direct is one prediction without noise, " + given +
+                          " would change nothing; choose ancestral or ddim, or leave that out");
       return;
     }
     way_ = g.kind == way::ancestral ? diffusion::ancestral(process, g.steps, g.stop) : diffusion::ddim(process, g.steps, g.stop);

@@ -21,7 +21,7 @@ using core::index;
 enum class similarity { cosine, dot_product };
 
 /// A const snapshot that scores. Satisfies eval::rough_scorer; one ranker may be used by many threads.
-/// The network must stay alive and unchanged.
+/// The network must stay alive and unchanged, so it can't be a temporary.
 template <class Network>
 class ranker {
  public:
@@ -55,6 +55,8 @@ class ranker {
     });
     fixed_error_ = *std::max_element(errors.begin(), errors.end());
   }
+
+  ranker(const Network&&, core::execution = {}, std::size_t = 0, const generation& = {}) = delete;
 
   index items() const { return network_.items(); }
   index width() const { return network_.settings().width; }

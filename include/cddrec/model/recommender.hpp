@@ -2,6 +2,7 @@
 // Training asks for encodings and step-wise predictions; serving takes a `ranker`, a const snapshot ready to score.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <span>
 #include <vector>
@@ -51,13 +52,17 @@ Settings of_denoiser(Settings own, const recommender_settings& s, index steps) {
   own = shared(std::move(own), s);
   if constexpr (requires { own.steps; }) own.steps = steps;
   if constexpr (requires { own.residual; }) own.residual = own.residual || s.residual;
-  if constexpr (requires { own.feed_forward; }) own.feed_forward = own.feed_forward || s.feed_forward;
+  if constexpr (requires { requires std::same_as<decltype(own.feed_forward), bool>; })  // a transformer's is a width
+    own.feed_forward = own.feed_forward || s.feed_forward;
   return own;
 }
 }  // namespace detail
 
 template <sequence_encoder Encoder, denoiser Denoiser>
 class recommender {
+  static_assert(std::same_as<typename Encoder::scalar, typename Denoiser::scalar>,
+                "encoder and denoiser of a model::recommender have the same scalar: make both of float, or both of double");
+
  public:
   using scalar = typename Encoder::scalar;
   using T = scalar;
@@ -136,7 +141,9 @@ class recommender {
     require(s.items >= 1, "items", s.items, "1 or more");
     require(s.width >= 1, "width", s.width, "1 or more");
     require(s.layers >= 1, "layers", s.layers, "1 or more");
-    require(s.heads >= 1 && s.width % s.heads == 0, "heads", s.heads, "1 or more and divide the width");
+    if (s.heads < 1 || s.width % s.heads != 0)
+      throw input_error("model::recommender: heads must be 1 or more and divide the width, it is " + std::to_string(s.heads) +
+                        " and the width is " + std::to_string(s.width));
     require(s.max_length >= 1, "max_length", s.max_length, "1 or more");
     require(s.dropout >= 0 && s.dropout < 1, "dropout", s.dropout, "in [0, 1)");
     require(s.attention_dropout >= 0 && s.attention_dropout < 1, "attention_dropout", s.attention_dropout, "in [0, 1)");

@@ -19,8 +19,10 @@ struct stored_model {
   std::variant<network, baseline::popularity, baseline::markov, baseline::item_knn> model;
 };
 
-/// A file that says what a model is; its weights or counts are still to be put there, and a network's settings.
+/// A file that says what a model is; its weights or counts are still to be put there, and a network's settings. input_error for a kind
+/// that there is not, since no such file could be read.
 inline io::tensor_file describe(const std::string& kind, const data::id_map& ids) {
+  if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) throw input_error("serve::describe: " + detail::unknown_kind(kind));
   io::tensor_file file;
   file.metadata["format"] = "cddrec 1";
   file.metadata["model"] = kind;
@@ -118,7 +120,7 @@ inline stored_model read_model(const io::tensor_file& file, const std::string& w
   if (is_network(kind)) return stored(detail::read_network(file, kind, items, where));
   if (kind == "popularity") return stored(io::get_popularity(file, items, where));
   if (kind == "markov") return stored(io::get_markov(file, items, where));
-  if (kind != "item_knn") throw input_error(where + ": unknown kind of model " + io::detail::quoted(kind, '\''));
+  if (kind != "item_knn") throw input_error(where + ": " + detail::unknown_kind(kind));
   baseline::item_knn_settings s;
   detail::get_setting(file, "neighbours", s.neighbours, where);
   detail::get_setting(file, "shrinkage", s.shrinkage, where);
@@ -143,8 +145,13 @@ inline stored_model read_model(const io::tensor_file& file, const std::string& w
 /// The file of a model directory. input_error if there is none.
 inline io::tensor_file load_file(const std::filesystem::path& directory) {
   const auto path = model_path(directory);
-  if (!io::is_there(path)) throw input_error(directory.string() + ": holds no model; `cddrec train --output` makes one");
-  return io::tensor_file::load(path);
+  if (io::is_there(path)) return io::tensor_file::load(path);
+  std::error_code unknown;
+  if (std::filesystem::is_regular_file(directory, unknown))
+    throw input_error(directory.string() + ": is a file; name the directory that it is in");
+  if (io::is_there(directory / "training.safetensors"))
+    throw input_error(directory.string() + ": holds an unfinished run and no model yet; `cddrec train --resume` goes on with it");
+  throw input_error(directory.string() + ": holds no model; `cddrec train --output` makes one");
 }
 
 /// Calls f with the scorer of a model, whose predictions are made as asked if it is a diffusion model; input_error if they can't be.

@@ -171,12 +171,25 @@ class any_denoiser {
 
 using network = model::recommender<any_encoder, any_denoiser>;
 
-/// The kinds of model that are networks; of a gan, its generator.
+/// Every kind of model there is: first those that are networks (of a gan, its generator), then those that count.
+inline constexpr std::array<const char*, 9> kinds{"cddrec", "sasrec", "gru4rec", "svae", "vae", "gan", "item_knn", "markov", "popularity"};
+inline constexpr std::size_t network_kinds = 6;
+
 inline bool is_network(const std::string& kind) {
-  return kind == "cddrec" || kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae" || kind == "gan";
+  return std::find(kinds.begin(), kinds.begin() + network_kinds, kind) != kinds.begin() + network_kinds;
 }
 
 namespace detail {
+
+/// What is wrong with a kind that is none of the first `count`, and which they are.
+inline std::string unknown_kind(const std::string& kind, std::size_t count = kinds.size()) {
+  std::string text = "unknown kind of model " + io::detail::quoted(kind, '\'') + "; the kinds are ";
+  for (std::size_t i = 0; i < count; ++i) text += std::string(i == 0 ? "" : i + 1 == count ? " and " : ", ") + kinds[i];
+  return text;
+}
+inline void require_network(const std::string& kind) {
+  if (!is_network(kind)) throw input_error("serve::network: " + unknown_kind(kind, network_kinds));
+}
 
 /// The place of a name among those that are allowed; input_error for another.
 template <std::size_t N>
@@ -212,8 +225,9 @@ inline any_denoiser::kind denoiser_of(const std::string& kind, const network_set
 
 }  // namespace detail
 
-/// A network with fresh weights. input_error for a setting out of range.
+/// A network with fresh weights. input_error for a kind that is no network, and for a setting out of range.
 inline network make_network(const std::string& kind, const network_settings& s, index items, core::seed seed) {
+  detail::require_network(kind);
   const bool cosine = detail::choose<2>("score", s.score, {"cosine", "dot_product"}) == 0, recurrent = kind == "gru4rec" || kind == "svae";
   return network(
       {.items = items,
@@ -242,8 +256,10 @@ struct network_size {
 };
 
 /// How large make_network() makes a network of these settings, without making it: what a file must hold before it is believed.
-/// `judging_layers` above 0 are those of an adversary, which is added. input_error for an unknown denoiser.
+/// `judging_layers` above 0 are those of an adversary, which is added. input_error for a kind that is no network, and for an unknown
+/// denoiser.
 inline network_size size_of(const std::string& kind, const network_settings& s, index items, index judging_layers = 0) {
+  detail::require_network(kind);
   const auto n = [](index count) { return static_cast<double>(count); };
   const double w = n(s.width);
   const auto linear = [](double in, double out) { return network_size{2, in * out + out}; };

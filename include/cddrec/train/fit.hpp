@@ -71,10 +71,10 @@ struct fit_state {
 /// Called during training; each may be empty.
 template <class T>
 struct fit_hooks {
-  std::function<bool(index epoch, index batch, index batches)> progress;     // before every batch; false stops at once
-  core::progress validation;                                                 // users ranked; false stops at once
-  std::function<void(const epoch_report&, const fit_state<T>&)> epoch_done;  // the network holds what was validated
-  std::function<void(const fit_state<T>&)> interrupted;                      // one of the above said false: this is where training stands
+  std::function<bool(index epoch, index batch, index batches)> progress = {};     // before every batch; false stops at once
+  core::progress validation = {};                                                 // users ranked; false stops at once
+  std::function<void(const epoch_report&, const fit_state<T>&)> epoch_done = {};  // the network holds what was validated
+  std::function<void(const fit_state<T>&)> interrupted = {};  // one of the above said false: this is where training stands
 };
 
 struct fit_result {
@@ -107,6 +107,9 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
           "0 (none) or more");
   require(settings.skip_bad_steps >= 0, "skip_bad_steps", settings.skip_bad_steps, "0 or more");
   require(settings.ema_decay >= 0 && settings.ema_decay < 1, "ema_decay", settings.ema_decay, "in [0, 1)");
+  require(settings.patience >= 0, "patience", settings.patience, "0 (never stops early) or more");
+  require(settings.minutes >= 0, "minutes", settings.minutes, "0 (no limit) or more");
+  require(settings.how.threads >= 1, "how.threads", settings.how.threads, "1 or more");
   require(split.items() == net.items(), "the network's number of items", net.items(), "that of the log");
   require(!objective.needs().negatives || net.items() >= 2, "the number of items", net.items(),
           "2 or more for an objective with negatives");

@@ -1,0 +1,51 @@
+// The command line: what there is to go on with, and what is said where there is nothing.
+#include "cli/command.hpp"
+
+namespace cddrec::test {
+
+namespace {
+const std::string small = "train --data log.txt --model sasrec --set width=8 --set heads=2 --threads 1 --output ";
+}
+
+TEST_CASE("a run that has no epoch left says so, and its settings stay what they were") {
+  const fs::path root = shop().root / "finished";
+  REQUIRE(shop().run(small + "finished --epochs 3").status == 0);
+  const std::string settings = slurp(root / "settings.toml"), model = slurp(root / "model.safetensors"), log = slurp(root / "log.csv");
+  REQUIRE_THAT(settings, ContainsSubstring("\nepochs = 3\n"));
+  for (const std::string fewer : {"--epochs 3", "--epochs 2", "--epochs 9 --minutes 1e-9"}) {
+    INFO(fewer);
+    const outcome o = shop().run(small + "finished --resume " + fewer);
+    CHECK(o.status == 0);
+    CHECK_THAT(o.err, ContainsSubstring("cddrec: finished: nothing is left to train after epoch 3, settings.toml stays as it is"));
+    CHECK(slurp(root / "settings.toml") == settings);
+    CHECK(slurp(root / "log.csv") == log);
+    const bool same = slurp(root / "model.safetensors") == model;
+    CHECK(same);
+  }
+  const outcome on = shop().run(small + "finished --resume --epochs 40 --set patience=0");
+  CHECK(on.status == 0);
+  CHECK_THAT(on.err, !ContainsSubstring("nothing is left"));
+  CHECK_THAT(slurp(root / "settings.toml"), ContainsSubstring("\nepochs = 40\n"));
+}
+
+TEST_CASE("a directory with nothing to resume is told") {
+  const std::string nothing = ": there is nothing to resume, training begins anew\n";
+  CHECK(shop().run(small + "mistyped --epochs 1 --resume").err.starts_with("cddrec: mistyped" + nothing));
+  CHECK_THAT(shop().run(small + "mistyped --epochs 2 --resume").err, !ContainsSubstring("nothing to resume"));
+  // Not to who compares: its rows are begun and gone on with by one command.
+  const outcome compared = shop().run("compare --data log.txt --models sasrec --set epochs=1 --set width=8 --output compared_anew");
+  CHECK(compared.status == 0);
+  CHECK_THAT(compared.err, !ContainsSubstring("nothing to resume"));
+}
+
+TEST_CASE("a run that was stopped in its first epoch is called unfinished, and is no model") {
+  REQUIRE(shop().run(small + "unfinished --epochs 1").status == 0);
+  fs::remove(shop().root / "unfinished/model.safetensors");  // as a first Ctrl-C leaves it
+  refused(small + "unfinished --epochs 2", "unfinished: holds an unfinished run; name another directory, or go on with --resume");
+  refused("recommend --model unfinished --history i1",
+          "unfinished: holds an unfinished run and no model yet; `cddrec train --resume` goes on with it");
+  CHECK(shop().run(small + "unfinished --epochs 2 --resume").status == 0);
+  CHECK(shop().run("recommend --model unfinished --history i1").status == 0);
+}
+
+}  // namespace cddrec::test

@@ -1,0 +1,43 @@
+// Settings that would train nothing, or never end, are refused before the first batch.
+#include "train/small_training.hpp"
+
+namespace cddrec::test {
+
+namespace {
+template <class Objective>
+std::string refusal(const Objective& goal, const train::fit_settings& s) {
+  network net = fresh();
+  train::fit_hooks<float> hooks;
+  hooks.progress = [](index, index, index) { return false; };
+  try {
+    train::fit(net, goal, data::leave_one_out(log().log()), s, hooks);
+  } catch (const input_error& e) {
+    return e.what();
+  }
+  return "a batch was begun";
+}
+}  // namespace
+
+TEST_CASE("patience, minutes and threads out of range are refused, with the value") {
+  const auto message = [](auto change) {
+    auto s = settings(1);
+    change(s);
+    return refusal(objective(), s);
+  };
+  CHECK(message([](auto& s) { s.patience = -1; }) == "train::fit: patience must be 0 (never stops early) or more, it is -1");
+  for (const double minutes : {-1.0, std::nan("")})
+    CHECK(message([&](auto& s) { s.minutes = minutes; }) ==
+          "train::fit: minutes must be 0 (no limit) or more, it is " + std::to_string(minutes));
+  for (const int threads : {0, -3})
+    CHECK(message([&](auto& s) { s.how.threads = threads; }) ==
+          "train::fit: how.threads must be 1 or more, it is " + std::to_string(threads));
+  CHECK_THAT(message([](auto& s) { s.negative_power = std::nan(""); }), ContainsSubstring("power must be in [0, 10], it is nan"));
+}
+
+TEST_CASE("an objective whose settings are out of range is refused as such, not when its loss goes bad") {
+  CHECK_THAT(refusal(loss::item_softmax{.temperature = 0}, settings(1)),
+             ContainsSubstring("loss::item_softmax: temperature must be positive"));
+  CHECK_THAT(refusal(loss::squared_error{.weight = -1}, settings(1)), ContainsSubstring("loss::squared_error: weight must be"));
+}
+
+}  // namespace cddrec::test
