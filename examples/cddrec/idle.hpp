@@ -20,6 +20,7 @@ inline std::string idle_under(const std::string& kind, const run_settings& s, co
 
   if (one_of({"validation_share", "test_share"}) && s.division != "time") return under("division");
   if (one_of({"temperature", "contrastive", "features"}) && s.lambda == 0) return under("lambda");
+  if (key == "views" && s.lambda == 0 && (!diffusion || s.divergence_weight == 0)) return under("lambda");
   if (diffusion && s.objective == "softmax" &&
       one_of({"temperature", "contrastive", "features", "views", "divergence", "divergence_weight", "divergence_variance"}))
     return under("objective");
@@ -31,12 +32,14 @@ inline std::string idle_under(const std::string& kind, const run_settings& s, co
     return under("objective");
   if (one_of({"candidates", "frequency_correction"}) && !candidates) return under("ranking");
   if (key == "candidates" && s.negatives == "in_batch") return under("negatives");
+  if (key == "frequency_correction" && s.negatives == "uniform") return under("negatives");  // all are candidates as often
   if ((key == "negatives" && !pairs && !candidates) || (key == "negatives_per_target" && !pairs))
     return under(ranked ? "ranking" : s.divergence_weight == 0 ? "divergence_weight" : "divergence");
   if (key == "negative_power" && s.negatives != "popularity") return under("negatives");
   if (key == "kl_annealing" && s.kl_weight == 0) return under("kl_weight");
   if (key == "step_choice" && s.sampled_steps == 0) return under("sampled_steps");
   if (one_of({"beta_first", "beta_last"}) && s.schedule != "linear") return under("schedule");
+  if (one_of({"residual", "feed_forward"}) && s.denoiser == "transformer_decoder") return under("denoiser");  // it has both
   if (key == "decoder_feed_forward" && diffusion && s.denoiser == "cross_decoder" && !s.feed_forward) return under("feed_forward");
   return {};
 }

@@ -101,8 +101,8 @@ int run(int argc, char** argv) {
   train->add_option("--config", config, "File of settings, `key = value`: what an earlier run left as settings.toml, say")
       ->type_name("FILE");
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all")->type_name("KEY=VALUE");
-  train->add_option("--epochs", epochs, "At most so many epochs; without it what --config says, else 200");
-  train->add_option("--seed", seed, "Seed; without it what --config says, else 42");
+  train->add_option("--epochs", epochs, "At most so many epochs; without it what --config or the model of --from says, else 200");
+  train->add_option("--seed", seed, "Seed; without it what --config or the model of --from says, else 42");
   train->add_option("--minutes", o.minutes, "Stop after the epoch that passes this")->check(positive);
   train->add_flag("--validation-only", o.validation_only, "Leave the test part alone: for searches");
   train->add_flag("--resume", o.resume, "Go on where an earlier run of the same settings stopped");
@@ -251,7 +251,7 @@ int main(int argc, char** argv) {
     std::cerr << "cddrec: " << e.what() << '\n';
     return cddrec::cli::stopped_status;
   } catch (const std::exception& e) {
-    std::cerr << "cddrec: " << e.what() << '\n';
+    std::cerr << "cddrec: " << cddrec::cli::without_cpp_name(e.what()) << '\n';
     return 1;
   }
 }

@@ -214,12 +214,7 @@ inline const std::vector<std::string>& kinds() {
   return all;
 }
 inline void check_kind(const std::string& kind) {
-  std::string list;
-  for (const std::string& k : kinds()) {
-    if (k == kind) return;
-    list += (list.empty() ? "" : ", ") + k;
-  }
-  throw input_error("unknown model " + io::detail::quoted(kind, '\'') + "; the models are: " + list);
+  if (std::find(kinds().begin(), kinds().end(), kind) == kinds().end()) throw input_error(serve::detail::unknown_kind(kind));
 }
 
 /// Whether a model of this kind reads a key.

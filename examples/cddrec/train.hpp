@@ -2,12 +2,12 @@
 #pragma once
 
 #include "cddrec/cddrec.hpp"
+#include "configure.hpp"
 #include "display.hpp"
 #include "log.hpp"
 #include "model_file.hpp"
 #include "page.hpp"
 #include "report.hpp"
-#include "settings_file.hpp"
 #include "shell.hpp"
 #include "write_lock.hpp"
 
@@ -131,9 +131,8 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
                       (resumable ? ", or go on with --resume" : " (nothing there can be resumed)"));
   if (o.resume && !goes_on) std::cerr << "cddrec: " << o.output << ": there is nothing to resume, training begins anew\n";
   // Not before what is resumed has been read: a run that is refused leaves the other's settings as they are.
-  const auto keep_settings = [&] {
-    io::write_atomically(fs::path(o.output) / "settings.toml", settings_text(o.model, s, CDDREC_VERSION, o.command()));
-  };
+  const fs::path settings_path = fs::path(o.output) / "settings.toml";
+  const auto keep_settings = [&] { io::write_atomically(settings_path, settings_text(o.model, s, CDDREC_VERSION, o.command())); };
 
   std::vector<std::pair<std::string, json>> table;
   const auto test = [&](const std::string& name, const auto& scorer) {
@@ -157,9 +156,10 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     return baseline::item_knn(split, knn_settings(s), how, bar.tell());
   });
   io::training_report page;
+  run_settings trained_with = s;  // but for a run that had ended, which keeps its own
   const auto add_best_possible = [&] {
     if (best_possible) table.emplace_back("best possible", *best_possible);
-    page = begin_report(o.model, s, o.log.data, log, table, split.test().size());
+    page = begin_report(o.model, trained_with, o.log.data, log, table, split.test().size());
   };
   const auto fit = [&](auto make) {  // make(settings, items): a fresh network
     auto net = make(s, split.items());
@@ -186,6 +186,8 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     if (finished)
       std::cerr << "cddrec: " << o.output << ": nothing is left to train after epoch " << state.epoch
                 << ", settings.toml stays as it is; more --epochs, --minutes or patience would go on\n";
+    if (finished && io::is_there(settings_path))
+      trained_with = gather_settings(o.model, "", read_settings_file(settings_path.string()), {}).settings;
     else
       keep_settings();
     train::fit_hooks<float> hooks;

@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
     std::cout << "cddrec: stopped\n";
     return 0;
   } catch (const std::exception& e) {
-    std::cerr << "cddrec: " << e.what() << '\n';
+    std::cerr << "cddrec: " << cddrec::cli::without_cpp_name(e.what()) << '\n';
     return 1;
   }
 }

@@ -49,8 +49,8 @@ TEST_CASE("compare records each model and seed once, and goes on where it stoppe
   shop().write("wrong.txt", "a cddrec\nb sasrec ranking=none\n");
   refused("compare --data log.txt --variants wrong.txt --output s2", "wrong.txt:2:");
   shop().write("wrong.txt", "a moon\n");
-  refused("compare --data log.txt --variants wrong.txt --output s2", "unknown model 'moon'");
-  refused("compare --data log.txt --models moon --output s2", "unknown model 'moon'");
+  refused("compare --data log.txt --variants wrong.txt --output s2", "unknown kind of model 'moon'");
+  refused("compare --data log.txt --models moon --output s2", "unknown kind of model 'moon'");
   refused("compare --data log.txt --output s2", "--models");
 }
 

@@ -12,6 +12,8 @@ TEST_CASE("a run that has no epoch left says so, and its settings stay what they
   REQUIRE(shop().run(small + "finished --epochs 3").status == 0);
   const std::string settings = slurp(root / "settings.toml"), model = slurp(root / "model.safetensors"), log = slurp(root / "log.csv");
   REQUIRE_THAT(settings, ContainsSubstring("\nepochs = 3\n"));
+  const auto settings_of = [](const std::string& page) { return page.substr(page.rfind("<h2>Settings")); };
+  const std::string shown = settings_of(slurp(root / "report.html"));
   for (const std::string fewer : {"--epochs 3", "--epochs 2", "--epochs 9 --minutes 1e-9"}) {
     INFO(fewer);
     const outcome o = shop().run(small + "finished --resume " + fewer);
@@ -19,6 +21,7 @@ TEST_CASE("a run that has no epoch left says so, and its settings stay what they
     CHECK_THAT(o.err, ContainsSubstring("cddrec: finished: nothing is left to train after epoch 3, settings.toml stays as it is"));
     CHECK(slurp(root / "settings.toml") == settings);
     CHECK(slurp(root / "log.csv") == log);
+    CHECK(settings_of(slurp(root / "report.html")) == shown);
     const bool same = slurp(root / "model.safetensors") == model;
     CHECK(same);
   }

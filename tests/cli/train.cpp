@@ -179,7 +179,7 @@ TEST_CASE("settings come from a file too, and --set wins") {
                                       {"\x1B[2J = 8\n", "wrong.toml:1: unknown setting '\\x1B[2J'"},
                                       {"width = \x1B[2J\n", "wrong.toml:1: '\\x1B[2J' is not one value"},
                                       {"width = \"\x1B[2J\"\n", "wrong.toml:1: setting width: '\\x1B[2J' is not a whole number"},
-                                      {"model = \"moon\"\n", "wrong.toml:1: unknown model 'moon'"}}) {
+                                      {"model = \"moon\"\n", "wrong.toml:1: unknown kind of model 'moon'"}}) {
     shop().write("wrong.toml", text);
     refused("train --data log.txt --output other --config wrong.toml", message);
   }

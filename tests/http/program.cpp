@@ -32,7 +32,9 @@ TEST_CASE("the program serves a model directory until it is told to stop, and en
     CHECK_THAT(second.line(), ContainsSubstring(std::to_string(port) + ": cannot listen there"));
     CHECK(second.status() == 1);
     child elsewhere({"--model", (directory / "").string(), "--port", "0", "--host", "203.0.113.1"});  // nobody's
-    CHECK_THAT(elsewhere.line(), ContainsSubstring("203.0.113.1:0: cannot listen there; is the port taken, or --host no address of this"));
+    const std::string why = elsewhere.line();
+    CHECK_THAT(why, ContainsSubstring("203.0.113.1:0: cannot listen there; is the port taken, or --host no address of this"));
+    if (why.find("cannot listen") == why.npos) ::kill(elsewhere.pid, SIGTERM);
     CHECK(elsewhere.status() == 1);
 
     ::kill(c.pid, signal);

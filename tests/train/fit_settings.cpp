@@ -192,12 +192,17 @@ TEST_CASE("the limit is in minutes, and those of earlier sittings count") {
 
 TEST_CASE("the weights that stay are those of the best epoch, not of the last") {
   auto s = settings(8);
-  s.learning_rate = 5e-3, s.seed = {10};
+  s.learning_rate = 5e-3;
   network net = fresh();
-  const history h = trained(net, objective(), s);
+  history h;
   std::vector<double> scores;
-  for (const auto& r : h.reports) scores.push_back(r.validation.ndcg_at_10);
-  const auto best = std::max_element(scores.begin(), scores.end());
+  auto best = scores.begin();
+  for (s.seed = {1}; s.seed.value <= 20; ++s.seed.value) {  // until an epoch in the middle is the best
+    net = fresh(), h = trained(net, objective(), s), scores.clear();
+    for (const auto& r : h.reports) scores.push_back(r.validation.ndcg_at_10);
+    best = std::max_element(scores.begin(), scores.end());
+    if (best != scores.begin() && best + 1 != scores.end()) break;
+  }
   REQUIRE((best != scores.begin() && best + 1 != scores.end()));
   CHECK(h.result.best_epoch == 1 + (best - scores.begin()));
   CHECK(h.result.best_ndcg == *best);
