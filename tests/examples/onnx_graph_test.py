@@ -2,17 +2,13 @@
 """What `cddrec export --what onnx` writes, read and computed here without packages: onnx_graph_test.py CDDREC.
 
 Slow and of those operators alone that the graphs have; onnx_test.py asks ONNX Runtime, where that is installed."""
-import json
 import math
-import pathlib
 import struct
-import subprocess
-import sys
-import tempfile
 import unittest
 
-COMMAND = str(pathlib.Path(sys.argv.pop(1)).resolve())
-TOLERANCE, ITEMS = 1e-5, 24
+from exported import exported
+
+TOLERANCE = 1e-5
 
 
 def fields(data):
@@ -207,63 +203,32 @@ class model:
         return [known[name] for name in self.outputs]
 
 
-def run(*words):
-    done = subprocess.run([COMMAND, *(str(w) for w in words)], capture_output=True, text=True)
-    assert done.returncode == 0, (words, done.stderr)
-    return done.stdout
+class graph(exported, unittest.TestCase):
+    USERS, ITEMS = 60, 24
+    # Of one item, with one twice, and longer than is read.
+    HISTORIES = [["i7"], ["i3", "i11", "i3"], [f"i{k}" for k in (2, 5, 9, 14, 1, 8, 20)]]
+    SETTINGS = ("width=8", "heads=2", "epochs=8", "max_length=5", "learning_rate=0.05")
 
-
-class graph(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        scratch = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(scratch.cleanup)
-        cls.root = pathlib.Path(scratch.name)
-        cls.log = cls.root / "log.txt"
-        run("generate", "--users", 60, "--items", ITEMS, "--output", cls.log, "--seed", 3)
-        # Of one item, with one twice, and longer than is read.
-        cls.histories = [["i7"], ["i3", "i11", "i3"], [f"i{k}" for k in (2, 5, 9, 14, 1, 8, 20)]]
-        (cls.root / "histories.txt").write_text("".join(" ".join(h) + "\n" for h in cls.histories), encoding="utf-8")
-
-    def compare(self, kind, *settings):
-        directory = self.root / f"{kind}-{len(list(self.root.iterdir()))}"
-        words = [w for s in ("width=8", "heads=2", "epochs=8", "max_length=5", "learning_rate=0.05", *settings) for w in ("--set", s)]
-        run("train", "--data", self.log, "--output", directory, "--model", kind, "--threads", 1, *words)
-        run("export", "--model", directory, "--what", "onnx", "--output", directory / "model.onnx")
-        ours = model(directory / "model.onnx")
+    def compare(self, path, lists):
+        ours = model(path)
         self.assertEqual(ours.outputs, ["scores", "top_scores", "top_items"])
         names = ours.metadata["items"].split("\n")
-        longest = max(map(len, self.histories))
-        tokens = [[-1] * (longest - len(h)) + [names.index(i) for i in h] for h in self.histories]
-        scores, top_scores, top_items = ours(tokens=tensor((3, longest), sum(tokens, [])), k=tensor([1], [ITEMS]))
-        self.assertEqual((scores.shape, top_items.shape), ((3, ITEMS), (3, ITEMS)))
-        lists = run("recommend", "--model", directory, "--input", self.root / "histories.txt", "--top", ITEMS, "--json").splitlines()
-        for u, line in enumerate(lists):
-            expected = json.loads(line)["recommendations"]
-            self.assertEqual(len(expected), ITEMS - len(set(self.histories[u])))
+        longest = max(map(len, self.HISTORIES))
+        tokens = [[-1] * (longest - len(h)) + [names.index(i) for i in h] for h in self.HISTORIES]
+        scores, top_scores, top_items = ours(tokens=tensor((3, longest), sum(tokens, [])), k=tensor([1], [self.ITEMS]))
+        self.assertEqual((scores.shape, top_items.shape), ((3, self.ITEMS), (3, self.ITEMS)))
+        for u, expected in enumerate(lists):
             for place, best in enumerate(expected):
                 self.assertAlmostEqual(scores.rows()[u][names.index(best["item"])], best["score"], delta=TOLERANCE)
                 self.assertAlmostEqual(top_scores.rows()[u][place], best["score"], delta=TOLERANCE)
             self.assertEqual(set(top_scores.rows()[u][len(expected):]), {-math.inf})
-            self.assertEqual({names[i] for i in top_items.rows()[u][len(expected):]}, set(self.histories[u]))
+            self.assertEqual({names[i] for i in top_items.rows()[u][len(expected):]}, set(self.HISTORIES[u]))
         # Alone and without padding, and the three best only.
         alone, _, three = ours(tokens=tensor((1, 3), tokens[1][-3:]), k=tensor([1], [3]))
         for got, expected in zip(alone.values, scores.rows()[1]):
             self.assertAlmostEqual(got, expected, delta=TOLERANCE)
         self.assertEqual(three.values, top_items.rows()[1][:3])
         self.assertGreater(max(scores.values) - min(scores.values), 1000 * TOLERANCE)
-
-    def test_the_cross_decoder(self):
-        self.compare("cddrec", "layers=2", "decoder_layers=2")
-        self.compare("cddrec", "residual=false", "feed_forward=false", "score=dot_product")
-
-    def test_the_transformer_decoder(self):
-        self.compare("cddrec", "denoiser=transformer_decoder", "decoder_layers=2", "decoder_feed_forward=1")
-
-    def test_kinds_without_diffusion(self):
-        self.compare("sasrec", "max_length=1")
-        self.compare("vae", "decoder_layers=2")
-        self.compare("gan", "gan_pretraining=1")
 
 
 if __name__ == "__main__":
