@@ -18,13 +18,14 @@ inline json vector_figures(core::view<const float> x) {
           {"spectrum", s.singular_values}};
 }
 
-/// Encodings and direct predictions at all positions of a thousand histories: how alike those of one user are, and what a variational
-/// network does with its latent dimensions.
+/// Encodings and direct predictions at all positions of a thousand histories, fewer if they are long: how alike those of one user are, and
+/// what a variational network does with its latent dimensions.
 inline json position_figures(const network& net, const eval::noise& noise, eval::histories users, core::execution how) {
   std::vector<data::item> inputs;
   std::vector<index> offsets{0};
   std::vector<std::span<const data::item>> read;  // by every position
   for (const auto& history : users.first(std::min<std::size_t>(users.size(), 1000))) {
+    if (inputs.size() >= 50000) break;
     const auto newest = history.last(std::min(history.size(), static_cast<std::size_t>(net.settings().max_length)));
     inputs.insert(inputs.end(), newest.begin(), newest.end());
     offsets.push_back(std::ssize(inputs));

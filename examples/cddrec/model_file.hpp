@@ -44,7 +44,7 @@ template <class Network>
 inline void save_network(const fs::path& directory, const std::string& kind, const Network& net, const run_settings& s,
                          const data::id_map& ids) {
   io::tensor_file file = describe(kind, s, ids);
-  io::put_weights(file, net);
+  io::put_weights(file, net, io::values::lent);
   file.save(model_path(directory));
 }
 
@@ -103,13 +103,13 @@ inline void save_training(const fs::path& directory, const std::string& kind, co
     put_curve("sums", state.sums);
   }
   for (std::size_t k = 0; k < state.own_curves.size(); ++k) put_curve(gan_network::own_names[k], state.own_curves[k]);
-  io::put_weights(file, net);
+  io::put_weights(file, net, io::values::lent);
   std::size_t k = 0;
   net.visit([&](const std::string& name, const auto&) {
-    io::put_matrix(file, "first_moment." + name, state.first_moments[k]);
-    io::put_matrix(file, "second_moment." + name, state.second_moments[k]);
-    if (!state.trained.empty()) io::put_matrix(file, "trained." + name, state.trained[k]);
-    io::put_matrix(file, "best." + name, state.best[k++]);
+    io::put_matrix(file, "first_moment." + name, state.first_moments[k], io::values::lent);
+    io::put_matrix(file, "second_moment." + name, state.second_moments[k], io::values::lent);
+    if (!state.trained.empty()) io::put_matrix(file, "trained." + name, state.trained[k], io::values::lent);
+    io::put_matrix(file, "best." + name, state.best[k++], io::values::lent);
   });
   file.save(training_path(directory));
 }

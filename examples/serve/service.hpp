@@ -169,11 +169,7 @@ class server {
   std::string recommend(const std::string& body) {
     const auto arrived = watch::now();
     // JSON is read and written inside, too: that takes time and memory, of which a refusal shall cost nothing.
-    if (!gate_.enter()) throw refusal(503, "too many requests wait already; try again in a moment");
-    const struct leaving {
-      gate& g;
-      ~leaving() { g.leave(); }
-    } at_the_end{gate_};
+    const place inside(gate_);
     const asked what(body, most_);
     const auto answers = model_.recommend(what.histories, what.wishes);
     json all = json::array();
@@ -251,8 +247,22 @@ class server {
             {"top", most_.top}};
   }
 
+  /// A place among those who compute, until the end of the scope. Throws refusal if too many wait for one.
+  class place {
+   public:
+    explicit place(gate& g) : gate_(g) {
+      if (!gate_.enter()) throw refusal(503, "too many requests wait already; try again in a moment");
+    }
+    ~place() { gate_.leave(); }
+    place(const place&) = delete;
+    place& operator=(const place&) = delete;
+
+   private:
+    gate& gate_;
+  };
+
   /// The first items whose tokens hold a text.
-  json search(const httplib::Request& req) const {
+  json search(const httplib::Request& req) {
     const std::string query = req.get_param_value("query");
     const std::string wanted = req.has_param("limit") ? req.get_param_value("limit") : std::to_string(std::min<index>(50, most_.top));
     index limit = 0;
@@ -260,6 +270,7 @@ class server {
     if (problem != std::errc() || end != wanted.data() + wanted.size() || limit < 1)
       throw refusal(400, "\"limit\" is not a number from 1 on");
     if (limit > most_.top) throw refusal(413, "\"limit\" is more than " + std::to_string(most_.top));
+    const place inside(gate_);  // a text that is rare is looked for in all of them
     json found = json::array();
     for (data::item i = 0; i < model_.items().size() && std::ssize(found) < limit; ++i)
       if (model_.items().name(i).find(query) != std::string::npos) found.push_back(model_.items().name(i));

@@ -121,6 +121,17 @@ TEST_CASE("gradients of prefix attention, with and without dropout") {
   }
 }
 
+TEST_CASE("a mean counts further than float does") {
+  const index N = (index{1} << 24) + (index{1} << 21);
+  core::arena memory;
+  ad::tape<float> t(memory, {1});
+  autodiff::parameter<float> column(N, 1, 9.5f);
+  const auto mean = ad::mean(t.leaf(column));
+  CHECK(mean.scalar() == 9.5f);
+  t.backward(mean);
+  CHECK(column.gradient(N - 1, 0) == 1 / static_cast<float>(N));
+}
+
 TEST_CASE("the gradient check finds an op that is wrong") {
   const matrices x{tokens(3, 1)};
   const auto half_done = [](auto& t, auto& v) {

@@ -1,5 +1,6 @@
 #include "cddrec/diffusion/schedule.hpp"
 
+#include "cddrec/diffusion/process.hpp"
 #include "test.hpp"
 
 namespace cddrec::test {
@@ -41,6 +42,11 @@ TEST_CASE("the root schedule's product is one less the root of the time until it
   check_product(s, 30, [](double time) { return 1 - std::sqrt(time + 1e-4); });
   CHECK(s.beta(29, 30) == 0.999);
   CHECK(s.beta(0, 1) == 0.999);
+  // What is already below 0 stays cut: many steps, or much at the beginning.
+  CHECK(s.beta(10000, 10001) == 0.999);
+  const diffusion::sqrt_schedule early{.offset = 0.2};
+  for (index t = 24; t < 30; ++t) CHECK(early.beta(t, 30) == 0.999);
+  CHECK(diffusion::process<float>(early, 30).steps() == 30);
 }
 
 TEST_CASE("the truncated linear schedule stretches a thousand steps, and ends lower where there are few") {

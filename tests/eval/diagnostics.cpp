@@ -39,6 +39,12 @@ TEST_CASE("a row that is not a number is not taken for one of zeros") {
   CHECK(std::isnan(eval::mean_cosine<double>(x)));
   CHECK(std::isnan(eval::uniformity<double>(x)));
   CHECK(std::isnan(eval::alignment<double>(x, x)));
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    x(2, 1) = bad;
+    const eval::spectrum s = eval::singular_spectrum<double>(x);
+    CHECK(std::isnan(s.effective_rank));
+    CHECK(std::isnan(s.top_share));
+  }
 }
 
 TEMPLATE_TEST_CASE("diagnostics are what their definitions say, pair by pair", "", float, double) {

@@ -28,6 +28,9 @@ TEST_CASE("vectors that are all the same have no variance to share") {
   const auto p = eval::principal_components_of<float>(same, 2);
   CHECK(p.shares == std::vector<double>{0, 0});
   CHECK(p.project<float>(same).norm() < 1e-12);
+  core::matrix<float> unknown = same;
+  unknown(1, 2) = std::numeric_limits<float>::quiet_NaN();
+  CHECK(std::isnan(eval::principal_components_of<float>(unknown, 2).shares[0]));
   CHECK_THROWS_AS(eval::principal_components_of<float>(same, 5), input_error);
   CHECK_THROWS_AS(eval::principal_components_of<float>(core::matrix<float>(0, 4), 1), input_error);
 }

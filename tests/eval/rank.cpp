@@ -46,7 +46,10 @@ static_assert(!eval::rough_scorer<tied_scorer>);
 // The same with rough scores as wrong as their error allows, upwards for some items and downwards for others.
 struct rough_tied_scorer : tied_scorer {
   float error = 1;
-  float rough_error(const std::vector<std::vector<data::item>>&, index row) const { return row == 3 ? error / 2 : error; }
+  index unknown = -1;  // the row of a block whose error is not a number
+  float rough_error(const std::vector<std::vector<data::item>>&, index row) const {
+    return row == unknown ? not_a_number : row == 3 ? error / 2 : error;
+  }
   void score_roughly(const std::vector<std::vector<data::item>>& query, index first, core::view<float> out, core::execution how) const {
     score(query, first, out, how);
     for (index row = 0; row < out.rows(); ++row)
@@ -159,8 +162,8 @@ TEST_CASE("rough scores change neither a rank nor a recommendation") {
   const small_log log = random_log(60, items);
   const auto histories = log.histories();
   const auto ranks = eval::rank(tied_scorer{items}, log.cases());
-  for (const float error : {0.3f, 1.0f, 2.5f, std::numeric_limits<float>::infinity()}) {
-    const rough_tied_scorer s{{items}, error};
+  using rough = rough_tied_scorer;
+  for (const rough& s : {rough{{items}, 0.3f}, rough{{items}, 1}, rough{{items}, 2.5f}, rough{{items}, infinite}, rough{{items}, 1, 5}}) {
     for (const eval::block_sizes blocks : {eval::block_sizes{}, {1, 1}, {7, 64}})
       for (int threads : {1, 4}) {
         CHECK(eval::rank(s, log.cases(), {threads}, blocks) == ranks);

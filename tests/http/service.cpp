@@ -129,11 +129,14 @@ TEST_CASE("one call too many is told to come again, those before it are answered
   while (gate.waiting() == 0) std::this_thread::yield();
   CHECK(figure(s, "cddrec_waiting") == 1);
   const auto third = s.client().Post("/recommend", R"({"history": ["t1"]})", "application/json");
+  const auto search = s.client().Get("/items?query=t");  // it may have to look at all of them
   gate.leave();
   waits.join();
   REQUIRE(third);
   CHECK(third->status == 503);
   CHECK(third->get_header_value("Retry-After") == "1");
+  REQUIRE(search);
+  CHECK(search->status == 503);
   CHECK_THAT(json::parse(third->body).at("error").get<std::string>(), ContainsSubstring("try again"));
   CHECK(status == 200);
   CHECK(gate.inside() == 0);

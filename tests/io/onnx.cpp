@@ -1,5 +1,7 @@
 #include "cddrec/io/onnx.hpp"
 
+#include <sys/mman.h>
+
 #include "io/scratch.hpp"
 
 namespace cddrec::test {
@@ -93,6 +95,20 @@ TEST_CASE("a model is what its fields say") {
   CHECK(field(attribute(2, "kind", "3"), 4) == "min");
   CHECK(field(attribute(3, "perm", "7"), 8) == "0");
   CHECK(field(attribute(3, "perm", "7"), 8, 1) == "200");
+}
+
+TEST_CASE("what the format cannot hold is refused before it is copied") {
+  constexpr index count = INT32_MAX / 4 + 1;
+  // Room for it, which is never touched and so takes no memory.
+  void* const room = ::mmap(nullptr, count * sizeof(float), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) {
+    WARN("skipped: no room for 2 GiB of addresses");
+    return;
+  }
+  io::onnx::graph g;
+  CHECK_THROWS_WITH(g.constant<float>("table", {count, 1}, {static_cast<const float*>(room), static_cast<std::size_t>(count)}),
+                    "an ONNX model of 2147483648 bytes or more: the format holds 2 GiB; export the items instead");
+  ::munmap(room, count * sizeof(float));
 }
 
 TEST_CASE("names that a graph makes are not made twice") {

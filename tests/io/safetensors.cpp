@@ -75,6 +75,17 @@ TEST_CASE("tensors of every type come back bit by bit") {
   CHECK(file.shape("empty") == shape{0, 5});
   CHECK(file.serialise() == directory.read("model"));
 
+  io::tensor_file lent;
+  lent.metadata = file.metadata;
+  lent.lend<std::uint8_t>("bytes", file.shape("bytes"), file.values<std::uint8_t>("bytes"));
+  for (const char* name : {"weight", "empty"}) lent.lend<float>(name, file.shape(name), file.values<float>(name));
+  lent.lend<double>("mean", {}, file.values<double>("mean"));
+  lent.lend<std::int32_t>("small", file.shape("small"), file.values<std::int32_t>("small"));
+  lent.lend<std::int64_t>("large", file.shape("large"), file.values<std::int64_t>("large"));
+  CHECK(lent.serialise() == directory.read("model"));
+  CHECK_THROWS_AS(lent.lend<double>("mean", {}, file.values<double>("mean")), input_error);
+  CHECK_THROWS_AS(lent.lend<double>("two", {2}, file.values<double>("mean")), input_error);
+
   const auto nothing = io::tensor_file::parse(io::tensor_file{}.serialise(), "FILE");
   CHECK(nothing.tensors().empty());
   CHECK(nothing.metadata.empty());

@@ -10,8 +10,8 @@
 
 namespace cddrec::autodiff {
 
-/// Largest error of the gradients of f(tape, inputs) -> variable, relative to max(|difference quotient|, |gradient|, 1e-3 of the
-/// largest entry of that input's gradient). The output's entries are weighted by fixed noise and summed, so every one counts.
+/// Largest error of the gradients of f(tape, inputs) -> variable, relative to max(|difference quotient|, |gradient|, 1e-6 + 1e-3
+/// of the largest entry of that input's gradient). The output's entries are weighted by fixed noise and summed, so every one counts.
 /// A gradient or a value that is not a number gives infinity. f is called anew for each difference and must be deterministic.
 template <class F>
 double gradient_error(std::vector<core::matrix<double>> inputs, F&& f, core::execution how = {1}, double step = 1e-3) {

@@ -239,15 +239,15 @@ template <class T>
 variable<T> mean(const variable<T>& x, std::span<const std::type_identity_t<T>> weights = {}) {
   tape<T>& t = x.owner();
   auto [y, out] = t.make(1, 1, x.needs_grad());
-  T total = 0, count = 0;
+  double total = 0, count = 0;  // float would count no further than 2^24 rows
   for (index i = 0; i < x.rows(); ++i) {
     const T w = weights.empty() ? T(1) : weights[static_cast<std::size_t>(i)];
     if (w == T(0)) continue;
-    total += w * x.value()(i, 0);
-    count += w;
+    total += static_cast<double>(w) * static_cast<double>(x.value()(i, 0));
+    count += static_cast<double>(w);
   }
-  const T inverse = count > 0 ? T(1) / count : T(0);
-  out(0, 0) = total * inverse;
+  const T inverse = count > 0 ? T(1) / static_cast<T>(count) : T(0);
+  out(0, 0) = count > 0 ? static_cast<T>(total / count) : T(0);
   t.record(y, [=, y = y] {
     const T up = y.grad()(0, 0) * inverse;
     for (index i = 0; i < x.rows(); ++i) x.grad()(i, 0) += weights.empty() ? up : up * weights[static_cast<std::size_t>(i)];

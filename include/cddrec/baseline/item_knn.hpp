@@ -118,18 +118,25 @@ class item_knn {
       data::item item;
       double similarity;
     };
+    struct scratch {
+      std::vector<index> both;  // [V]: users with both items, 0 between two rows
+      std::vector<data::item> met;
+      std::vector<neighbour> row;
+    };
+    constexpr index at_once = 64;
+    std::vector<scratch> own_scratch(static_cast<std::size_t>(std::min<index>(std::max(how.threads, 1), core::block_count(V, at_once))));
     std::vector<std::vector<neighbour>> rows(static_cast<std::size_t>(V));
     core::progress_count done(tell, V);
-    core::parallel_for(how, V, 64, [&](index begin, index end) {
+    core::parallel_for(how, V, at_once, [&](index begin, index end, int worker) {
       done.add(0);  // once one thread was told to stop, none begins another block
-      std::vector<index> both(static_cast<std::size_t>(V), 0);
-      std::vector<data::item> met;
+      auto& [both, met, row] = own_scratch[static_cast<std::size_t>(worker)];
+      both.resize(static_cast<std::size_t>(V), 0);
       for (index v = begin; v < end; ++v) {
         const auto& own = users[static_cast<std::size_t>(v)];
         for (index u : own)
           for (data::item w : taken[static_cast<std::size_t>(u)])
             if (w != v && both[static_cast<std::size_t>(w)]++ == 0) met.push_back(w);
-        auto& row = rows[static_cast<std::size_t>(v)];
+        row.clear();
         for (data::item w : met) {
           const double product = static_cast<double>(own.size()) * static_cast<double>(users[static_cast<std::size_t>(w)].size());
           row.push_back({w, static_cast<double>(std::exchange(both[static_cast<std::size_t>(w)], 0)) / (std::sqrt(product) + s.shrinkage)});
@@ -143,6 +150,7 @@ class item_knn {
           row.resize(static_cast<std::size_t>(s.neighbours));
         }
         std::sort(row.begin(), row.end(), [](const neighbour& a, const neighbour& b) { return a.item < b.item; });
+        rows[static_cast<std::size_t>(v)] = row;  // a copy, which has no more room than it needs
       }
       done.add(end - begin);
     });

@@ -17,6 +17,11 @@
 #include <emmintrin.h>
 #endif
 
+// A fast exponential rounds by adding and subtracting one number, and what is not finite must be seen.
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "cddrec needs exact float arithmetic: compile without -ffast-math, -Ofast, -fassociative-math and -ffinite-math-only"
+#endif
+
 namespace cddrec::core::simd {
 
 /// Bytes of one vector register of this build. One program must be built with one set of -m flags.

@@ -43,7 +43,8 @@ namespace detail {
 template <class F>
 double beta_of_decay(F&& f, index t, index steps, double largest) {
   const double T = static_cast<double>(steps);
-  return std::min(1 - f(static_cast<double>(t + 1) / T) / f(static_cast<double>(t) / T), largest);
+  const double before = f(static_cast<double>(t) / T);
+  return before <= 0 ? largest : std::min(1 - f(static_cast<double>(t + 1) / T) / before, largest);
 }
 }  // namespace detail
 

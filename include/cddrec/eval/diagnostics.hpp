@@ -60,7 +60,7 @@ struct spectrum {
 };
 
 /// Singular values of x [N, d] as it is, not centred: a mean that all rows share is collapse, too. O(N d^2 + d^3); values below 1e-8
-/// of the largest are rounding.
+/// of the largest are rounding. What is not finite makes all of it NaN.
 template <class T>
 spectrum singular_spectrum(core::in<T> x) {
   spectrum s;
@@ -74,13 +74,13 @@ spectrum singular_spectrum(core::in<T> x) {
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram, Eigen::EigenvaluesOnly);
   double total = 0;
   for (index k = 0; k < std::min(x.rows(), x.cols()); ++k) {
-    s.singular_values.push_back(std::sqrt(std::max(0.0, solver.eigenvalues()(x.cols() - 1 - k))));
+    s.singular_values.push_back(std::sqrt(std::max(solver.eigenvalues()(x.cols() - 1 - k), 0.0)));
     total += s.singular_values.back();
   }
   if (total == 0) return s;
   double entropy = 0;
   for (double value : s.singular_values)
-    if (value > 0) entropy -= value / total * std::log(value / total);
+    if (value != 0) entropy -= value / total * std::log(value / total);
   s.effective_rank = std::exp(entropy);
   s.top_share = s.singular_values.front() / total;
   return s;

@@ -47,7 +47,7 @@ principal_components principal_components_of(core::in<T> x, index k) {
     index largest = 0;
     p.directions.row(c).cwiseAbs().maxCoeff(&largest);
     if (p.directions(c, largest) < 0) p.directions.row(c) *= -1;
-    p.shares.push_back(total > 0 ? std::max(0.0, solver.eigenvalues()(column)) / total : 0.0);
+    p.shares.push_back(total == 0 ? 0.0 : std::max(solver.eigenvalues()(column), 0.0) / total);
   }
   return p;
 }

@@ -67,8 +67,11 @@ typename S::scalar rough_error(const S& s, const Query& query, index rows) {
   using T = typename S::scalar;
   T error = 0;
   if constexpr (rough_scorer<S>) {
-    for (index row = 0; row < rows; ++row) error = std::max(error, s.rough_error(query, row));
-    if (!std::isfinite(error)) error = 0;
+    for (index row = 0; row < rows; ++row) {
+      const T own = s.rough_error(query, row);
+      if (!std::isfinite(own)) return 0;
+      error = std::max(error, own);
+    }
   }
   return error;
 }
@@ -100,6 +103,12 @@ void for_each_block(const S& s, histories users, bool mask_history, std::span<co
     core::buffer<T> memory(static_cast<std::size_t>(rows * std::min(blocks.items, all_items)));
     const auto query = s.encode(users.subspan(static_cast<std::size_t>(first_user), static_cast<std::size_t>(rows)), inner);
     const T error = rough_error(s, query, rows);
+    std::vector<std::vector<data::item>> seen(static_cast<std::size_t>(mask_history ? rows : 0));  // in rising order
+    for (std::size_t row = 0; row < seen.size(); ++row) {
+      const auto& history = users[static_cast<std::size_t>(first_user) + row];
+      seen[row].assign(history.begin(), history.end());
+      std::sort(seen[row].begin(), seen[row].end());
+    }
     const auto for_each_row = [&](auto&& body) {
       core::parallel_for(inner, rows, 16, [&](index begin, index end) {
         for (index row = begin; row < end; ++row) body(row, first_user + row);
@@ -111,16 +120,18 @@ void for_each_block(const S& s, histories users, bool mask_history, std::span<co
         error > 0 ? s.score_roughly(query, first, block, inner) : s.score(query, first, block, inner);
       else
         s.score(query, first, block, inner);
-      const auto hidden_here = [&, begin = std::lower_bound(hidden.begin(), hidden.end(), first)](auto act) {
-        for (auto i = begin; i != hidden.end() && *i - first < block.cols(); ++i) act(static_cast<std::size_t>(*i - first));
+      // Of items in rising order, those that have a score here.
+      const auto those_here = [&](std::span<const data::item> items) {
+        const auto begin = std::lower_bound(items.begin(), items.end(), first);
+        return std::span(begin, std::lower_bound(begin, items.end(), first + block.cols()));
       };
+      const auto hidden_here = those_here(hidden);
       for_each_row([&](index row, index user) {
         const std::span<T> scores(block.row(row), static_cast<std::size_t>(block.cols()));
+        const auto seen_here = mask_history ? those_here(seen[static_cast<std::size_t>(row)]) : hidden_here.first(0);
         const auto mask = [&](T value) {
-          hidden_here([&](std::size_t place) { scores[place] = value; });
-          if (!mask_history) return;
-          for (index i : users[static_cast<std::size_t>(user)])
-            if (i >= first && i - first < block.cols()) scores[static_cast<std::size_t>(i - first)] = value;
+          for (const auto& some : {hidden_here, seen_here})
+            for (const data::item i : some) scores[static_cast<std::size_t>(i - first)] = value;
         };
         if (error == 0) mask(T(0));  // a seen item is no candidate: its score may be anything
         if (error == 0 && kernel::count_non_finite<T>(scores) > 0) {

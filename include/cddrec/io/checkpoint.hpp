@@ -27,11 +27,18 @@ std::vector<core::index> tensor_shape(const std::string& name, const core::matri
 }
 }  // namespace detail
 
+/// Whether a file has values of its own, or those that lie elsewhere and must stay there until it is saved.
+enum class values { copied, lent };
+
 /// Adds one matrix under a name, with the shape that PyTorch gives it: a vector if the name ends in a bias (`bias`, `in_proj_bias`,
 /// `bias_ih_l0`) or is the weight of a layer whose name says `norm`.
 template <class T>
-void put_matrix(tensor_file& file, const std::string& name, const core::matrix<T>& value) {
-  file.add<T>(name, detail::tensor_shape<T>(name, value), std::span<const T>(value.data(), static_cast<std::size_t>(value.size())));
+void put_matrix(tensor_file& file, const std::string& name, const core::matrix<T>& value, values how = values::copied) {
+  const std::span<const T> all(value.data(), static_cast<std::size_t>(value.size()));
+  if (how == values::lent)
+    file.lend<T>(name, detail::tensor_shape<T>(name, value), all);
+  else
+    file.add<T>(name, detail::tensor_shape<T>(name, value), all);
 }
 
 /// Reads a matrix of the size that `value` has; one row may be a vector, too. input_error for a missing tensor, another shape, or a value
@@ -49,8 +56,8 @@ void get_matrix(const tensor_file& file, const std::string& name, core::matrix<T
 }
 
 template <class Network>
-void put_weights(tensor_file& file, const Network& net) {
-  net.visit([&](const std::string& name, const auto& p) { put_matrix(file, name, p.value); });
+void put_weights(tensor_file& file, const Network& net, values how = values::copied) {
+  net.visit([&](const std::string& name, const auto& p) { put_matrix(file, name, p.value, how); });
 }
 template <class Network>
 void get_weights(const tensor_file& file, Network& net, const std::string& where) {

@@ -77,9 +77,10 @@ using dimension = std::variant<index, std::string>;
 /// A graph that is being written. Values have names; a name that is given twice is a graph that no one can load.
 class graph {
  public:
-  /// A tensor that does not change, of float or int64: its name. `shape` is empty for a scalar.
+  /// A tensor that does not change, of float or int64: its name. `shape` is empty for a scalar. Throws input_error as serialise() does.
   template <class T>
   std::string constant(const std::string& name, const std::vector<index>& shape, std::span<const T> values) {
+    check_size(graph_.bytes().size() + values.size_bytes());
     detail::message tensor;
     for (const index size : shape) tensor.add(1, static_cast<std::uint64_t>(size));
     tensor.add(2, detail::data_type<T>).add(8, std::string_view(name));
@@ -129,13 +130,16 @@ class graph {
     model.add(1, ir_version).add(2, std::string_view(producer)).add(7, named);
     model.add(8, operators.add(1, std::string_view()).add(2, opset));
     for (const auto& [key, text] : metadata) model.add(14, detail::message().add(1, std::string_view(key)).add(2, std::string_view(text)));
-    if (model.bytes().size() > INT32_MAX)
-      throw input_error("an ONNX model of " + std::to_string(model.bytes().size()) +
-                        " bytes: the format holds 2 GiB; export the items instead");
+    check_size(model.bytes().size());
     return model.bytes();
   }
 
  private:
+  static void check_size(std::size_t bytes) {
+    if (bytes > INT32_MAX)
+      throw input_error("an ONNX model of " + std::to_string(bytes) + " bytes or more: the format holds 2 GiB; export the items instead");
+  }
+
   std::string fresh(const std::string& what) { return what + "_" + std::to_string(count_++); }
 
   static detail::message written(const std::string& name, const attribute& value) {

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstring>
 #include <map>
+#include <memory>
 
 #include "cddrec/core/tensor.hpp"
 #include "cddrec/io/atomic_file.hpp"
@@ -51,18 +52,21 @@ inline std::size_t dtype_bytes(std::string_view name) {
   return name == "U8" ? 1 : 0;
 }
 
-// Eight lower-case hexadecimal digits for a whole file whose digits may have any value.
-inline std::string checksum(std::string_view file) {
+// Eight lower-case hexadecimal digits for a whole file in pieces, the first of which has the digits, of any value.
+inline std::string checksum(std::span<const std::string_view> file) {
   const auto add = [](uLong crc, std::string_view part) {
-    return ::crc32_z(crc, reinterpret_cast<const Bytef*>(part.data()), part.size());
+    // No bytes may lie nowhere, which zlib would take for a new beginning.
+    return part.empty() ? crc : ::crc32_z(crc, reinterpret_cast<const Bytef*>(part.data()), part.size());
   };
-  uLong crc = add(0, file.substr(0, digits_begin));
+  uLong crc = add(0, file[0].substr(0, digits_begin));
   crc = add(crc, no_digits);
-  crc = add(crc, file.substr(digits_begin + no_digits.size()));
+  crc = add(crc, file[0].substr(digits_begin + no_digits.size()));
+  for (const std::string_view part : file.subspan(1)) crc = add(crc, part);
   std::string digits(no_digits);
   for (std::size_t i = digits.size(); i-- > 0; crc >>= 4) digits[i] = "0123456789abcdef"[crc & 15];
   return digits;
 }
+inline std::string checksum(std::string_view file) { return checksum(std::span(&file, 1)); }
 
 }  // namespace detail
 
@@ -72,7 +76,8 @@ class tensor_file {
   struct tensor {
     std::string dtype;
     std::vector<index> shape;
-    core::buffer<std::byte> bytes;  // row-major
+    std::span<const std::byte> bytes;                     // row-major
+    std::shared_ptr<const core::buffer<std::byte>> held;  // what `bytes` views, if they are not lent
   };
 
   /// Free text by name. The name "checksum" is the format's own.
@@ -84,17 +89,17 @@ class tensor_file {
   /// or has more than 8 sizes.
   template <tensor_scalar T>
   void add(const std::string& name, std::vector<index> shape, std::span<const T> values) {
-    std::uint64_t bytes = 0;
-    if (!size_of(shape, sizeof(T), bytes) || bytes != values.size_bytes())
-      refuse("tensor " + detail::quoted(name) + ": the shape does not fit " + std::to_string(values.size()) + " values");
-    if (shape.size() > detail::header_value::most_parts)
-      refuse("tensor " + detail::quoted(name) + ": a shape has at most " + std::to_string(detail::header_value::most_parts) + " sizes");
-    if (name == detail::metadata_name || tensors_.contains(name)) refuse("the name " + detail::quoted(name) + " is taken");
-    const auto raw = std::as_bytes(values);
-    tensors_[name] = {std::string(dtype<T>), std::move(shape), {raw.begin(), raw.end()}};
+    check(name, shape, values);
+    tensors_[name] = held_tensor(std::string(dtype<T>), std::move(shape), std::as_bytes(values));
+  }
+  /// The same without a copy: the values must stay where they are, as they are, as long as this object is read or saved.
+  template <tensor_scalar T>
+  void lend(const std::string& name, std::vector<index> shape, std::span<const T> values) {
+    check(name, shape, values);
+    tensors_[name] = {std::string(dtype<T>), std::move(shape), std::as_bytes(values), nullptr};
   }
 
-  /// The values of a tensor, row-major and aligned to a cache line; valid as long as this object.
+  /// The values of a tensor, row-major and, unless they are lent, aligned to a cache line; valid as long as this object.
   /// Throws input_error if there is no such tensor or it has another type.
   template <tensor_scalar T>
   std::span<const T> values(std::string_view name) const {
@@ -114,7 +119,10 @@ class tensor_file {
   static tensor_file parse(std::string_view file, const std::string& name);
 
   /// Writes a file, all or nothing. Throws as serialise() and write_atomically().
-  void save(const std::filesystem::path& path) const { write_atomically(path, serialise()); }
+  void save(const std::filesystem::path& path) const {
+    std::string header;
+    write_atomically(path, pieces(header));
+  }
 
   /// Reads a file. Throws as read_file() and parse().
   static tensor_file load(const std::filesystem::path& path) { return parse(read_file(path), path.string()); }
@@ -127,6 +135,24 @@ class tensor_file {
     if (place == tensors_.end()) refuse("there is no tensor " + detail::quoted(name));
     return place->second;
   }
+
+  template <class T>
+  void check(const std::string& name, std::span<const index> shape, std::span<const T> values) const {
+    std::uint64_t bytes = 0;
+    if (!size_of(shape, sizeof(T), bytes) || bytes != values.size_bytes())
+      refuse("tensor " + detail::quoted(name) + ": the shape does not fit " + std::to_string(values.size()) + " values");
+    if (shape.size() > detail::header_value::most_parts)
+      refuse("tensor " + detail::quoted(name) + ": a shape has at most " + std::to_string(detail::header_value::most_parts) + " sizes");
+    if (name == detail::metadata_name || tensors_.contains(name)) refuse("the name " + detail::quoted(name) + " is taken");
+  }
+
+  static tensor held_tensor(std::string dtype, std::vector<index> shape, std::span<const std::byte> bytes) {
+    auto held = std::make_shared<const core::buffer<std::byte>>(bytes.begin(), bytes.end());
+    return {std::move(dtype), std::move(shape), *held, held};
+  }
+
+  // The file: its header, which is put into `header`, and the tensors' bytes where they lie.
+  std::vector<std::string_view> pieces(std::string& header) const;
 
   // Bytes of a tensor; false if a size is negative or the product overflows.
   static bool size_of(std::span<const index> shape, std::size_t item_bytes, std::uint64_t& bytes) {
@@ -141,6 +167,16 @@ class tensor_file {
 };
 
 inline std::string tensor_file::serialise() const {
+  std::string header, file;
+  const std::vector<std::string_view> all = pieces(header);
+  std::size_t size = 0;
+  for (const std::string_view part : all) size += part.size();
+  file.reserve(size);
+  for (const std::string_view part : all) file += part;
+  return file;
+}
+
+inline std::vector<std::string_view> tensor_file::pieces(std::string& header) const {
   // Widest scalars first, then by name: so every tensor is aligned to its scalar, because the data begin at a multiple of 64.
   std::vector<std::pair<const std::string*, const tensor*>> order;
   for (const auto& [name, t] : tensors_) order.emplace_back(&name, &t);
@@ -157,27 +193,27 @@ inline std::string tensor_file::serialise() const {
       refuse("a name or a text of the metadata is not UTF-8");
     }
   };
-  std::string file = std::string(detail::length_bytes, '\0') + std::string(detail::checksum_key) + std::string(detail::no_digits) + '"';
+  header = std::string(detail::length_bytes, '\0') + std::string(detail::checksum_key) + std::string(detail::no_digits) + '"';
   for (const auto& [key, words] : metadata) {
     if (key == "checksum") refuse("metadata cannot be named `checksum`, which is the format's own");
-    file += ',' + text(key) + ':' + text(words);
+    header += ',' + text(key) + ':' + text(words);
   }
-  file += '}';
+  header += '}';
   std::size_t offset = 0;
   for (const auto& [name, t] : order) {
-    file += ',' + text(*name) + R"(:{"dtype":")" + t->dtype + R"(","shape":[)";
-    for (std::size_t i = 0; i < t->shape.size(); ++i) file += (i == 0 ? "" : ",") + std::to_string(t->shape[i]);
-    file += R"(],"data_offsets":[)" + std::to_string(offset) + ',' + std::to_string(offset + t->bytes.size()) + "]}";
+    header += ',' + text(*name) + R"(:{"dtype":")" + t->dtype + R"(","shape":[)";
+    for (std::size_t i = 0; i < t->shape.size(); ++i) header += (i == 0 ? "" : ",") + std::to_string(t->shape[i]);
+    header += R"(],"data_offsets":[)" + std::to_string(offset) + ',' + std::to_string(offset + t->bytes.size()) + "]}";
     offset += t->bytes.size();
   }
-  file += '}';
-  file.resize((file.size() + 63) / 64 * 64, ' ');
-  const std::uint64_t length = file.size() - detail::length_bytes;
-  std::memcpy(file.data(), &length, sizeof length);
-  file.reserve(file.size() + offset);
-  for (const auto& [name, t] : order) file.append(reinterpret_cast<const char*>(t->bytes.data()), t->bytes.size());
-  file.replace(detail::digits_begin, detail::no_digits.size(), detail::checksum(file));
-  return file;
+  header += '}';
+  header.resize((header.size() + 63) / 64 * 64, ' ');
+  const std::uint64_t length = header.size() - detail::length_bytes;
+  std::memcpy(header.data(), &length, sizeof length);
+  std::vector<std::string_view> all{header};
+  for (const auto& [name, t] : order) all.emplace_back(reinterpret_cast<const char*>(t->bytes.data()), t->bytes.size());
+  header.replace(detail::digits_begin, detail::no_digits.size(), detail::checksum(all));
+  return all;
 }
 
 inline tensor_file tensor_file::parse(std::string_view file, const std::string& name) {
@@ -216,7 +252,7 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
     if (!offsets->is_naturals() || offsets->parts.size() != 2) refuse(at + "the data_offsets are not two whole numbers from 0");
     const std::uint64_t begin = offsets->parts[0].number, end = offsets->parts[1].number;
     if (begin > end || end > data.size()) refuse(at + "the data_offsets leave the " + std::to_string(data.size()) + " bytes of data");
-    tensor t{type->words, {}, {}};
+    tensor t{type->words, {}, {}, nullptr};
     for (const header_value& size : shape->parts) t.shape.push_back(static_cast<index>(size.number));
     std::uint64_t bytes = 0;
     if (!size_of(t.shape, detail::dtype_bytes(t.dtype), bytes)) refuse(at + "the shape overflows");
@@ -239,8 +275,8 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
   }
   if (end != data.size()) refuse("the data hold " + std::to_string(data.size() - end) + " bytes more than the tensors");
   for (const extent& e : extents) {
-    const auto raw = std::as_bytes(std::span(data)).subspan(e.begin, e.end - e.begin);
-    result.tensors_.find(*e.name)->second.bytes.assign(raw.begin(), raw.end());
+    tensor& t = result.tensors_.find(*e.name)->second;
+    t = held_tensor(std::move(t.dtype), std::move(t.shape), std::as_bytes(std::span(data)).subspan(e.begin, e.end - e.begin));
   }
   return result;
 }

@@ -176,13 +176,13 @@ fourier_loss<T> fourier_info_nce_forward(core::in<T> a, core::in<T> b, core::in<
     }
     all.add_rows(from, weights + of.anchor, of.rows, own);
   });
-  fourier_loss<T> result{T(0), 0};
+  double total = 0;
+  index clamped = 0;
   for (index i = 0; i < 2 * N; ++i) {
-    result.value += losses[i];
-    result.clamped += weights[i] == T(0);
+    total += static_cast<double>(losses[i]);
+    clamped += weights[i] == T(0);
   }
-  result.value /= static_cast<T>(2 * N);
-  return result;
+  return {static_cast<T>(total / static_cast<double>(2 * N)), clamped};
 }
 
 /// Adds upstream * d loss / d a to da and likewise db; either may be empty, and they may share rows. `kept` is as forward left it.

@@ -115,8 +115,8 @@ index info_nce_workspace(index pairs, index d) {
 }
 
 /// Mean over the 2 N anchors of -log exp(z_i . z_pos / t) / sum_{j != i} exp(z_i . z_j / t), z = [a; b], each row of unit length.
-/// a, b [N, d]; partner of a_i is b_i. sums [2 N, 1] keeps the shifted denominators, `kept` what backward reads of a and b.
-/// Returns the loss.
+/// a, b [N, d]; partner of a_i is b_i. `ids`, empty or [N], leaves out every j of i's id but its partner. sums [2 N, 1] keeps the shifted
+/// denominators, `kept` what backward reads of a and b. Returns the loss.
 template <class T, class Id>
 T info_nce_forward(core::in<T> a, core::in<T> b, std::span<const Id> ids, std::type_identity_t<T> temperature, core::view<T> sums,
                    std::span<std::type_identity_t<T>> kept, core::execution how) {
@@ -153,11 +153,11 @@ T info_nce_forward(core::in<T> a, core::in<T> b, std::span<const Id> ids, std::t
     });
   });
   // Both anchors of a pair have the same similarity.
-  T loss = 0;
+  double loss = 0;
   for (index i = 0; i < a.rows(); ++i)
-    loss += std::log(sums(i, 0)) + std::log(sums(a.rows() + i, 0)) +
-            T(2) * all.scale * (T(1) - simd::dot(all.z.row(i), all.z.row(all.positive(i)), a.cols()));
-  return loss / static_cast<T>(all.z.rows());
+    loss += static_cast<double>(std::log(sums(i, 0)) + std::log(sums(a.rows() + i, 0)) +
+                                T(2) * all.scale * (T(1) - simd::dot(all.z.row(i), all.z.row(all.positive(i)), a.cols())));
+  return static_cast<T>(loss / static_cast<double>(all.z.rows()));
 }
 
 /// Adds upstream * d loss / d a to da and likewise db, which may be empty, and may share rows. `kept` and `sums` are as forward left them.

@@ -61,8 +61,9 @@ struct in_view {
   index features = 0;             // 0: exact; else random Fourier features, linear in the tokens
 
   loss::needs needs() const { return {.samples = weight != 0}; }
-  /// in_view, and with features in_view_clamped: the share of anchors whose estimated denominator was below their pair's own term and
-  /// which taught nothing. Where it is not next to zero, the temperature is too small for so few features.
+  /// in_view, and with features in_view_clamped: the share of anchors (summed over the steps as all parts are) whose estimated denominator
+  /// was below their pair's own term and which taught nothing. Where it is not next to zero, the temperature is too small for so few
+  /// features.
   std::vector<std::string> names() const {
     detail::check("in_view", weight, temperature, features, mask_same_target);
     if (weight == 0) return {};

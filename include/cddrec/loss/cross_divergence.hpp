@@ -1,4 +1,4 @@
-// The cross-divergence (Eq. 12, 13): pull the prediction to the noised target, push it from a noised other item.
+// The cross-divergence (Eq. 12, 13): pull the prediction to the noised target, push it from another item.
 // L = mean softplus(D+) + softplus(-D-), which is -log sigma(-D+) - log(1 - sigma(-D-)); what D measures is a policy.
 #pragma once
 

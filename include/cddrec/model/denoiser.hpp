@@ -15,7 +15,8 @@ using core::index;
 /// It may add
 /// - predict_last(encoded, layout, t), which predicts at the last position of every sequence alone; without it, predict() serves;
 /// - latent(context), a model::latent that the objective is to see.
-/// Of its settings the recommender fills width, steps, heads, dropout and attention_dropout, if there are such fields.
+/// Of its settings the recommender fills width, steps, heads, dropout and attention_dropout, if there are such fields, and turns residual
+/// and feed_forward on, if they are of type bool and its own are on.
 template <class D>
 concept denoiser = requires(const D& d, variable<typename D::scalar> encoded, core::ragged layout, index t, core::random draw) {
   typename D::settings;

@@ -10,11 +10,12 @@
 namespace cddrec::model {
 
 /// Turns embedded packed sequences into encodings, row n seeing rows up to n only. One that knows the order of its rows by itself says
-/// `static constexpr bool ordered = true;` (or a function ordered() const) and gets no position embeddings. A whole one:
+/// `static constexpr bool ordered = true;` (or a function ordered() const) and gets no position embeddings.
+/// Of its settings the recommender fills width, layers, heads, dropout and attention_dropout, if there are such fields. A whole one:
 ///
 ///     struct bag_of_items {
 ///       using scalar = float;
-///       struct settings { core::index width = 64; };
+///       struct settings { core::index width = 0; };
 ///       bag_of_items(const settings&, const core::random& draw);
 ///       autodiff::variable<float> operator()(autodiff::variable<float> x, core::ragged layout, const core::random& draw) const;
 ///       template <class Self, class F> static void visit(Self& self, const std::string& name, F&& f);  // f(name, parameter)

@@ -65,22 +65,25 @@ class ranker {
   /// Predictions for histories, as they are multiplied by items, of which the newest max_length items are read. input_error for an unknown
   /// item. With `every_draw`, all draws in place of their mean: row u * draws() + k is draw k of user u.
   query encode(eval::histories users, core::execution how, bool every_draw = false) const {
-    data::batch batch;
-    for (const auto& history : users) batch.add_history(history, network_.settings().max_length);
-    for (const data::item i : batch.inputs)
-      if (i < 0 || i >= items())
-        throw input_error("model::ranker: item " + std::to_string(i) + " of a history is not one of the network's " +
-                          std::to_string(items()) + " items; leave unknown items out");
-    const core::arena_pool::loan memory(*memory_);
-    autodiff::tape<T> t(*memory, how, weights_);
-    const core::view<const T> predicted = predict(batch.inputs, batch.offsets, every_draw, t);
     query q;
-    q.unit.assign(predicted.data(), predicted.data() + predicted.size());
-    q.fixed.resize(static_cast<std::size_t>(predicted.rows() * kernel::fixed_pairs(width())));
-    q.error.resize(static_cast<std::size_t>(predicted.rows()));
-    for (index u = 0; u < predicted.rows(); ++u)
-      q.error[static_cast<std::size_t>(u)] =
-          kernel::to_fixed_point(predicted.row(u), width(), q.fixed.data() + u * kernel::fixed_pairs(width()));
+    data::batch batch;
+    for (auto next = users.begin(); next != users.end();) {
+      batch.clear();
+      while (next != users.end() && batch.tokens() < most_tokens) batch.add_history(*next++, network_.settings().max_length);
+      for (const data::item i : batch.inputs)
+        if (i < 0 || i >= items())
+          throw input_error("model::ranker: item " + std::to_string(i) + " of a history is not one of the network's " +
+                            std::to_string(items()) + " items; leave unknown items out");
+      const core::arena_pool::loan memory(*memory_);
+      autodiff::tape<T> t(*memory, how, weights_);
+      const core::view<const T> predicted = predict(batch.inputs, batch.offsets, every_draw, t);
+      q.unit.insert(q.unit.end(), predicted.data(), predicted.data() + predicted.size());
+    }
+    const index rows = std::ssize(q.unit) / width(), pairs = kernel::fixed_pairs(width());
+    q.fixed.resize(static_cast<std::size_t>(rows * pairs));
+    q.error.resize(static_cast<std::size_t>(rows));
+    for (index u = 0; u < rows; ++u)
+      q.error[static_cast<std::size_t>(u)] = kernel::to_fixed_point(q.unit.data() + u * width(), width(), q.fixed.data() + u * pairs);
     return q;
   }
 
@@ -135,7 +138,8 @@ class ranker {
   }
 
  private:
-  static constexpr index block = 256;  // items that are laid out at a time: whole panels
+  static constexpr index block = 256;            // items that are laid out at a time: whole panels
+  static constexpr index most_tokens = 1 << 14;  // of histories that are encoded together, so that memory does not grow with the users
   static constexpr index one_row[] = {0, 1};
 
   core::view<const T> predict(std::span<const data::item> inputs, std::span<const index> offsets, bool every_draw,

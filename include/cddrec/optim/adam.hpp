@@ -53,8 +53,12 @@ struct adam_settings {
 template <class T>
 class adam {
  public:
-  /// The parameters must stay where they are.
+  /// The parameters must stay where they are. input_error for a beta that is not in [0, .99999]: 1 - beta is that of T, and float has too
+  /// few values below 1.
   adam(std::vector<parameter<T>*> parameters, adam_settings settings) : settings(settings), parameters_(std::move(parameters)) {
+    for (const auto& [name, beta] : {std::pair("beta1", settings.beta1), std::pair("beta2", settings.beta2)})
+      if (!(beta >= 0 && beta <= 0.99999))
+        throw input_error(std::string("optim::adam: ") + name + " must be in [0, 0.99999], it is " + std::to_string(beta));
     for (const parameter<T>* p : parameters_) {
       first_.push_back(core::matrix<T>::Zero(p->value.rows(), p->value.cols()));
       second_.push_back(first_.back());

@@ -11,7 +11,8 @@
 namespace cddrec::optim {
 
 /// average = k average + (1 - k) value after every step t = 1, 2, …, with k = min(decay, (1 + t) / (10 + t)): the first steps, which have
-/// the least to say about the end, are soon forgotten.
+/// the least to say about the end, are soon forgotten. In float a value that rests is followed to 2^-25 / (1 - decay) of itself: a decay
+/// above .9999 stands still where it should go on.
 template <class T>
 class weight_average {
  public:
@@ -44,6 +45,7 @@ class weight_average {
   }
   /// In the order of the parameters.
   const std::vector<core::matrix<T>>& held() const { return average_; }
+  std::vector<core::matrix<T>>& held() { return average_; }
 
  private:
   std::vector<autodiff::parameter<T>*> parameters_;

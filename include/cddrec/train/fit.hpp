@@ -42,9 +42,9 @@ struct fit_settings {
 
 /// What an epoch came to.
 struct epoch_report {
-  index epoch = 0;  // from 1
-  double loss = 0;  // mean over the batches that were trained on
-  std::vector<std::pair<std::string, double>> parts;
+  index epoch = 0;                                    // from 1
+  double loss = 0;                                    // mean over the batches that were trained on
+  std::vector<std::pair<std::string, double>> parts;  // likewise; each summed over the steps with their weights, without its own weight
   eval::metrics validation;
   bool best = false;
   index skipped = 0;   // batches that were left out
@@ -135,9 +135,10 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   require_shapes("trained weights", state.trained, !state.trained.empty());
   optim::adam<T> adam(parameters, {.learning_rate = settings.learning_rate, .rows = settings.adam_rows});
   if (!state.first_moments.empty()) {
-    adam.first_moments() = state.first_moments;
-    adam.second_moments() = state.second_moments;
+    adam.first_moments().swap(state.first_moments);
+    adam.second_moments().swap(state.second_moments);
     adam.steps = state.adam_steps;
+    state.first_moments.clear(), state.second_moments.clear();
   }
   if constexpr (own_parts<Network> != 0)
     for (std::size_t k = 0; k < parameters.size(); ++k)
@@ -151,7 +152,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
     for (const auto* p : parameters) state.best.push_back(p->value);
   };
   if (state.best.empty()) keep_best();
-  for (std::size_t k = 0; k < state.trained.size(); ++k) parameters[k]->value = state.trained[k];
+  for (std::size_t k = 0; k < state.trained.size(); ++k) parameters[k]->value.swap(state.trained[k]);
   state.trained.clear();  // without an average it would go on being what this sitting began with
 
   core::arena memory(std::size_t{16} << 20);
@@ -169,11 +170,17 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
     throw input_error("train::fit: the state is of another log, objective or batch size: it stands at batch " +
                       std::to_string(state.batch) + " of " + std::to_string(batches));
   fit_result result{.best_epoch = state.stopping.best_epoch, .best_ndcg = state.stopping.best};
-  const auto take_moments = [&] {
+  // Lets a hook see the whole state, which has what lies elsewhere meanwhile: copies would be three times the network.
+  const auto show_state = [&](const auto& hook) {
+    const auto exchange = [&] {
+      state.first_moments.swap(adam.first_moments());
+      state.second_moments.swap(adam.second_moments());
+      if (average) state.trained.swap(average->held());
+    };
     state.adam_steps = adam.steps;
-    state.first_moments = adam.first_moments();
-    state.second_moments = adam.second_moments();
-    if (average) state.trained = average->held();
+    exchange();
+    hook();
+    exchange();
   };
 
   while (state.epoch < settings.epochs && !state.stopping.exhausted(state.epoch) && !result.stopped &&
@@ -250,8 +257,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
       state.sums.assign(1, report.loss);
       state.sums.insert(state.sums.end(), parts.begin(), parts.end());
       state.seconds = seconds();
-      take_moments();
-      if (hooks.interrupted) hooks.interrupted(state);
+      if (hooks.interrupted) show_state([&] { hooks.interrupted(state); });
       break;
     }
     state.batch = state.skipped = 0;
@@ -270,10 +276,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
     report.best = state.stopping.improved(epoch, report.validation.ndcg_at_10);
     if (report.best) keep_best();
     report.seconds = state.seconds = seconds();
-    if (hooks.epoch_done) {
-      take_moments();
-      hooks.epoch_done(report, state);
-    }
+    if (hooks.epoch_done) show_state([&] { hooks.epoch_done(report, state); });
     if (average) average->swap();
   }
   for (std::size_t k = 0; k < parameters.size(); ++k) parameters[k]->value = state.best[k];
