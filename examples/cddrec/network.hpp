@@ -54,6 +54,7 @@ inline gan_network make_gan(const std::string& kind, const run_settings& s, inde
                      core::seed{static_cast<std::uint64_t>(s.seed)});
 }
 
+/// input_error if every part of it has weight 0; a gan still has its own loss then.
 inline auto make_objective(const std::string& kind, const run_settings& s) {
   any_divergence divergence{loss::dot_product{}};
   if (s.divergence == "kl") divergence.choice = loss::kl{};
@@ -65,7 +66,7 @@ inline auto make_objective(const std::string& kind, const run_settings& s) {
   const auto weight = [](bool used, double w) { return used ? static_cast<float>(w) : 0.0f; };
   const float temperature = static_cast<float>(s.temperature), ranking_temperature = static_cast<float>(s.softmax_temperature);
   const index features = s.contrastive == "fourier" ? s.features : 0;
-  return loss::combine(
+  auto all = loss::combine(
       loss::cross_divergence<any_divergence>{
           .divergence = divergence, .weight = weight(paper && !mse, s.divergence_weight), .augmented = two_views},
       loss::squared_error{.weight = weight(paper && mse, s.divergence_weight), .augmented = two_views},
@@ -88,6 +89,14 @@ inline auto make_objective(const std::string& kind, const run_settings& s) {
                                  .temperature = ranking_temperature,
                                  .augmented = s.ranking_augmented},
       loss::latent_kl{.weight = weight(variational, s.kl_weight), .annealed_over = s.kl_annealing});
+  if (kind != "gan" && all.names().empty())
+    throw input_error(std::string("settings: every part of the objective has weight 0, so there is nothing to train; set ") +
+                      (variational ? "softmax_weight, lambda or kl_weight"
+                       : !paper    ? "softmax_weight"
+                       : ranked    ? "divergence_weight, lambda or softmax_weight"
+                                   : "divergence_weight or lambda") +
+                      " above 0");
+  return all;
 }
 
 inline train::fit_settings make_fit_settings(const run_settings& s, double minutes, core::execution how) {

@@ -115,6 +115,7 @@ inline bool is_finished(const train::fit_state<float>& state, const run_settings
 
 /// `before` is the model to start from, if there is one.
 inline void run_train(const train_options& o, const run_settings& s, const std::optional<loaded_model>& before, core::execution how) {
+  if (is_network(o.model)) make_objective(o.model, s);  // before a long log is read
   const data::interactions log = before ? numbered_after(before->ids, o.log.read()) : o.log.read();
   const data::split split = divide(log, s);
   tell_left_out(split, s);

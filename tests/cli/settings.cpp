@@ -12,6 +12,15 @@ TEST_CASE("a setting that the kind of model does not read is refused, and asks n
   const std::string contrastive = "train --data log.txt --output none --model vae --set lambda=0.1 --set ";
   refused(contrastive + "contrastive=exact_masked", "setting contrastive: exact_masked is of the term within a view, which vae has not");
   refused(contrastive + "views=1", "setting views: the contrastive term of vae needs 2");
+  const auto nothing_to_train = [](const std::string& settings, const std::string& keys) {
+    refused("train --data log.txt --output none" + settings,
+            "every part of the objective has weight 0, so there is nothing to train; set " + keys + " above 0");
+  };
+  nothing_to_train(" --set objective=paper --set divergence_weight=0 --set lambda=0", "divergence_weight or lambda");
+  nothing_to_train(" --set objective=softmax --set softmax_weight=0", "softmax_weight");
+  nothing_to_train(" --set divergence_weight=0 --set lambda=0 --set softmax_weight=0", "divergence_weight, lambda or softmax_weight");
+  nothing_to_train(" --model sasrec --set softmax_weight=1e-60", "softmax_weight");  // nothing in single precision
+  nothing_to_train(" --model vae --set softmax_weight=0 --set kl_weight=0 --set lambda=0", "softmax_weight, lambda or kl_weight");
   CHECK_FALSE(fs::exists(shop().root / "none"));
   CHECK(shop().run("train --data log.txt --output counted_once --model markov --epochs 2 --seed 3").status == 0);  // the same with any
   const outcome o =

@@ -40,4 +40,11 @@ TEST_CASE("an objective whose settings are out of range is refused as such, not 
   CHECK_THAT(refusal(loss::squared_error{.weight = -1}, settings(1)), ContainsSubstring("loss::squared_error: weight must be"));
 }
 
+TEST_CASE("an objective of which every part has weight 0 is refused, as it would leave the network as it is") {
+  CHECK_THAT(
+      refusal(loss::combine(loss::squared_error{.weight = 0}, loss::in_view{.weight = 0}, loss::item_softmax{.weight = 0}), settings(1)),
+      ContainsSubstring("train::fit: the objective has no part, or all of weight 0"));
+  CHECK(refusal(loss::combine(loss::squared_error{.weight = 0}, loss::item_softmax{}), settings(1)) == "a batch was begun");
+}
+
 }  // namespace cddrec::test

@@ -82,7 +82,7 @@ inline void require_positive(const std::string& loss, const char* setting, doubl
 }  // namespace detail
 
 /// Anything that turns a step into a loss [1, 1]. It adds the values of its parts, in the order of names(), to `parts`.
-/// names() is asked for before the first step, so it is where settings out of range are refused.
+/// names() is asked for before the first step, so it is where settings out of range are refused. One without names has nothing to train.
 /// A whole one:
 ///
 ///     struct pull_to_target {

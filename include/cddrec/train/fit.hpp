@@ -162,6 +162,8 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   std::vector<weighted_step> steps;
   std::vector<index> order(static_cast<std::size_t>(split.training_users()));
   std::vector<std::string> names = objective.names();
+  if (names.empty() && own_parts<Network> == 0)
+    throw input_error("train::fit: the objective has no part, or all of weight 0, so there is nothing to train; give one a weight above 0");
   if constexpr (own_parts<Network> != 0) names.insert(names.end(), Network::own_names.begin(), Network::own_names.end());
   const loss::needs what = objective.needs();
   const index batches = core::block_count(split.training_users(), settings.batch_users);
