@@ -30,6 +30,11 @@ inline double predict_flops(const cli::run_settings& s, index rows) {
   return scan + (s.feed_forward ? 2 * n * 2 * d * 4 * d : 0);
 }
 
+/// The same where the newest position of each sequence alone is predicted, as serving does: the scan reads all rows.
+inline double predict_last_flops(const cli::run_settings& s, index rows, index sequences) {
+  return predict_flops(s, sequences) + 5 * static_cast<double>(rows - sequences) * static_cast<double>(s.width);
+}
+
 /// How often InfoNCE makes the scores of so many pairs, forward and backward: once, where all are kept between, to twice.
 inline double scores_made(index pairs) {
   using all = kernel::detail::nce_pairs<float, int>;

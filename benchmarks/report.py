@@ -31,6 +31,9 @@ def arguments():
     parser.add_argument("--filter", default="", help="only benchmarks whose name matches")
     parser.add_argument("--python", action="append", type=pathlib.Path, help="a Python whose PyTorch is a peer; may be repeated")
     given = parser.parse_args()
+    if given.filter and given.output == parser.get_default("output"):
+        sys.exit("report.py: --filter: some benchmarks are no page; name another --output")
+    given.output.parent.mkdir(parents=True, exist_ok=True)
     for log in (given.log, given.own_log):
         if log and not log.is_file():
             sys.exit(f"report.py: {log}: is not a file")
@@ -61,6 +64,16 @@ def compiler():
     return f"{version}, {release} {native}"
 
 
+def code():
+    """The line that says which code was measured, and when; no line where git does not know."""
+    git = lambda *words: subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
+    commit = git("log", "-1", "--format=%h of %cs")
+    if commit.returncode != 0:
+        return []
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "include", "benchmarks").stdout.strip()
+    return [f"- the code of {commit.stdout.strip()}{', changed' if changed else ''}, measured on {time.strftime('%Y-%m-%d')}"]
+
+
 def compilation():
     """Seconds and MiB that the compiler takes for a program that includes the door, at -O2; no optimisation that a user did not ask for."""
     cache = settings_of_build()
@@ -80,9 +93,15 @@ def compilation():
     return time.monotonic() - begin, used.ru_maxrss / 1024
 
 
-def run_benchmarks(log, *more):
+def unbound():
+    """An environment in which threads may run anywhere: a library whose threads are not OpenMP's would put all of them where the first is
+    bound."""
+    return {name: value for name, value in os.environ.items() if name != "OMP_PROC_BIND"}
+
+
+def run_benchmarks(log, *more, bound=True):
     """One run of each, in their order."""
-    environment = dict(os.environ, OMP_PROC_BIND="true")
+    environment = dict(unbound(), **({"OMP_PROC_BIND": "true"} if bound else {}))
     if log:
         environment["CDDREC_BENCH_LOG"] = str(log.resolve())
     command = [BINARY, "--benchmark_format=json", "--benchmark_min_time=0.05", *more]
@@ -98,12 +117,13 @@ def one_pass(given):
     own = run_benchmarks(given.own_log, f"--benchmark_filter={OWN}/") if given.own_log else []
     for entry in own:
         entry["run_name"] = entry["run_name"].replace(OWN, f"{OWN}/{given.own_log.stem}", 1)
-    return run_benchmarks(given.log) + own
+    foreign = run_benchmarks(given.log, "--benchmark_filter=/openblas/", bound=False)
+    return run_benchmarks(given.log, "--benchmark_filter=-/openblas/") + foreign + own
 
 
 def large(given):
     """Those that take gigabytes, once: each in a process of its own, so that no peak of memory is another's."""
-    names = ("train_step/large/adam_rows", "info_nce/large", "rank/large") if not given.filter else ()
+    names = ("^train_step/large/adam_rows", "^info_nce/large", "^rank/large") if not given.filter else ()
     return [entry for name in names for entry in run_benchmarks(given.log, f"--benchmark_filter={name}")]
 
 
@@ -136,7 +156,7 @@ def tables(medians):
     """A table a kernel: a row for each shape, a column for each number of threads."""
     groups = {}
     for entry in medians:
-        kernel, _, rest = re.sub(r"/manual_time$", "", entry["run_name"]).partition("/")
+        kernel, _, rest = re.sub(r"/manual_time$|/min_time:[\d.]+", "", entry["run_name"]).partition("/")
         found = re.search(r"threads:(\d+)", rest)
         if not found:  # it measures an error, not a time
             continue
@@ -163,7 +183,7 @@ def peers(given):
         for kind, script, more in scripts:
             for threads in (1, os.cpu_count()):
                 command = [python, ROOT / "benchmarks/peers" / script, "--threads", str(threads), "--repetitions", "3", *more]
-                run = subprocess.run(command, capture_output=True, text=True)
+                run = subprocess.run(command, env=unbound(), capture_output=True, text=True)
                 found[kind] += [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
                 if run.returncode != 0:
                     print(f"{script} with {python} is left out: {run.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
@@ -179,7 +199,7 @@ def time_of(entries, name):
 
 def bounds(medians, steps, kernels, compiled):
     """(what, bound, measured, met or None) for every figure that the library promises, all from this run."""
-    entries = {re.sub(r"/manual_time|/iterations:\d+|/repeats:\d+", "", e["run_name"]): e for e in medians}
+    entries = {re.sub(r"/manual_time|/iterations:\d+|/repeats:\d+|/min_time:[\d.]+", "", e["run_name"]): e for e in medians}
     many = max((int(m.group(1)) for m in re.finditer(r"threads:(\d+)", " ".join(entries))), default=1)
     ms = lambda name, threads=1: time_of(entries, f"{name}/threads:{threads}")
     counter = lambda name, key, threads=1: entries.get(f"{name}/threads:{threads}", {}).get(key)
@@ -229,17 +249,14 @@ def bounds(medians, steps, kernels, compiled):
                  "dropout/forward/N:200000/d:128", "dropout/backward/N:200000/d:128", "add_noise/N:200000/d:128", "adam/V:100000/d:128"):
         # The ceiling is the lower of two: what memory gives, and what the kernel's arithmetic does where memory is no matter.
         share, rate = counter(name, "share", many), counter(name, "GB/s", many)
-        in_cache = counter(re.sub(r"N:\d+", "N:2000", name), "GB/s", many)
+        in_cache = counter(re.sub(r"V:\d+", "V:2420", re.sub(r"N:\d+", "N:2000", name)), "GB/s", many)
         kept = rate / in_cache if rate and in_cache else 0
         what = f"{name}, share of a stream, {many} threads; of its own rate in cache, if it is bound by arithmetic"
         rows.append((what, "≥ 80 % of the lower", f"{100 * share:.3g} %; {100 * kept:.3g} %", max(share, kept) >= 0.8) if share
                     else (what, "≥ 80 % of the lower", "not measured", None))
 
-    newest = {}
-    for k in kernels:  # the fastest of all versions and numbers of threads up to ours
-        key = (k["kernel"], k["threads"])
-        newest[key] = min(newest.get(key, math.inf), k["fastest_ms"])
-    peer = lambda kernel, threads: newest.get((kernel, threads))
+    # The fastest of all versions and numbers of threads up to ours.
+    peer = lambda kernel, threads: min((k["fastest_ms"] for k in kernels if k["kernel"] == kernel and k["threads"] <= threads), default=None)
     total = lambda *names, threads: sum(times) if all(times := [ms(n, threads) for n in names]) else None
     for threads in (1, many):
         at = f"{threads} thread(s), PyTorch's fastest version"
@@ -256,7 +273,8 @@ def bounds(medians, steps, kernels, compiled):
             at_least(f"softmax over 12,101 items, {way}, share of matmul's rate, {threads} thread(s)", of and 100 * of, 70, "%")
     million = [f"softmax_over_items/{way}/N:1000/V:1000000/d:128" for way in ("forward", "backward")]
     ratio(f"softmax over 1,000,000 items, both ways, {many} threads", peer("softmax_over_items/V:1000000", many), total(*million, threads=many), 2)
-    ratio("prefix attention, length 200, all steps, beside dense attention, 1 thread", ms("prefix_attention/all_steps/dense/length:200"), ms("prefix_attention/all_steps/length:200"), 10)
+    dense = [t for t in (ms("prefix_attention/all_steps/dense/length:200"), peer("cross_attention/length:200", 1)) if t]
+    ratio("prefix attention, length 200, all steps, beside dense attention, Eigen's or PyTorch's, 1 thread", min(dense, default=None), ms("prefix_attention/all_steps/length:200"), 10)
     at_most("InfoNCE of 20,000 pairs: peak memory of the process", counter("info_nce/large/backward/N:20000/d:128", "peak_MB", many), 300, "MB")
     short, long = ms("prefix_attention/all_steps/length:200"), ms("prefix_attention/all_steps/length:400")
     at_most("prefix attention, length 400 beside 200", short and long and long / short, 2.2, "x")
@@ -269,7 +287,7 @@ def bounds(medians, steps, kernels, compiled):
         ranked, rate = ms("rank/encoded/users:4905/V:12101", threads), counter("matmul/scores/N:256/in:128/out:12101", "GFLOP/s", threads)
         product = rate and 2 * 4905 * 12101 * 128 / rate * 1e-6
         at_most(f"full ranking of encoded users, V = 12,101, in times of the score product, {threads} thread(s)", ranked and product and ranked / product, 1.5, "x")
-        ratio(f"full ranking of encoded users beside PyTorch's product, mask and topk, {threads} thread(s)", peer("rank", threads), ranked, 3)
+        ratio(f"full ranking of encoded users beside PyTorch's product, mask and count, {threads} thread(s)", peer("rank", threads), ranked, 3)
     peak, weights = (counter("rank/large/users:1000/V:1000000", key, many) for key in ("peak_MB", "weights_MB"))
     at_most("ranking 1,000 users over 1,000,000 items: peak memory of the process beside the weights", peak and peak - weights, 256, "MiB")
     p50, p99 = (counter("recommend/histories:1/V:12101", key) for key in ("p50_us", "p99_us"))
@@ -291,10 +309,12 @@ def main():
         of_peers.append([[], []] if given.filter else peers(given))
     medians = merged(passes, lambda e: e["run_name"])
     steps, kernels = (merged([of[kind] for of in of_peers], lambda e: (e.get("peer", e.get("kernel")), e["torch"], e["threads"])) for kind in (0, 1))
-    lines = ["# Performance", "", f"Written by `benchmarks/run.sh`; medians of {given.repetitions} passes through all of it.", "",
-             f"- {processor()}", f"- {compiler()}", f"- the training step on {given.log.name if given.log else 'a drawn log'}",
+    lines = ["# Performance", "", f"Written by `benchmarks/run.sh`; medians of {given.repetitions} passes through all of it, but for what takes gigabytes (`large`), which ran once.", "",
+             f"- {processor()}", f"- {compiler()}", *code(), f"- the training step on {given.log.name if given.log else 'a drawn log'}",
              "- A share is that of a ceiling measured in the same run on the same threads: a multiply-add loop for GFLOP/s, a plain stream",
-             "  of the same size and kind for GB/s. A time is the mean over a run, a rate is that of the run's fastest call.", ""]
+             "  of the same size and kind for GB/s. A time is the mean over a run, a rate is that of the run's fastest call, but for training steps,",
+             "  whose batches differ: there it is the mean's. Ranking and serving are of width 128; most of their scores are made in 16-bit fixed",
+             "  point, and counted and compared as if they were float's.", ""]
     if not given.filter:
         lines += ["## Bounds", "", "Ratios are of the fastest calls of all passes.", "", "| figure | bound | measured | |", "|---|---|---|---|"]
         lines += [f"| {what} | {bound} | {measured} | {'' if met is None else 'met' if met else 'not met'} |" for what, bound, measured, met in bounds(medians, steps, kernels, compiled)]

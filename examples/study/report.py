@@ -63,7 +63,7 @@ def write(page, logs, search):
              "Protocol: leave-one-out, full ranking over all items that are not in the history, selection by NDCG@10 on validation only.",
              f"{many(len(runs), 'record')} of {many(len(logs), 'log')}, {spent}; written by `examples/study/report.py`.",
              "Metrics on test unless a column says otherwise; means over seeds, ± sample standard deviation where there are several;",
-             "the best accuracy of a column is bold.", "", *search_section(search, notes(page, "notes on the search"))]
+             "the best accuracy of a column is bold, however small its lead.", "", *search_section(search, notes(page, "notes on the search"))]
     for log, models in logs.items():
         lines += section(log, models, page.parent / "images" / page.stem, images)
     return {page: "\n".join([*lines, notes(page, "notes"), ""]), **images}

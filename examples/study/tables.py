@@ -1,5 +1,6 @@
 """The tables of a log as lines of Markdown, for report.py."""
 import html
+import math
 import re
 import statistics
 
@@ -57,7 +58,19 @@ def accuracy(models):
             cell, spread = bold(means[model][head], best[head]), deviation(numbers(runs, *keys))
             cells.append(cell if spread is None else f"{cell} ± {figure(spread)}")
         rows.append(cells + [len(runs), seconds(mean(runs, "seconds")), whole(max(numbers(runs, "memory_mb"), default=None))])
-    return table(["model", *ACCURACY, "seeds", "seconds", "peak MB"], rows)
+    return [*table(["model", *ACCURACY, "seeds", "seconds", "peak MB"], rows), *chance(models)]
+
+
+def chance(models):
+    """How far recall would vary if other users had been tested."""
+    runs = [run for group in models.values() for run in group]
+    users = max(numbers(runs, "users"), default=0)
+    errors = []
+    for head in ("R@1", "R@10") if users > 0 else ():
+        if (best := max(numbers(runs, *ACCURACY[head]), default=0)) > 0:
+            errors.append(f"±{figure(math.sqrt(best * (1 - best) / users))} of the best {head}")
+    return [f"Other users of the same kind would make {' and '.join(errors)} (one standard error); the models share the users, so that "
+            "their differences vary less, and seeds come on top.", ""] if errors else []
 
 
 def folded(summary, lines):
@@ -119,11 +132,12 @@ def single_changes(models):
     heads, rows = ("validation N@10", "N@10", "R@1"), []
     for model, runs in best_first(changes, heads[0]):
         cells = [model, set_differently(runs, base)]
+        both = {r["seed"] for r in runs} & {r["seed"] for r in base}
         for head in heads:
-            own, other = (mean(r, *ACCURACY[head]) for r in (runs, base))
-            cells += [figure(own), "" if own is None or other is None else figure(own - other, sign="+")]
+            own, other = (mean([r for r in some if r["seed"] in both], *ACCURACY[head]) for some in (runs, base))
+            cells += [figure(mean(runs, *ACCURACY[head])), "" if own is None or other is None else figure(own - other, sign="+")]
         rows.append(cells)
-    return ["### Single changes", "", "Differences are to `cddrec`; means over the seeds that each has.", "",
+    return ["### Single changes", "", "Means over all seeds of a model; differences are to `cddrec`, over the seeds that both have.", "",
             *table(["model", "set differently", heads[0], "difference", "test N@10", "difference", "test R@1", "difference"], rows)]
 
 
@@ -188,7 +202,7 @@ def collapse(models):
         return []
     return ["### Collapse", "",
             "Means over seeds. Gaps are of mean scores, first to second and first to tenth, each in its model's own unit.",
-            "Uniformity is that of the first 4,000 rows.", "",
+            "Uniformity is that of the first 4,000 rows. Effective rank and top share are of vectors as they are scored: of length 1 for cosines, of any for dot products.", "",
             *table(["model", "vectors", "test R@1", "test N@10", *COLLAPSE, "gap to second", "gap to tenth", "distinct firsts", *positions],
                    rows)]
 
