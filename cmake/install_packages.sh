@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by what builds: install_packages [tests] [clang] sees to what that needs; tests: Catch2; clang: fuzzing and counting coverage.
+# Sourced by what builds: install_packages [tests] [clang] [everything] sees to what that needs; tests: Catch2; clang: sanitizers, fuzzing and
+# counting coverage; everything: that without which tests of the service, of packaging and those in Python would be skipped.
 # Each need is looked for by what it provides; only what is missing is installed, by apt-get on Debian 12 and Ubuntu 24.04.
 
 # True if version $1 is at least $2.
@@ -27,6 +28,9 @@ has_header() {
   local IFS=:
   for folder in ${CPLUS_INCLUDE_PATH:-} ${CPATH:-} /usr/local/include /usr/include /usr/local/include/eigen3 /usr/include/eigen3; do
     [ -e "$folder/$1" ] && return 0
+  done
+  for folder in ${CMAKE_PREFIX_PATH:-}; do # where CMake looks, too
+    { [ -e "$folder/include/$1" ] || [ -e "$folder/include/eigen3/$1" ]; } && return 0
   done
   return 1
 }
@@ -61,6 +65,12 @@ find_missing() {
   esac
   case " $* " in *" clang "*)
     has_clang || lack "clang++ with libFuzzer, llvm-cov and llvm-profdata" "clang libclang-rt-dev llvm"
+    ;;
+  esac
+  case " $* " in *" everything "*)
+    has_header httplib.h || lack "cpp-httplib (httplib.h)" libcpp-httplib-dev
+    command -v pkg-config >/dev/null || lack pkg-config pkg-config
+    command -v python3 >/dev/null || lack "Python 3" python3
     ;;
   esac
 }

@@ -7,7 +7,7 @@
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 . cmake/install_packages.sh
-install_packages tests clang || exit $?
+install_packages tests clang everything || exit $?
 
 here=build/coverage
 mkdir -p $here

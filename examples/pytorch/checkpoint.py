@@ -35,7 +35,14 @@ def save(directory, model, settings, tensors, items):
         metadata[f"settings.{key}"] = str(value).lower() if isinstance(value, bool) else str(value)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "model.safetensors").write_bytes(seal(to_bytes(tensors, metadata)))
+    replace(directory / "model.safetensors", seal(to_bytes(tensors, metadata)))
+
+
+def replace(path, content):
+    """An interrupted or full write leaves the file that is there."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_bytes(content)
+    fresh.replace(path)
 
 
 def seal(file):
@@ -56,4 +63,4 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: checkpoint.py FILE")
     path = pathlib.Path(sys.argv[1])
-    path.write_bytes(seal(path.read_bytes()))
+    replace(path, seal(path.read_bytes()))

@@ -8,10 +8,11 @@ cd "$(dirname "$0")/../.."
 logs=$(realpath "${1:?the directory of the logs}") seeds=${2:-3}
 shift $(($# > 2 ? 2 : $#))
 [ $# -gt 0 ] || set -- Office_Products Beauty Tools_and_Home_Improvement Toys_and_Games
-study=examples/study leaders='cddrec|cddrec-no-divergence|encoder|sasrec-softmax|gru4rec|gan|gan-policy|vae|svae'
+failed=0 study=examples/study leaders='cddrec|cddrec-no-divergence|encoder|sasrec-softmax|gru4rec|gan|gan-policy|vae|svae'
 . "$study/compare_all.sh"
 build_command
 for log in "$@"; do
+  [ -r "$logs/$log.txt" ] || { echo "$0: there is no $logs/$log.txt" >&2 && exit 2; }
   items=$(cut -d ' ' -f 2- "$logs/$log.txt" | tr -s ' ' '\n' | sort -u | wc -l)
   file=$study/large_log.txt
   [ "$items" -ge 5000 ] || file=$study/small_log.txt
@@ -24,8 +25,9 @@ for log in "$@"; do
   esac
   # Of the presets, as they are and with the authors' decoder, the one that the paper has for this log.
   row_names "$file" | awk -v own="^paper-(code-)?$own\$" '!/^paper-(code-)?(office|beauty|tools|toys)$/ || $1 ~ own' |
-    compare_all "$study/records" build/study "$logs/$log.txt" "$file" --seeds 1 --minutes 60 --generations
+    compare_all "$study/records" build/study "$logs/$log.txt" "$file" --seeds 1 --minutes 60 --generations || failed=1
   row_names "$file" | grep -x -E "$leaders" |
-    compare_all "$study/records" build/study "$logs/$log.txt" "$file" --seeds "$seeds" --minutes 60 --generations
+    compare_all "$study/records" build/study "$logs/$log.txt" "$file" --seeds "$seeds" --minutes 60 --generations || failed=1
 done
 python3 "$study/report.py"
+exit "$failed"

@@ -134,7 +134,10 @@ if __name__ == "__main__":
         sys.exit(SKIPPED)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         try:
-            browse(scratch, "--dump-dom", "about:blank")
+            probe = pathlib.Path(scratch, "probe.html")
+            probe.write_text("<p>here</p>", encoding="utf-8")
+            if "here" not in browse(scratch, "--dump-dom", probe.as_uri()):
+                raise OSError("it does not see our files")
         except (OSError, subprocess.SubprocessError) as failure:
             print(f"skipped: {CHROMIUM} does not start: {failure}")
             sys.exit(SKIPPED)

@@ -47,8 +47,8 @@ TEST_CASE("help has examples that name no option that there is not, and completi
   const outcome whole = shop().run("--help");
   CHECK(whole.status == 0);
   CHECK_THAT(whole.out, ContainsSubstring("A first walk:"));
-  shop().write("complete.sh", "source <(" CDDREC_BINARY_DIR
-                              "/bin/cddrec completion bash)\nCOMP_WORDS=(cddrec \"$@\")\nCOMP_CWORD=$#\n_cddrec\n"
+  shop().write("complete.sh", "source <('" CDDREC_BINARY_DIR
+                              "/bin/cddrec' completion bash)\nCOMP_WORDS=(cddrec \"$@\")\nCOMP_CWORD=$#\n_cddrec\n"
                               "printf '%s\\n' \"${COMPREPLY[@]}\"\n");
   const auto completed = [](const std::string& words) {
     const std::string command = "cd \"" + shop().root.string() + "\" && bash complete.sh " + words + " >completed";

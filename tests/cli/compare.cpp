@@ -135,8 +135,8 @@ TEST_CASE("a row whose record was deleted is made again, and by one process at a
 TEST_CASE("a training that fails makes no record, even where a parent ignored the end of its children") {
   for (const std::string before : {"", "trap '' CHLD; "}) {
     const std::string command = "cd \"" + shop().root.string() + "\" && bash -c \"" + before +
-                                "exec " CDDREC_BINARY_DIR
-                                "/bin/cddrec compare --data log.txt --models sasrec --output failing --set epochs=1 --set width=8 " +
+                                "exec '" CDDREC_BINARY_DIR
+                                "/bin/cddrec' compare --data log.txt --models sasrec --output failing --set epochs=1 --set width=8 " +
                                 "--set heads=2 --set learning_rate=1e6 --set score=dot_product\" </dev/null >out 2>err";
     CHECK(WEXITSTATUS(std::system(command.c_str())) == 1);
     CHECK_THAT(slurp(shop().root / "err"), ContainsSubstring("cddrec: log-sasrec-1: training ended with status 1; no record is written"));

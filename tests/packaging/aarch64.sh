@@ -16,11 +16,10 @@ catch=$(echo '#include <catch2/catch.hpp>' | "${CXX:-c++}" -x c++ -M - 2>/dev/nu
   { echo "skipped: Catch2 in version 2 is not here" && exit 77; }
 mkdir -p "$scratch/include" && ln -sfn "$(dirname "$catch")" "$scratch/include/catch2" || exit 1
 
-export compiler scratch
-export flags="-std=c++20 -O1 -fopenmp -Wall -Wextra -Wconversion -I ../include -I . -isystem $scratch/include -isystem $eigen"
+export compiler scratch eigen
 build() { # FILE: its object
-  # shellcheck disable=SC2086 # flags are words
-  "$compiler" $flags -DCDDREC_SOURCE_DIR="\"$(cd .. && pwd)\"" -c "$1" -o "$scratch/$(echo "$1" | tr / _).o"
+  "$compiler" -std=c++20 -O1 -fopenmp -Wall -Wextra -Wconversion -I ../include -I . -isystem "$scratch/include" -isystem "$eigen" \
+    -DCDDREC_SOURCE_DIR="\"$(cd .. && pwd)\"" -c "$1" -o "$scratch/$(echo "$1" | tr / _).o"
 }
 export -f build
 rm -f "$scratch"/*.o

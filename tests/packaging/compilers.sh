@@ -10,8 +10,9 @@ newest() { compgen -c "$1-" | grep -E -- '-[0-9]+$' | sort -V -u | tail -n 1 | g
 
 for compiler in "${CXX:-c++}" g++-12 "$(newest g++)" clang++-14 "$(newest clang++)"; do
   program=$(command -v "$compiler") || { echo "skipped: $compiler is not here" && continue; }
-  case $seen in *" $(readlink -f "$program") "*) continue ;; esac # by another name
-  seen="$seen$(readlink -f "$program") "
+  itself=$("$program" --version | head -n 1 | sed 's/^[^ ]* //') # its file may be one that calls them all
+  case $seen in *"|$itself|"*) continue ;; esac # by another name
+  seen="$seen|$itself|"
   version=$("$compiler" --version | head -n 1)
   for openmp in "" -fopenmp; do
     if [ -n "$openmp" ] && ! "$compiler" -fopenmp -x c++ -E -include omp.h /dev/null >/dev/null 2>&1; then

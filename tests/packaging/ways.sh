@@ -69,10 +69,13 @@ case $way in
     ;;
   FetchContent)
     needs git
+    # shellcheck disable=SC2046 # names; where git runs a hook they would lead to the repository around us
+    unset $(git rev-parse --local-env-vars)
     tree=$(source_tree)
     git -C "$tree" init -q -b main
     git -C "$tree" add .
-    git -C "$tree" -c user.name=nobody -c user.email=nobody@example.org commit -q -m "a release"
+    git -C "$tree" -c user.name=nobody -c user.email=nobody@example.org -c commit.gpgsign=false -c core.hooksPath=/dev/null \
+      commit -q -m "a release"
     mv "$tree" "$work/repository"
     build "file://$work/repository"
     run "$work/build"
@@ -84,15 +87,14 @@ case $way in
     for other in "${others[@]}"; do PKG_CONFIG_PATH="$PKG_CONFIG_PATH:$other/share/pkgconfig:$other/lib/pkgconfig"; done
     export PKG_CONFIG_PATH
     [ "$(pkg-config --modversion cddrec)" = "$(sed -n 's/#define CDDREC_VERSION "\(.*\)"/\1/p' "$root/include/cddrec/cddrec.hpp")" ]
-    # The flags are words.
-    # shellcheck disable=SC2046
-    "${CXX:-c++}" -std=c++20 -O1 "$work/consumer.cpp" $(pkg-config --cflags --libs cddrec) -o "$work/consumer"
-    # shellcheck disable=SC2046
-    "${CXX:-c++}" -std=c++20 -O1 "$work/reader.cpp" $(pkg-config --cflags --libs cddrec-io) -o "$work/reader"
-    if [ -e "$prefix/share/pkgconfig/cddrec-hnsw.pc" ]; then
-      # shellcheck disable=SC2046
-      "${CXX:-c++}" -std=c++20 -O1 "$work/finder.cpp" $(pkg-config --cflags --libs cddrec-hnsw) -o "$work/finder"
-    fi
+    compile() { # PROGRAM PACKAGE; pkg-config quotes its words as a shell reads them
+      local flags
+      eval "flags=($(pkg-config --cflags --libs "$2"))"
+      "${CXX:-c++}" -std=c++20 -O1 "$work/$1.cpp" "${flags[@]}" -o "$work/$1"
+    }
+    compile consumer cddrec
+    compile reader cddrec-io
+    [ ! -e "$prefix/share/pkgconfig/cddrec-hnsw.pc" ] || compile finder cddrec-hnsw
     run "$work"
     ;;
   without_openmp) # it may have been found before: by the project around it, or by itself when this build had it
