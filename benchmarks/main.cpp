@@ -1,6 +1,6 @@
 // Runs the benchmarks: `cddrec_benchmarks --benchmark_filter=attention`; without a filter, all but those named `large`.
 // The ceilings stand among them, so that a table shows what its shares are shares of. Beside other load, set OMP_PROC_BIND=true:
-// threads that share a processor wait for each other a time slice long.
+// threads that share a processor wait for each other a time slice long. Not for `openblas`: its threads would all be on the first one's.
 #include <iostream>
 
 #include "bench.hpp"

@@ -4,7 +4,6 @@
 A pass runs everything once, so that the runs of a figure lie minutes apart and a burst of other load does not meet them all."""
 import argparse
 import json
-import math
 import os
 import pathlib
 import platform

@@ -202,7 +202,8 @@ def collapse(models):
         return []
     return ["### Collapse", "",
             "Means over seeds. Gaps are of mean scores, first to second and first to tenth, each in its model's own unit.",
-            "Uniformity is that of the first 4,000 rows. Effective rank and top share are of vectors as they are scored: of length 1 for cosines, of any for dot products.", "",
+            "Uniformity is that of the first 4,000 rows. Effective rank and top share are of vectors as they are scored: of length 1 for "
+            "cosines, of any for dot products.", "",
             *table(["model", "vectors", "test R@1", "test N@10", *COLLAPSE, "gap to second", "gap to tenth", "distinct firsts", *positions],
                    rows)]
 

@@ -80,17 +80,16 @@ class report(unittest.TestCase):
             "| popularity | .0000 |  |  |  |  | .0055 |  |  | 1 |  |  |"])
         for row in ("| cddrec | 1, 2 | .0700, .0740 | 2, 2 | .0300, .0320 | .0600, .0640 | .0040 |",
                     "| model | vectors | test R@1 | test N@10 | mean cosine | effective rank | top singular share | uniformity | alignment "
-                    "| gap to second | gap to tenth | distinct firsts |", "Uniformity is that of the first 4,000 rows. Effective rank and top share are of vectors as they are scored: of length 1 for "
-                    "cosines, of any for dot products.",
-                    "Other users of the same kind would make ±.0013 of the best R@1 (one standard error); the models share the users, so that "
-                    "their differences vary less, and seeds come on top.",
+                    "| gap to second | gap to tenth | distinct firsts |",
+                    "Uniformity is that of the first 4,000 rows. Effective rank and top share are of vectors as they are scored: of length 1 "
+                    "for cosines, of any for dot products.", "Other users of the same kind would make ±.0013 of the best R@1 (one standard "
+                    "error); the models share the users, so that their differences vary less, and seeds come on top.",
                     "| cddrec | predictions | .0310 | .0620 | .500 | 12.2 | .200 | -3.50 | 1.250 | .020 | .080 | 4,021 of 22,363 |",
                     "| cddrec | items |  |  | .500 | 12.2 | .200 | -3.50 |  |  |  |  |",
                     "| Gaussian noise, 3 dimensions | predictions |  |  | .000 | 120.5 |  |  |  |  |  |  |",
-                    "| model | kind | steps | stop | draws | R@1 | N@10 | seconds |",
+                    "22,363 users, 12,101 items, CRC-32 `a1b2c3d4`.", "| model | kind | steps | stop | draws | R@1 | N@10 | seconds |",
                     "| cddrec | direct | 1 | 0 | 1 | .0310 | .0620 | 2.0 |", "| cddrec | ddim | 5 | 3 | 1 | .0155 | .0310 | 11 |",
                     "4 records of 1 log, 1.5 hours in all; written by `examples/study/report.py`.",
-                    "22,363 users, 12,101 items, CRC-32 `a1b2c3d4`.",
                     "# cddrec: seeds 1, 2; 1,700,000 parameters; best epoch 2 of 3, 2 of 2",
                     "cddrec train --data Beauty.txt --output DIR --seed 1 --set width=128"):
             self.assertIn(row, lines)
