@@ -49,6 +49,7 @@ struct encoded {
         to.insert(to.end(), from.begin() + r * count, from.begin() + (r + 1) * count);
       };
       take(all.unit, q.unit, width);
+      if (all.fixed.empty()) continue;
       take(all.fixed, q.fixed, kernel::fixed_pairs(width));
       take(all.error, q.error, 1);
     }

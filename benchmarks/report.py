@@ -31,7 +31,7 @@ def arguments():
     parser.add_argument("--python", action="append", type=pathlib.Path, help="a Python whose PyTorch is a peer; may be repeated")
     given = parser.parse_args()
     if given.filter and given.output == parser.get_default("output"):
-        sys.exit("report.py: --filter: some benchmarks are no page; name another --output")
+        sys.exit("report.py: --filter: the page needs all benchmarks; name another --output")
     given.output.parent.mkdir(parents=True, exist_ok=True)
     for log in (given.log, given.own_log):
         if log and not log.is_file():
@@ -88,7 +88,7 @@ def compilation():
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = status  # it has been waited for
     if status != 0:
-        sys.exit("report.py: the door does not compile")
+        sys.exit("report.py: cddrec/cddrec.hpp does not compile")
     return time.monotonic() - begin, used.ru_maxrss / 1024
 
 

@@ -106,6 +106,6 @@ install_packages() {
   rm -f "$report"
   find_missing "$@"
   [ -z "$missing" ] && return 0
-  echo "$0: this system's packages are too old or elsewhere; please install: $missing" >&2
+  echo "$0: this system's packages are too old or in an unusual place; please install: $missing" >&2
   return 2
 }

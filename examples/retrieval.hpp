@@ -16,7 +16,7 @@ struct retrieval_options {
   std::optional<index> m, ef_construction, ef;  // of hnsw; without them its own
 };
 
-/// Opens a model directory. `tell` hears of the items that are in the graph, and of none if there is no graph.
+/// Opens a model directory. `tell` hears of the items in the graph as it grows, and is not called without a graph.
 inline serve::recommender open_model(const std::string& directory, const model::generation& made, core::execution how,
                                      const retrieval_options& o, [[maybe_unused]] const core::progress& tell = {}) {
   if (o.kind != "hnsw") {

@@ -27,7 +27,7 @@ struct variant {
   std::vector<std::string> assignments;  // key=value
 };
 
-/// input_error if one of these sets the seed, which tells the rows of a model.
+/// input_error if one of these sets the seed, which tells the rows of one model apart.
 inline void refuse_seed(const std::vector<std::string>& assignments) {
   for (const std::string& a : assignments)
     if (key_of(a) == "seed") throw input_error("a comparison trains every network with the seeds 1 to --seeds; leave out " + a);
@@ -46,9 +46,9 @@ inline std::vector<variant> read_variants(const std::string& path) {
       if (!(words >> v.kind)) throw input_error("write `name kind key=value …`");
       check_kind(v.kind);
       if (v.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-.") != v.name.npos)
-        throw input_error("the name " + io::detail::quoted(v.name, '\'') + " may hold a-z, 0-9, _, - and . only: files are named by it");
+        throw input_error("the name " + io::detail::quoted(v.name, '\'') + " may hold only a-z, 0-9, _, - and .: files are named after it");
       for (const variant& other : all)
-        if (other.name == v.name) throw input_error("the name '" + v.name + "' stands twice");
+        if (other.name == v.name) throw input_error("the name '" + v.name + "' is used twice");
       for (std::string word; words >> word;) {
         if (word.starts_with("preset="))
           v.preset = word.substr(7);
@@ -66,7 +66,7 @@ inline std::vector<variant> read_variants(const std::string& path) {
   return all;
 }
 
-/// The named variants, in that order; a name that is not in the file but a kind of model is that kind as it comes. No names: all.
+/// The named variants, in that order; a name that is not in the file but is a kind of model stands for its defaults. No names: all.
 inline std::vector<variant> choose_variants(const std::string& file, const std::vector<std::string>& names) {
   const std::vector<variant> known = file.empty() ? std::vector<variant>{} : read_variants(file);
   if (names.empty()) {
@@ -99,13 +99,13 @@ inline child_end run_child(std::vector<std::string> words) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, kept, STDOUT_FILENO);
-  std::signal(SIGCHLD, SIG_DFL);  // where it was ignored, nothing would be left to wait for
+  std::signal(SIGCHLD, SIG_DFL);  // if it were ignored, there would be nothing to wait for
   pid_t child = 0;
   const int problem = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (problem != 0) throw error("compare: cannot run this program again: " + std::string(std::strerror(problem)));
   bool told = false;  // Ctrl-C reaches the child by itself, a signal for this process alone does not; it takes one of each to stop cleanly
-  // Looked at again and again: a signal that came just before a wait without end would not be seen before the child has ended.
+  // Polled: a signal that came just before a blocking wait would not be seen before the child has ended.
   for (int status = 0;; std::this_thread::sleep_for(std::chrono::milliseconds(5))) {
     const pid_t ended = waitpid(child, &status, WNOHANG);
     if (ended < 0 && errno != EINTR) throw error("compare: cannot wait for training: " + std::string(std::strerror(errno)));
@@ -119,10 +119,11 @@ inline child_end run_child(std::vector<std::string> words) {
   }
 }
 
-/// What `train` said of its memory, in MB: only the process itself knows, since what the system counts of a child begins with its parent's.
+/// The peak memory that `train` reported, in MB: only the process itself knows, since the system's count for a child starts at its
+/// parent's.
 inline index said_memory_mb(const std::string& output, const std::string& row) {
   const std::size_t at = output.find(peak_memory_words);
-  if (at == std::string::npos) throw error("compare: the training of " + row + " did not say its memory");
+  if (at == std::string::npos) throw error("compare: the training of " + row + " did not report its memory");
   return std::stoll(output.substr(at + std::strlen(peak_memory_words)));
 }
 
@@ -143,7 +144,7 @@ inline std::string row_name(const compare_options& o, const variant& v, index se
 }
 inline fs::path record_path(const compare_options& o, const std::string& name) { return fs::path(o.output) / "records" / (name + ".json"); }
 
-/// What a row is trained with: its own settings, of those for all models the ones that concern it, its seed.
+/// What a row is trained with: its own settings and, of those for all models, the ones that concern it; settings_of() adds the seed.
 inline std::vector<std::string> assignments_of(const compare_options& o, const variant& v) {
   std::vector<std::string> all = v.assignments;
   std::copy_if(o.assignments.begin(), o.assignments.end(), std::back_inserter(all),
@@ -156,12 +157,12 @@ inline run_settings settings_of(const compare_options& o, const variant& v, inde
   return s;
 }
 
-/// What a record's command sets. Everything else is as it comes today: that a default has changed since makes no record another's, whether
-/// its row was left as it is or now says what went without saying.
+/// What a record's command sets. Everything else has today's default: a record stays valid when a default has changed since, whether its
+/// row was left as it is or now names the old value.
 inline run_settings settings_in(const std::string& command, const std::string& kind, const std::string& path) {
   std::string preset_name, value;
   std::vector<std::string> assignments;
-  std::istringstream words(command);  // settings are words that no shell would have in quotes
+  std::istringstream words(command);  // settings are words that need no quotes in a shell
   for (std::string word; words >> word;) {
     if (word == "--preset") words >> preset_name;
     if (word == "--set" && words >> value && concerns(kind, key_of(value))) assignments.push_back(value);
@@ -170,12 +171,12 @@ inline run_settings settings_in(const std::string& command, const std::string& k
   try {
     return gather_settings(kind, preset_name, {}, assignments).settings;
   } catch (const input_error& e) {
-    throw input_error(path + ": its command is none of this version; delete it, or name another directory\n" + e.what());
+    throw input_error(path + ": its command does not suit this version; delete the file, or name another directory\n" + e.what());
   }
 }
 
-/// A row's record. input_error, naming the file, if it is none, or if this log, read and trained on as is asked for, would make another
-/// one; how long that may take is not asked. `log_crc` is of the log.
+/// A row's record. input_error, naming the file, if it is not a record, or if this log, read and trained on as asked, would give another
+/// one; a limit on time is not compared. `log_crc` is of the log.
 inline json read_record(const compare_options& o, const variant& v, index seed, const json& log_crc) {
   const std::string path = record_path(o, row_name(o, v, seed)).string();
   const auto differs = [&](const std::string& what) { throw input_error(path + ": " + what + "; delete it, or name another directory"); };
@@ -220,7 +221,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   shown[3] = fs::path(o.log.data).filename().string(), shown[5] = "DIR";
   std::cerr << "\n" << name << ": " << shell_line(shown) << '\n';
   add("--threads", std::to_string(how.threads));
-  // What counts is counted in a moment and cannot be resumed; a network without its training state was done with, and its record deleted.
+  // Counting takes a moment and cannot be resumed; a network without a training state was finished, and its record deleted since.
   if (!is_network(v.kind) || (io::is_there(model_path(directory)) && !io::is_there(training_path(directory)))) fs::remove_all(directory);
   if (io::is_there(training_path(directory))) command.push_back("--resume");
   const auto started = std::chrono::steady_clock::now();
@@ -268,17 +269,17 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
     row["diagnostics"] = with_scorer(m, how, {}, [&](const auto& scorer) { return diagnostics(m, scorer, split.test(), how); });
   if (o.generations && v.kind == "cddrec") row["generation"] = generation_rows(m, split.test(), how);
   io::write_atomically(record_path(o, name), row.dump(1) + "\n");
-  if (is_network(v.kind)) fs::remove(training_path(directory));  // three times the weights, and done with
+  if (is_network(v.kind)) fs::remove(training_path(directory));  // three times the weights, and no longer needed
   return true;
 }
 
 /// Rows that are not recorded yet, one after the other; the table of all that are. Returns the number of rows that failed.
 inline index run_compare(const compare_options& o, core::execution how) {
   const std::vector<variant> variants = choose_variants(o.variants, o.models);
-  if (o.log.data == "-") throw input_error("compare: every model reads the log for itself; name a file");
+  if (o.log.data == "-") throw input_error("compare: every model reads the log anew, which standard input does not allow; name a file");
   refuse_seed(o.assignments);
   run_settings any;
-  for (const std::string& a : o.assignments) assign(any, a);  // also what concerns no model of these
+  for (const std::string& a : o.assignments) assign(any, a);  // also those that concern none of these models
   for (const variant& v : variants) settings_of(o, v, 1);
   const data::interactions log = o.log.read();
   const json log_crc = fingerprint(o.log.data).at("crc32");
@@ -289,7 +290,7 @@ inline index run_compare(const compare_options& o, core::execution how) {
   std::error_code problem;
   for (const char* folder : {"records", "models"}) {
     fs::create_directories(fs::path(o.output) / folder, problem);
-    if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
+    if (problem) throw input_error(o.output + ": the directory cannot be created: " + problem.message());
   }
   std::vector<std::pair<variant, index>> rows;
   for (const variant& v : variants)
@@ -309,7 +310,7 @@ inline index run_compare(const compare_options& o, core::execution how) {
     std::optional<write_lock> alone;
     if (!recorded(row))
       alone.emplace(fs::path(o.output) / "models" / (name + ".lock"), write_lock::kind::own_file,
-                    o.output + ": another process makes the row " + name + "; wait for its end, or name another directory");
+                    o.output + ": another process is making the row " + name + "; wait until it ends, or name another directory");
     if (recorded(row)) {  // it may be so by now
       std::cerr << name << ": recorded already\n";
     } else {

@@ -12,7 +12,7 @@ namespace cddrec::cli {
 
 namespace detail {
 
-/// What the shell is to offer for the value of an option.
+/// What the shell offers for the value of an option.
 struct offered {
   enum class kind { nothing, words, settings, files, directories } kind = kind::nothing;
   std::vector<std::string> words = {};
@@ -83,7 +83,7 @@ inline std::string bash_script(const CLI::App& app) {
          "  esac\n}\ncomplete -F _cddrec cddrec\n";
 }
 
-// Text between single quotes, in which _arguments takes colons and brackets for its own.
+// Text between single quotes, in which _arguments gives colons and brackets a meaning.
 inline std::string zsh_text(const std::string& text, bool colons = true) {
   std::string out;
   for (const char c : text) {

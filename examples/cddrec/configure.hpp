@@ -21,8 +21,8 @@ inline void assign(run_settings& s, const std::string& assignment) {
   set(s, key, assignment.substr(key.size() + 1));
 }
 
-/// Settings in rising strength: those to start from, or else the preset or the kind's defaults, the file, --set. No kind: the file's, or
-/// cddrec. A file may serve several kinds; what --set asks for must be read by this one.
+/// Settings, each overriding those before: those to start from, or else the preset or the kind's defaults; the file; --set. No kind: the
+/// file's, or cddrec. A file may serve several kinds; this one must use what --set names.
 inline run_choice gather_settings(std::string kind, const std::string& preset_name, const settings_file& file,
                                   const std::vector<std::string>& assignments, const run_settings* start = nullptr) {
   const auto at = [](const settings_file::entry& e, auto&& act) {
@@ -42,7 +42,7 @@ inline run_choice gather_settings(std::string kind, const std::string& preset_na
     if (entry.key != "model" && entry.key != "version") at(entry, [&] { set(s, entry.key, entry.value); });
   for (const std::string& a : assignments) {
     assign(s, a);
-    if (!belongs_to_run(kind, key_of(a))) throw input_error("setting " + key_of(a) + ": " + kind + " does not read it; leave it out");
+    if (!belongs_to_run(kind, key_of(a))) throw input_error("setting " + key_of(a) + ": " + kind + " does not use it; leave it out");
   }
   check(kind, s);
   return {kind, s};

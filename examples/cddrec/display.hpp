@@ -57,7 +57,7 @@ class status_line {
 
   bool on() const { return terminal_.on; }
   std::size_t width() const { return static_cast<std::size_t>(std::max(terminal_.width, 1)); }
-  /// Draws `head [####....] tail`, without the parts of the tail for which the width has no room; at most ten times a second, but for a bar
+  /// Draws `head [####....] tail`, without the parts of the tail that do not fit the width; at most ten times a second, except for a bar
   /// that has become full.
   void draw(const std::string& head, double part, const std::vector<std::string>& tail) {
     const auto now = clock::now();
@@ -105,7 +105,7 @@ class work_display {
     using seconds = std::chrono::duration<double>;
     const double part = all > 0 ? static_cast<double>(done) / static_cast<double>(all) : 1;
     const double spent = seconds(std::chrono::steady_clock::now() - started_).count();
-    // What a moment has shown to be short is done before anybody has read of it.
+    // No bar for work that turns out to be short: it would be over before anybody has read it.
     if (line_.on() && part > 0 && spent > 0.3 && (long_ = long_ || spent / part > 2))
       line_.draw(what_, part, {std::to_string(static_cast<int>(100 * part)) + " %", duration(spent / part - spent) + " left"});
     return may_go_on();

@@ -8,11 +8,11 @@
 
 namespace cddrec::cli {
 
-/// The cases that a model can be asked about: it knows their target, and something of their history, of which what it does not know is left
-/// out. Every other case is a miss.
+/// The cases that a model can be asked about: it knows their target and part of their history; the rest of the history is left out. Every
+/// other case is a miss.
 class known_cases {
  public:
-  /// Of a log whose items are numbered_after the model's, which has so many.
+  /// For a log whose items are numbered_after the model's; `items`: how many the model has.
   known_cases(const data::cases& all, index items) : all_(all.size()) {
     std::vector<data::item> known;
     for (index u = 0; u < all.size(); ++u) {
@@ -31,7 +31,7 @@ class known_cases {
 
   /// Valid as long as this stays where it is.
   data::cases cases() const { return {sequences_, ends_}; }
-  /// A column of the cases as one of all, with `other` where the model cannot be asked.
+  /// A column of these cases extended to all cases, with `other` where the model cannot be asked.
   std::vector<index> of_all(const std::vector<index>& column, index other) const {
     std::vector<index> all(static_cast<std::size_t>(all_), other);
     for (std::size_t k = 0; k < column.size(); ++k) all[places_[k]] = column[k];
@@ -56,7 +56,7 @@ class known_cases {
 inline void refuse_strange_log(const log_options& log, bool some_known) {
   if (!some_known)
     throw input_error(io::name_of_input(log.data) +
-                      ": the model knows none of its items; name a log of the same catalogue, read by the same columns");
+                      ": the model knows none of its items; name a log of the same catalogue, read with the same columns");
 }
 
 struct evaluate_options {
@@ -80,7 +80,7 @@ inline void run_evaluate(const evaluate_options& o, const model::generation& mad
   known.tell();
   const data::cases cases = known.cases();
   if (o.diagnose && cases.size() == 0)
-    throw input_error("evaluate: the model knows nobody's target and history in this log; leave out --diagnostics");
+    throw input_error("evaluate: no user of this log has both a target and a history that the model knows; leave out --diagnostics");
   json figures;
   const auto known_ranks = with_scorer(m, how, made, [&](const auto& scorer) {
     std::optional<work_display> bar(std::in_place, "ranking");
@@ -90,14 +90,14 @@ inline void run_evaluate(const evaluate_options& o, const model::generation& mad
     return found;
   });
   if (const auto seen = std::count(known_ranks.begin(), known_ranks.end(), eval::missed); seen > 0)
-    std::cerr << "cddrec: " << seen << " targets stand in their own history: counted as misses\n";
+    std::cerr << "cddrec: " << seen << " targets are in their own history: counted as misses\n";
   const std::vector<index> ranks = known.of_all(known_ranks, eval::missed);
   const auto metrics = eval::measure(ranks);
   json sampled;
   if (o.sample > 0) sampled = to_json(eval::sampled_metrics(ranks, known.of_all(eval::other_items(cases, m.ids.size()), 0), o.sample));
   if (o.sample > 0)
-    std::cerr << "cddrec: metrics against " << o.sample << " sampled items flatter, each model by another amount, and may order models\n"
-              << "        otherwise than the full ranking does: compare them with nothing but the same of other models\n";
+    std::cerr << "cddrec: metrics against " << o.sample << " sampled items flatter each model by a different amount and may order models\n"
+              << "        differently from the full ranking: compare them only with the same metrics of other models\n";
   if (!o.as_json) {
     std::vector<std::pair<std::string, json>> table{{m.kind, to_json(metrics)}};
     if (best) table.emplace_back("best possible", *best);

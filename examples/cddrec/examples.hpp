@@ -1,4 +1,4 @@
-// What --help of each command ends with: lines to copy. A test sees to it that they name no option that there is not.
+// What --help of each command ends with: lines to copy. A test makes sure that every option in them exists.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -39,12 +39,12 @@ inline void add_examples(CLI::App& app) {
     for (const auto& [name, lines] : all)
       if (command->get_name() == name) command->footer(std::string("Examples:\n") + lines);
   app.footer(
-      "A first walk:\n"
+      "First steps:\n"
       "  cddrec generate --users 6000 --items 2000 --output log.txt\n"
       "  cddrec train --data log.txt --output model --minutes 5\n"
       "  cddrec evaluate --model model --data log.txt\n"
       "  cddrec recommend --model model --history \"i12 i7 i40\"\n\n"
-      "`cddrec COMMAND --help` has the options and examples of a command.\n"
+      "`cddrec COMMAND --help` shows the options and examples of a command.\n"
       "Exit status: 0 done, 1 runtime error, 2 wrong usage or bad input, 130 stopped by\n"
       "a signal.\n");
 }

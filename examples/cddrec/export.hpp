@@ -1,5 +1,5 @@
 // cddrec export: a model's item embeddings, its recommendations for everybody in a log, or its graph for other programs.
-// The name of the output says the format, so that a file is what it is called.
+// The name of the output decides the format, so a file is what its name says.
 #pragma once
 
 #include "evaluate.hpp"
@@ -10,9 +10,9 @@ namespace cddrec::cli {
 
 struct export_options {
   std::string model, what, output;
-  log_options log;  // recommendations: of whose users
+  log_options log;  // whose users get recommendations
   std::string exclude, only;
-  index top = 0;  // 0: as recommend has it
+  index top = 0;  // 0: the default of recommend
 };
 
 namespace detail {
@@ -37,7 +37,7 @@ inline std::string export_format(const fs::path& output, const std::vector<std::
     if (output.extension() == p) return p;
     list += (list.empty() ? "" : ", ") + p;
   }
-  throw input_error(output.string() + ": name it by what it shall be: " + list);
+  throw input_error(output.string() + ": its name must end in one of: " + list);
 }
 
 }  // namespace detail
@@ -57,7 +57,7 @@ inline void export_items(const loaded_model& m, const fs::path& output) {
   const std::string format = detail::export_format(output, {".csv", ".jsonl", ".npy"});
   const network* net = network_of(m);
   if (net == nullptr)
-    throw input_error("export: a " + m.kind + " counts, so its items have no embeddings; recommendations can be exported");
+    throw input_error("export: the items of " + m.kind + " have no embeddings, since it only counts; export recommendations instead");
   const core::matrix<float>* table = nullptr;
   net->visit([&](const std::string& name, const auto& p) {
     if (name == "item_embedding.weight") table = &p.value;

@@ -28,7 +28,7 @@ namespace detail {
 
 using lists = std::vector<std::vector<kernel::scored<float>>>;
 
-/// How many items are in anybody's ten best.
+/// How many different items are among the ten best of all users.
 inline index distinct_in_tens(const lists& all) {
   std::unordered_set<data::item> items;
   for (const auto& list : all)
@@ -36,7 +36,7 @@ inline index distinct_in_tens(const lists& all) {
   return std::ssize(items);
 }
 
-/// Metrics of lists of twenty: a target that is in none of its list's places is missed. MRR would want the ranks behind them.
+/// Metrics of lists of twenty: a target that is not in its list is missed. No MRR, which needs the ranks beyond.
 inline json list_metrics(const lists& all, const data::cases& cases) {
   std::vector<index> ranks;
   for (index u = 0; u < cases.size(); ++u) {
@@ -64,8 +64,8 @@ inline double mean_spread(const model::ranker<network>& ranker, const lists& bes
 }  // namespace detail
 
 /// Test metrics of a diffusion model by ways of generation: each a row with kind, steps, stop and draws; `steps` counts the states
-/// that are visited. Ways of several draws and the direct one say how many items are in anybody's ten best (`distinct`), several draws
-/// also how far they spread; `diversified` are the lists in which they take turns.
+/// that are visited. Ways of several draws and the direct one say how many different items are among all users' ten best (`distinct`),
+/// several draws also how far they spread; in the lists of `diversified` the draws take turns.
 inline json generation_rows(const loaded_model& m, const data::cases& cases, core::execution how) {
   json rows = json::array();
   std::vector<std::span<const data::item>> users;

@@ -1,5 +1,5 @@
-// Settings that change nothing, since another one leaves out what they are of: `temperature` while `lambda` is 0.
-// They are told, not refused: what is set for all rows of a search need not be for each of them.
+// Settings that change nothing, since another one leaves out the part that they belong to: `temperature` while `lambda` is 0.
+// They are reported, not refused: what is set for all rows of a search need not have an effect on each of them.
 #pragma once
 
 #include <iostream>
@@ -32,7 +32,7 @@ inline std::string idle_under(const std::string& kind, const run_settings& s, co
     return under("objective");
   if (one_of({"candidates", "frequency_correction"}) && !candidates) return under("ranking");
   if (key == "candidates" && s.negatives == "in_batch") return under("negatives");
-  if (key == "frequency_correction" && s.negatives == "uniform") return under("negatives");  // all are candidates as often
+  if (key == "frequency_correction" && s.negatives == "uniform") return under("negatives");  // all items are candidates equally often
   if ((key == "negatives" && !pairs && !candidates) || (key == "negatives_per_target" && !pairs))
     return under(ranked ? "ranking" : s.divergence_weight == 0 ? "divergence_weight" : "divergence");
   if (key == "negative_power" && s.negatives != "popularity") return under("negatives");
@@ -44,7 +44,7 @@ inline std::string idle_under(const std::string& kind, const run_settings& s, co
   return {};
 }
 
-/// Says which settings of a file and of --set change nothing. A file that a run left says all that there is to set, whether it was or not.
+/// Says which settings of a file and of --set change nothing. A file that a run left names every setting, whether it was set or not.
 inline void tell_idle(const std::string& kind, const run_settings& s, const settings_file& file,
                       const std::vector<std::string>& assignments) {
   std::set<std::string> keys;

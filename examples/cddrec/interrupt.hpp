@@ -1,5 +1,5 @@
 // Ctrl-C: while work goes on that can be stopped cleanly, SIGINT and SIGTERM are noted and the work asks; a second one ends it at once.
-// The note is the one global variable of this program: a signal handler can reach nothing else.
+// That note is the only global variable of this program: a signal handler can reach nothing else.
 #pragma once
 
 #include <atomic>

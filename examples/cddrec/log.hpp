@@ -1,4 +1,4 @@
-// The log of a command: read as its options say, divided as the settings say, with a word on what is not evaluated.
+// The log of a command: read as its options say, divided as the settings say, with a report of what is not evaluated.
 #pragma once
 
 #include <iostream>
@@ -17,7 +17,7 @@ struct log_options {
   /// Tells what had to be mended.
   data::interactions read() const {
     io::repairs mended;
-    std::optional<work_display> bar;  // not before bytes are there: until then a signal ends us as it would
+    std::optional<work_display> bar;  // only once bytes arrive: until then a signal ends the program as usual
     io::reading told = how;
     told.tell = [&](index done, index all) {
       if (!bar) bar.emplace("reading " + data);
@@ -32,7 +32,7 @@ struct log_options {
     if (mended.like_table)
       std::cerr
           << "cddrec: " << data << ": read as lines of `user item item …`, but every line looks like a row of a table, with a time at "
-          << "its end; if it is one, put a header line above it (user, item, rating, timestamp, parted by tabs) and give --format tsv\n";
+          << "its end; if it is one, put a header line above it (user, item, rating, timestamp, separated by tabs) and give --format tsv\n";
     return log;
   }
 
@@ -52,7 +52,7 @@ inline data::split divide(const data::interactions& log, const run_settings& s) 
   return s.division == "time" ? data::by_time(log, s.validation_share, s.test_share) : data::leave_one_out(log);
 }
 
-/// The log with the items of `ids` under their numbers there, whether it has them or not, and its new ones behind them.
+/// The log with the items of `ids` under the numbers that they have there, whether they occur in it or not, and its new ones behind them.
 inline data::interactions numbered_after(const data::id_map& ids, data::interactions log) {
   data::id_map all = ids;
   std::vector<data::item> numbers;
@@ -67,10 +67,10 @@ inline void tell_left_out(const data::split& split, const run_settings& s) {
   const bool by_time = s.division == "time";
   if (split.not_tested() > 0)
     std::cerr << "cddrec: " << split.not_tested() << " users have "
-              << (by_time ? "no item before or none in the test's time" : "fewer than 4 items") << ": not "
+              << (by_time ? "no item before the test's time or none in it" : "fewer than 4 items") << ": not "
               << (by_time ? "tested" : "evaluated") << ", " << split.not_tested() - split.unusable() << " of them trained on\n";
   if (const index cold = by_time ? data::cold_targets(split, split.test()) : 0; cold > 0)
-    std::cerr << "cddrec: " << cold << " of " << split.test().size() << " targets of the test are items that nobody had in training\n";
+    std::cerr << "cddrec: " << cold << " of " << split.test().size() << " test targets are items that occur nowhere in training\n";
 }
 
 }  // namespace cddrec::cli

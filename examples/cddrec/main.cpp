@@ -19,7 +19,7 @@
 
 namespace cddrec::cli {
 
-/// What is wrong with a command line that does not come to a command's own options.
+/// What is wrong with a command line that does not reach a command's own options.
 inline std::string wrong_command(const CLI::App& app) {
   const std::vector<std::string> words = app.remaining();
   std::string what = "name a command", commands;
@@ -40,7 +40,7 @@ int run(int argc, char** argv) {
         double value = 0;
         const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
         const bool whole = problem == std::errc() && end == text.data() + text.size();
-        return whole && value > 0 ? std::string() : "must be a positive number, it is '" + text + "'";
+        return whole && value > 0 ? std::string() : "must be a positive number, not '" + text + "'";
       },
       "POSITIVE");
   const auto add_threads = [&](CLI::App* c) {
@@ -66,60 +66,60 @@ int run(int argc, char** argv) {
   const auto add_log = [&](CLI::App* to, log_options& log) {
     to->add_option("--data", log.data, "The log, gzip'd or not; - for standard input")->type_name("FILE")->required();
     to->add_option("--format", log.how.format,
-                   "sequences: a line a user, `user item item …`, oldest first; csv, tsv or inter: a table with a header. "
-                   "Without it, what the file's name says")
+                   "sequences: one line per user, `user item item …`, oldest first; csv, tsv or inter: a table with a header. "
+                   "By default, what the file's name says")
         ->check(CLI::IsMember(std::vector<std::string>(std::begin(io::log_formats), std::end(io::log_formats))));
-    to->add_option("--user-column", log.how.columns.user, "Column of a table; without it, one with a usual name");
+    to->add_option("--user-column", log.how.columns.user, "Column of the users in a table; by default, one with a usual name");
     to->add_option("--item-column", log.how.columns.item, "The same for the items");
-    to->add_option("--time-column", log.how.columns.time, "The same for the times; a table without one is in the order of its rows");
+    to->add_option("--time-column", log.how.columns.time, "The same for the times; without one, rows keep their order");
   };
 
-  CLI::App* prepare = app.add_subcommand("prepare", "Say what is in a log; filter it, and write it in another format");
+  CLI::App* prepare = app.add_subcommand("prepare", "Describe a log, filter it, and write it in another format");
   prepare_options p;
   bool drop_repeats = false;
   index core_size = 1;
   add_log(prepare, p.log);
   prepare->add_option("--output", p.output, "File to write; its name says the format: .csv, .tsv, .inter, else sequences")
       ->type_name("FILE");
-  prepare->add_flag("--drop-repeats", drop_repeats, "Of a user's interactions with one item, keep the first");
-  prepare->add_option("--core", core_size, "Keep users and items with so many interactions or more among what is kept (k-core)")
+  prepare->add_flag("--drop-repeats", drop_repeats, "Keep only the first of a user's interactions with an item");
+  prepare->add_option("--core", core_size, "Keep users and items with at least this many interactions among what is kept (k-core)")
       ->capture_default_str()
       ->check(positive);
-  prepare->add_flag("--json", p.as_json, "One JSON object");
+  prepare->add_flag("--json", p.as_json, "Print one JSON object");
 
   CLI::App* train = app.add_subcommand("train", "Train a model on a log");
   add_log(train, o.log);
   train->add_option("--output", o.output, "Directory for the model")->type_name("DIR")->required();
-  auto* from = train->add_option("--from", o.from, "Directory of a model to start from, with its kind and settings; items may be new")
-                   ->type_name("DIR");
-  train->add_option("--model", o.model, "Kind of model; without it what --config says, else cddrec")
+  auto* from =
+      train->add_option("--from", o.from, "Directory of a model to start from, with its kind and settings; the log may have new items")
+          ->type_name("DIR");
+  train->add_option("--model", o.model, "Kind of model; by default what --config says, else cddrec")
       ->check(CLI::IsMember(kinds()))
       ->excludes(from);
-  train->add_option("--preset", preset_name, "The paper's settings for a data set; without it, our own")
+  train->add_option("--preset", preset_name, "The paper's settings for a data set; by default, our own")
       ->check(CLI::IsMember({"office", "beauty", "tools", "toys"}))
       ->excludes(from);
-  train->add_option("--config", config, "File of settings, `key = value`: what an earlier run left as settings.toml, say")
-      ->type_name("FILE");
-  train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists them all")->type_name("KEY=VALUE");
-  train->add_option("--epochs", epochs, "At most so many epochs; without it what --config or the model of --from says, else 200");
-  train->add_option("--seed", seed, "Seed; without it what --config or the model of --from says, else 42");
-  train->add_option("--minutes", o.minutes, "Stop after the epoch that passes this")->check(positive);
-  train->add_flag("--validation-only", o.validation_only, "Leave the test part alone: for searches");
-  train->add_flag("--resume", o.resume, "Go on where an earlier run of the same settings stopped");
+  train->add_option("--config", config, "File of settings, `key = value`, such as the settings.toml of an earlier run")->type_name("FILE");
+  train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists all keys")->type_name("KEY=VALUE");
+  train->add_option("--epochs", epochs, "Most epochs to train; by default what --config or the model of --from says, else 200");
+  train->add_option("--seed", seed, "Seed; by default what --config or the model of --from says, else 42");
+  train->add_option("--minutes", o.minutes, "Stop after the epoch in which this time is up")->check(positive);
+  train->add_flag("--validation-only", o.validation_only, "Leave the test part alone: for a search of settings");
+  train->add_flag("--resume", o.resume, "Go on where an earlier run with the same settings stopped");
   add_threads(train);
 
   CLI::App* compare = app.add_subcommand("compare", "Train several models on a log and record what each reaches");
   compare_options c;
   add_log(compare, c.log);
-  compare->add_option("--models", c.models, "Kinds of model, or names from --variants; without it, all of those")->delimiter(',');
-  compare->add_option("--variants", c.variants, "File of models, a line each: `name kind [preset=NAME] key=value …`")->type_name("FILE");
-  compare->add_option("--seeds", c.seeds, "Seeds 1 … N of every network")->capture_default_str()->check(positive);
+  compare->add_option("--models", c.models, "Kinds of model, or names from --variants; by default, all of --variants")->delimiter(',');
+  compare->add_option("--variants", c.variants, "File of models, one per line: `name kind [preset=NAME] key=value …`")->type_name("FILE");
+  compare->add_option("--seeds", c.seeds, "Train every network with seeds 1 … N")->capture_default_str()->check(positive);
   compare->add_option("--output", c.output, "Directory for records and models; what is recorded there is not done again")
       ->type_name("DIR")
       ->required();
-  compare->add_option("--minutes", c.minutes, "Stop a model's training after the epoch that passes this")->check(positive);
-  compare->add_option("--set", c.assignments, "key=value for all models that it concerns, may be repeated")->type_name("KEY=VALUE");
-  auto* generations = compare->add_flag("--generations", c.generations, "Test cddrec models by all ways of generation");
+  compare->add_option("--minutes", c.minutes, "Stop a model's training after the epoch in which this time is up")->check(positive);
+  compare->add_option("--set", c.assignments, "key=value for all models that use it, may be repeated")->type_name("KEY=VALUE");
+  auto* generations = compare->add_flag("--generations", c.generations, "Test cddrec models with every way of generation");
   compare->add_flag("--validation-only", c.validation_only, "Measure on validation alone: for a search of settings")->excludes(generations);
   add_threads(compare);
 
@@ -132,47 +132,46 @@ int run(int argc, char** argv) {
     to->add_option("--generation", made.kind, "How a prediction is made: direct, ancestral or ddim")
         ->capture_default_str()
         ->check(CLI::IsMember({"direct", "ancestral", "ddim"}));
-    to->add_option("--generation-steps", made.steps, "States on the way, 0: all")->capture_default_str()->check(CLI::NonNegativeNumber);
+    to->add_option("--generation-steps", made.steps, "Steps to visit, 0: all")->capture_default_str()->check(CLI::NonNegativeNumber);
     to->add_option("--generation-stop", made.stop, "The step whose state is the prediction; a higher one is noisier")
         ->capture_default_str();
-    to->add_option("--draws", made.draws, "Draws of which the mean is ranked")->capture_default_str()->check(positive);
+    to->add_option("--draws", made.draws, "Rank by the mean of this many draws")->capture_default_str()->check(positive);
   };
   add_generation(evaluate);
-  evaluate->add_flag("--diagnostics", e.diagnose, "Whether vectors and lists have collapsed, beside Gaussian noise");
-  evaluate->add_option("--sampled", e.sample, "Beside the full ranking, metrics against so many sampled items, in expectation")
-      ->check(positive);
-  evaluate->add_flag("--json", e.as_json, "One JSON object");
+  evaluate->add_flag("--diagnostics", e.diagnose, "Show whether vectors and lists have collapsed, next to Gaussian noise");
+  evaluate->add_option("--sampled", e.sample, "Also print expected metrics against this many sampled items")->check(positive);
+  evaluate->add_flag("--json", e.as_json, "Print one JSON object");
   add_threads(evaluate);
 
   CLI::App* recommend = app.add_subcommand("recommend", "The best unseen items for a history");
   recommend_options r;
   recommend->add_option("--model", r.model, "Directory of the model")->type_name("DIR")->required();
   auto* by_history =
-      recommend->add_option("--history", r.history, "Item ids, oldest first: \"id id …\"; where there is a tab, tabs alone part them");
-  recommend->add_option("--input", r.input, "File of histories, a line each, likewise; - for standard input")
+      recommend->add_option("--history", r.history, "Item ids, oldest first: \"id id …\"; if there is a tab, only tabs separate them");
+  recommend->add_option("--input", r.input, "File of histories, one per line, in the same form; - for standard input")
       ->type_name("FILE")
       ->excludes(by_history);
-  recommend->add_option("--top", r.top, "How many")->capture_default_str()->check(positive);
-  recommend->add_option("--exclude", r.exclude, "File of items that nobody is to get")->type_name("FILE");
-  recommend->add_option("--only", r.only, "File of the items that alone may be recommended")->type_name("FILE");
-  recommend->add_option("--unknown", r.unknown, "What an item that the model does not know is: drop, with a count, or error")
+  recommend->add_option("--top", r.top, "How many items to recommend")->capture_default_str()->check(positive);
+  recommend->add_option("--exclude", r.exclude, "File of items to recommend to nobody")->type_name("FILE");
+  recommend->add_option("--only", r.only, "File of items; nothing else is recommended")->type_name("FILE");
+  recommend->add_option("--unknown", r.unknown, "Items that the model does not know: drop, with a count, or error")
       ->capture_default_str()
       ->check(CLI::IsMember({"drop", "error"}));
   recommend
       ->add_option("--retrieval", r.retrieval.kind,
-                   "How the items are found: exact, or hnsw, a graph for large catalogues that may miss some; it is compared with exact")
+                   "How the items are found: exact, or hnsw, a graph for large catalogues that may miss some (compared with exact)")
       ->capture_default_str()
       ->check(CLI::IsMember({"exact", "hnsw"}));
-  recommend->add_option("--hnsw-m", r.retrieval.m, "Links of an item in the graph, 16 by default")->check(positive);
+  recommend->add_option("--hnsw-m", r.retrieval.m, "Links per item in the graph, 16 by default")->check(positive);
   recommend->add_option("--hnsw-ef-construction", r.retrieval.ef_construction, "Candidates for its links, 200 by default")->check(positive);
-  recommend->add_option("--hnsw-ef", r.retrieval.ef, "Candidates of a search, 200 by default; more miss less and take longer")
+  recommend->add_option("--hnsw-ef", r.retrieval.ef, "Candidates per search, 200 by default; more find more and take longer")
       ->check(positive);
   add_generation(recommend);
   recommend->add_flag("--diverse", r.diverse, "Let the draws take turns, each with its best item");
-  recommend->add_flag("--json", r.as_json, "JSON, one object a history");
+  recommend->add_flag("--json", r.as_json, "Print one JSON object per history");
   add_threads(recommend);
 
-  CLI::App* exported = app.add_subcommand("export", "Write what a model holds for other programs");
+  CLI::App* exported = app.add_subcommand("export", "Write the contents of a model for other programs");
   export_options x;
   exported->add_option("--model", x.model, "Directory of the model")->type_name("DIR")->required();
   exported
@@ -186,9 +185,9 @@ int run(int argc, char** argv) {
       ->required();
   add_log(exported, x.log);
   exported->get_option("--data")->required(false);
-  exported->add_option("--top", x.top, "How many recommendations a user gets, 10 by default")->check(positive);
-  exported->add_option("--exclude", x.exclude, "File of items that nobody is to get")->type_name("FILE");
-  exported->add_option("--only", x.only, "File of the items that alone may be recommended")->type_name("FILE");
+  exported->add_option("--top", x.top, "How many items to recommend to each user, 10 by default")->check(positive);
+  exported->add_option("--exclude", x.exclude, "File of items to recommend to nobody")->type_name("FILE");
+  exported->add_option("--only", x.only, "File of items; nothing else is recommended")->type_name("FILE");
   add_threads(exported);
 
   CLI::App* completing = app.add_subcommand("completion", "Print a script that completes commands and options in a shell");
@@ -207,7 +206,7 @@ int run(int argc, char** argv) {
   const core::execution how{threads};
   if (*generate) run_generate(synthetic, output, generate_seed, how);
   if (*prepare) {
-    p.kept = {.repeats = !drop_repeats, .user_items = core_size, .item_users = core_size};
+    p.kept = {.repeats = !drop_repeats, .user_interactions = core_size, .item_interactions = core_size};
     run_prepare(p);
   }
   if (*train) {
@@ -216,10 +215,10 @@ int run(int argc, char** argv) {
     one_standard_input("train", {o.log.data, config});
     const settings_file file = config.empty() ? settings_file{} : read_settings_file(config);
     if (const auto* version = file.find("version"); version && version->value != CDDREC_VERSION)
-      std::cerr << "cddrec: " << version->where << ": of version " << io::detail::quoted(version->value, '\'')
+      std::cerr << "cddrec: " << version->where << ": written by version " << io::detail::quoted(version->value, '\'')
                 << ", this is " CDDREC_VERSION ": the run may differ\n";
     auto [kind, s] = gather_settings(before ? before->kind : o.model, preset_name, file, assignments, before ? &before->settings : nullptr);
-    for (const auto& [key, value] : {std::pair{"seed", seed}, {"epochs", epochs}})  // what counts has neither, and is the same with any
+    for (const auto& [key, value] : {std::pair{"seed", seed}, {"epochs", epochs}})  // counting models have neither
       if (value && concerns(kind, key)) set(s, key, *value);
     o.model = kind;
     tell_idle(kind, s, file, assignments);
@@ -239,10 +238,10 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     const int status = cddrec::cli::run(argc, argv);
-    errno = 0;  // it stays so if it was an earlier write that failed
+    errno = 0;  // stays 0 if it was an earlier write that failed
     if (!std::cout.flush())
       throw cddrec::error("standard output: cannot be written" + (errno != 0 ? ": " + std::string(std::strerror(errno)) : std::string()) +
-                          "; what was to be printed is not all there");
+                          "; the output is incomplete");
     return status;
   } catch (const cddrec::input_error& e) {
     std::cerr << "cddrec: " << cddrec::cli::without_cpp_name(e.what()) << '\n';

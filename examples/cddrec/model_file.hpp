@@ -70,7 +70,7 @@ inline loaded_model load_model(const fs::path& directory) {
   return read_model(serve::load_file(directory), model_path(directory).string());
 }
 
-/// What tells a log from others with the same items: the CRC-32 of what everybody did and, if that divides it, of when.
+/// What tells a log from others with the same items: the CRC-32 of all histories and, if the log is divided by time, of the times.
 inline std::string log_checksum(const data::interactions& log, const run_settings& s) {
   auto crc = ::crc32_z(0, nullptr, 0);
   const auto add = [&](const auto& values) {
@@ -81,7 +81,7 @@ inline std::string log_checksum(const data::interactions& log, const run_setting
   return std::to_string(crc);
 }
 
-/// Where training stands: the weights of the last epoch, those that go on where they are not the same, and the moments of Adam.
+/// Where training stands: the weights of the last epoch, those that training goes on with if they differ, and the moments of Adam.
 template <class Network>
 inline void save_training(const fs::path& directory, const std::string& kind, const Network& net, const train::fit_state<float>& state,
                           const run_settings& s, const data::interactions& log) {
@@ -139,8 +139,8 @@ inline train::fit_state<float> training_progress(const io::tensor_file& file, co
   return state;
 }
 
-/// Reads it back into a network of the same settings and log; input_error if they differ. A file older than the log's checksum is asked for
-/// its items alone.
+/// Reads it back into a network of the same settings and log; input_error if they differ. Of a file that is too old to have
+/// the log's checksum, only the items are compared.
 template <class Network>
 inline train::fit_state<float> load_training(const fs::path& directory, const std::string& kind, Network& net, const run_settings& s,
                                              const data::interactions& log) {

@@ -103,8 +103,8 @@ inline train::fit_settings make_fit_settings(const run_settings& s, double minut
   return {.epochs = s.epochs,
           .batch_users = s.batch_users,
           .sampled_steps = s.sampled_steps,
-          .law = s.step_choice == "uniform" ? train::step_law::uniform : train::step_law::by_weight,
-          .weight = s.step_weight == "equal" ? train::step_weight::equal : train::step_weight::reciprocal,
+          .step_law = s.step_choice == "uniform" ? train::step_law::uniform : train::step_law::by_weight,
+          .step_weight = s.step_weight == "equal" ? train::step_weight::equal : train::step_weight::reciprocal,
           .negatives = s.negatives == "uniform"      ? data::negative_law::uniform
                        : s.negatives == "popularity" ? data::negative_law::popularity
                                                      : data::negative_law::in_batch,

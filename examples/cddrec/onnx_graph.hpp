@@ -13,8 +13,8 @@ class onnx_network {
   explicit onnx_network(const loaded_model& m) : kind_(m.kind), settings_(m.settings), items_(m.ids.size()) {
     const network* net = network_of(m);
     if (net == nullptr || kind_ == "gru4rec" || kind_ == "svae")
-      throw input_error("export: a " + kind_ +
-                        " has no ONNX graph here; cddrec, sasrec, vae and gan, whose encoder is a transformer, have one");
+      throw input_error("export: " + kind_ +
+                        " has no ONNX graph; only cddrec, sasrec, vae and gan have one, whose encoder is a transformer");
     net->visit([&](const std::string& name, const auto& p) { weights_[name] = &p.value; });
     build();
     for (index i = 0; i < items_; ++i) names_ += (i > 0 ? "\n" : "") + m.ids.name(static_cast<data::item>(i));

@@ -33,7 +33,7 @@ inline std::vector<io::svg::point> points(const eval::principal_components& plan
   return all;
 }
 
-// mu(e_s, t) and, of one ancestral draw, x_t for every visited step t, the noisiest first; a process of one step has no way.
+// mu(e_s, t) and, of one ancestral draw, x_t for every visited step t, the noisiest first; a process of one step has no path.
 inline void add_way(io::training_report::path& path, const network& net, const eval::principal_components& plane,
                     std::span<const data::item> history, const core::random& draw) {
   core::arena memory;
@@ -70,9 +70,9 @@ inline void add_way(io::training_report::path& path, const network& net, const e
 
 }  // namespace detail
 
-/// Spectra of items and predictions and, of a diffusion model, its schedule and the ways of four users of the test; `ranks`: of the test.
-/// Without a test the schedule alone.
-/// A network wider than 1024 has neither spectra nor ways: its decompositions would take longer than its training.
+/// Spectra of items and predictions and, of a diffusion model, its schedule and the paths of four test users; `ranks` are those of the
+/// test. Without a test, the schedule alone. A network wider than 1024 gets neither spectra nor paths: the decompositions would take longer
+/// than its training.
 inline void add_network(io::training_report& r, const std::string& kind, const network& net, const data::interactions& log,
                         const data::cases& test, std::span<const index> ranks, core::execution how) {
   if (kind == "cddrec")
@@ -93,7 +93,7 @@ inline void add_network(io::training_report& r, const std::string& kind, const n
   };
   add_spectrum("items", items);
   add_spectrum("predictions", core::view<const float>(query.unit.data(), std::ssize(users), d));
-  add_spectrum("noise of the predictions’ size", noise);
+  add_spectrum("noise of the same size", noise);
   if (kind != "cddrec") return;
 
   const auto plane = eval::principal_components_of<float>(items, 2);
@@ -104,7 +104,7 @@ inline void add_network(io::training_report& r, const std::string& kind, const n
     const auto newest = test.history(u).last(std::min(test.history(u).size(), static_cast<std::size_t>(net.settings().max_length)));
     const index rank = ranks[static_cast<std::size_t>(u)];
     io::training_report::path path{.title = "User " + std::string(log.users.name(static_cast<data::item>(test.user(u)))) + ": the target " +
-                                            (rank == eval::missed ? "stands in the history" : "has rank " + std::to_string(rank + 1))};
+                                            (rank == eval::missed ? "is in the history" : "has rank " + std::to_string(rank + 1))};
     const data::item target = test.target(u);
     path.target = detail::points(plane, detail::scored_items(net, {&target, 1})).front();
     path.history = detail::points(plane, detail::scored_items(net, newest));
@@ -127,7 +127,7 @@ inline io::training_report begin_report(const std::string& kind, const run_setti
   r.table_caption = "Full ranking of all " + std::to_string(log.items.size()) + " items for " + std::to_string(tested) + " users";
   for (const auto& [name, unused] : eval::metrics::fields) r.metric_names.emplace_back(name);
   for (const auto& [name, metrics] : table) {
-    r.table.push_back({.name = name, .values = {}, .trained = name == kind});
+    r.table.push_back({.name = name, .values = {}, .trained = name == kind, .bound = name == "best possible"});
     for (const std::string& metric : r.metric_names) r.table.back().values.push_back(metrics.at(metric).get<double>());
   }
   for (const auto& [key, access] : setting_keys())

@@ -20,7 +20,7 @@ struct recommend_options {
 /// input_error if more than one of the inputs of a command is "-".
 inline void one_standard_input(const std::string& command, std::initializer_list<std::string> inputs) {
   if (std::count(inputs.begin(), inputs.end(), "-") > 1)
-    throw input_error(command + ": standard input can be one thing only; name a file for the other");
+    throw input_error(command + ": standard input can be read for one thing only; name a file for the other");
 }
 
 /// Histories as the model numbers them; what it does not know is dropped and counted, or an error.
@@ -46,7 +46,7 @@ class known_items {
       const std::size_t end = std::min(line.find('\t', begin), line.size());
       const std::string_view field = detail::trimmed(line.substr(begin, end - begin));
       begin = end + 1;
-      // Where blanks and tabs are mixed, blanks part what is no item but holds one.
+      // If blanks and tabs are mixed, a field that is no item but contains one is split at its blanks.
       const auto parts = io::split_tokens(field, where);
       const bool mixed = !ids_.find(field) && std::any_of(parts.begin(), parts.end(), [&](auto part) { return ids_.find(part); });
       if (mixed)
@@ -58,7 +58,7 @@ class known_items {
   }
   /// The first that was dropped since tell(); nothing if none was.
   const std::string& first_dropped() const { return first_token_; }
-  /// Says how many were dropped since it was last asked.
+  /// Reports how many were dropped since the last call.
   void tell() {
     if (dropped_ > 0)
       std::cerr << "cddrec: " << first_ << ": " << dropped_ << " unknown items dropped" << (dropped_ > 1 ? " from here on" : "") << '\n';
@@ -82,7 +82,7 @@ inline std::vector<data::item> items_in(const std::string& path, known_items& kn
   return all;
 }
 
-/// The items that nobody is to get: those of one file, and all but those of the other.
+/// The items to recommend to nobody: those of one file, and all but those of the other.
 inline std::vector<data::item> excluded_items(const serve::recommender& m, const std::string& exclude, const std::string& only,
                                               known_items& known) {
   std::optional<std::vector<data::item>> alone;
@@ -119,8 +119,8 @@ class stopwatch {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
-/// Says how many of the exact lists' items the lists found by a graph hold, and what both take: on a thousand of the histories at most,
-/// taken evenly from all.
+/// Reports which share of the exact lists' items is in the lists found by the graph, and how long both take: on at most a thousand of the
+/// histories, evenly spread.
 inline void tell_recall(const serve::recommender& m, eval::histories all, index top, std::span<const data::item> excluded,
                         core::execution how, double graph_seconds) {
   constexpr std::size_t most = 1000;
@@ -144,7 +144,7 @@ inline void tell_recall(const serve::recommender& m, eval::histories all, index 
 inline void run_recommend(const recommend_options& o, const model::generation& made, core::execution how) {
   if (o.history.empty() && o.input.empty()) throw input_error("recommend: give a history with --history, or a file of them with --input");
   one_standard_input("recommend", {o.input, o.exclude, o.only});
-  if (o.diverse && made.draws < 2) throw input_error("recommend: --diverse lets several draws take turns; give them with --draws");
+  if (o.diverse && made.draws < 2) throw input_error("recommend: --diverse needs several draws that take turns; give --draws 2 or more");
   if (o.diverse && o.retrieval.kind != "exact")
     throw input_error("recommend: --diverse lists are exact; leave out --retrieval " + o.retrieval.kind);
   std::optional<work_display> bar;
@@ -158,7 +158,7 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
   bar.reset();
   if (o.retrieval.kind != "exact" && !graph)
     std::cerr << "cddrec: --retrieval " << o.retrieval.kind << ": " << m.items().size()
-              << " items are too few for a graph, all are looked at; it needs four times as many as --hnsw-ef\n";
+              << " items are too few for a graph, so all are looked at; a graph needs four times --hnsw-ef\n";
   known_items known(m.items(), o.unknown == "drop");
   const std::vector<data::item> excluded = excluded_items(m, o.exclude, o.only, known);
   std::vector<std::vector<data::item>> all;
@@ -166,15 +166,15 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
     all.push_back(known(o.history, "--history"));
     if (const std::string& first = known.first_dropped(); all[0].empty())
       throw input_error("--history: holds no item that the model knows" +
-                        (first.empty() ? "" : ", the first is " + io::detail::quoted(first, '\'')) +
-                        "; ids are parted by blanks, those that hold blanks by tabs, of which one follows a single id");
+                        (first.empty() ? "" : " (the first is " + io::detail::quoted(first, '\'') + ")") +
+                        "; separate ids by blanks, or by tabs if they hold blanks (after a single id, too)");
   } else {
     const std::string text = io::read_text(o.input), name = o.input == "-" ? "standard input" : o.input;
     for (std::string_view rest = text; !rest.empty();) {
       const std::string_view line = io::detail::take_line(rest);
       all.push_back(known(line, name + ":" + std::to_string(all.size() + 1)));
     }
-    if (all.empty()) throw input_error(name + ": is empty; give one history a line");
+    if (all.empty()) throw input_error(name + ": is empty; give one history per line");
   }
   known.tell();
   if (o.top > m.items().size()) std::cerr << "cddrec: --top " << o.top << " is more than the " << m.items().size() << " items there are\n";

@@ -32,14 +32,14 @@ inline json to_json(const data::best_possible& b) {
           {"ndcg@5", b.ndcg[0]},     {"ndcg@10", b.ndcg[1]},    {"ndcg@20", b.ndcg[2]},     {"mrr", b.mrr}};
 }
 
-/// The most memory that this program has used so far. What getrusage says would count what the program that started it had used, too.
+/// The most memory that this program has used so far. getrusage would also count what the program that started it had used.
 inline index peak_memory_mb() {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;)
     if (index kilobytes = 0; word == "VmHWM:" && status >> kilobytes) return kilobytes / 1024;
   return 0;
 }
-/// What stands before it in what `train` prints.
+/// What `train` prints before it.
 inline constexpr const char* peak_memory_words = "peak memory ";
 
 /// What tells a log from any other: its length and CRC-32.
@@ -62,13 +62,13 @@ inline std::optional<json> read_optimum(const fs::path& log, const std::string& 
   }
 }
 
-/// input_error for a file that is there already: what is written is nobody else's. Nor is it a file named `-`.
+/// input_error for a file that exists already, which is never overwritten, and for the name `-`.
 inline void refuse_existing(const fs::path& output) {
-  if (output == "-") throw input_error("--output -: it goes to a file, not to standard output; name one");
-  if (io::is_there(output)) throw input_error(output.string() + ": is there already; name another file");
+  if (output == "-") throw input_error("--output -: output goes to a file, not to standard output; name one");
+  if (io::is_there(output)) throw input_error(output.string() + ": already exists; name another file");
 }
 
-/// A line a row; on a terminal that is too narrow the metrics go on in a table below.
+/// One line per row; on a terminal that is too narrow the metrics continue in a table below.
 inline void print_table(const std::vector<std::pair<std::string, json>>& rows) {
   constexpr int cell = 11;
   int name_width = 16;

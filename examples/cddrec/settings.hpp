@@ -66,7 +66,7 @@ N number(const std::string& key, const std::string& text, N least, N most, const
   if (problem != std::errc() || end != text.data() + text.size())
     throw input_error("setting " + key + ": " + io::detail::quoted(text, '\'') + " is not " +
                       (std::is_integral_v<N> ? "a whole number" : "a number"));
-  if (!(value >= least && value <= most)) throw input_error("setting " + key + " must be " + range + ", it is " + text);
+  if (!(value >= least && value <= most)) throw input_error("setting " + key + " must be " + range + ", not " + text);
   return value;
 }
 inline std::string text(double value) {
@@ -84,7 +84,7 @@ inline setting_key real(const char* key, double run_settings::*member, double le
 inline setting_key flag(const char* key, bool run_settings::*member) {
   return {[=](run_settings& s, const std::string& v) {
             if (v != "true" && v != "false")
-              throw input_error(std::string("setting ") + key + " must be true or false, it is " + io::detail::quoted(v, '\''));
+              throw input_error(std::string("setting ") + key + " must be true or false, not " + io::detail::quoted(v, '\''));
             s.*member = v == "true";
           },
           [=](const run_settings& s) { return s.*member ? "true" : "false"; }, "true, false"};
@@ -198,12 +198,12 @@ inline void set(run_settings& s, const std::string& key, const std::string& valu
   const auto found = setting_keys().find(key);
   if (found == setting_keys().end()) {
     std::string list, nearest;
-    std::size_t fewest = 3;  // of what is further off nobody thought
+    std::size_t fewest = 3;  // nobody meant a key that is further off
     for (const auto& [name, unused] : setting_keys()) {
       list += (list.empty() ? "" : " ") + name;
       if (const std::size_t n = detail::edits(key.substr(0, 100), name); n < fewest) fewest = n, nearest = name;
     }
-    throw input_error("unknown setting " + io::detail::quoted(key, '\'') + (nearest.empty() ? "" : ", is it " + nearest + "?") +
+    throw input_error("unknown setting " + io::detail::quoted(key, '\'') + (nearest.empty() ? "" : " (did you mean " + nearest + "?)") +
                       "; the settings are:\n" + list);
   }
   found->second.set(s, value);
@@ -241,21 +241,21 @@ inline bool belongs_to_run(const std::string& kind, const std::string& key) {
   return concerns(kind, key) || (is_network(kind) && concerns("item_knn", key));
 }
 
-/// What no single key can see. input_error if the heads do not divide the width, say.
+/// Checks that concern more than one key. input_error if the heads do not divide the width, for example.
 inline void check(const std::string& kind, const run_settings& s) {
   if (concerns(kind, "heads") && s.width % s.heads != 0)
     throw input_error("setting heads: " + std::to_string(s.heads) + " heads do not divide the width " + std::to_string(s.width));
-  if (s.features % 2 != 0) throw input_error("setting features must be even, it is " + std::to_string(s.features));
+  if (s.features % 2 != 0) throw input_error("setting features must be even, not " + std::to_string(s.features));
   if ((kind == "vae" || kind == "svae") && s.lambda > 0) {
     if (s.contrastive == "exact_masked")
-      throw input_error("setting contrastive: exact_masked is of the term within a view, which " + kind + " has not; set exact or fourier");
+      throw input_error("setting contrastive: exact_masked is for the term within a view, which " + kind + " lacks; set exact or fourier");
     if (s.views == 1) throw input_error("setting views: the contrastive term of " + kind + " needs 2; set lambda=0, or views=2");
   }
   if (s.schedule == "linear" && s.beta_first > s.beta_last && s.steps > 1)
     throw input_error("setting beta_first must not be above beta_last");
 }
 
-/// Whether a key says what a network is made of: where weights are taken over it cannot change.
+/// Whether a key says what a network is made of: if weights are taken over, it cannot change.
 inline bool shapes_network(const std::string& key) {
   for (const char* k : {"width", "layers", "heads", "max_length", "denoiser", "decoder_layers", "decoder_feed_forward", "residual",
                         "feed_forward", "steps", "discriminator_layers"})

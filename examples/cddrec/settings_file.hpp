@@ -45,7 +45,7 @@ inline std::pair<std::string_view, std::string_view> take_value(std::string_view
     return {value, {}};
   }
   const std::size_t end = text.find(quote, 1);
-  if (end == text.npos) throw input_error("the quotation is not closed");
+  if (end == text.npos) throw input_error("the quotation mark is not closed");
   const std::string_view value = text.substr(1, end - 1);
   if (value.find('\\') != value.npos) throw input_error("no setting has a backslash in its value");
   return {value, trimmed(text.substr(end + 1))};
@@ -66,7 +66,7 @@ inline settings_file parse_settings(std::string_view rest, const std::string& na
       if (equals == line.npos) throw input_error("write `key = value`");
       const std::string key(detail::trimmed(line.substr(0, equals)));
       const auto [value, behind] = detail::take_value(detail::trimmed(line.substr(equals + 1)));
-      if (!behind.empty() && behind[0] != '#') throw input_error(io::detail::quoted(behind, '\'') + " stands behind the value");
+      if (!behind.empty() && behind[0] != '#') throw input_error(io::detail::quoted(behind, '\'') + " follows the value; remove it");
       if (const auto* before = file.find(key)) throw input_error(io::detail::quoted(key, '\'') + " is set already, at " + before->where);
       file.entries.push_back({key, std::string(value), where});
     } catch (const input_error& e) {

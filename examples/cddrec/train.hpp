@@ -13,7 +13,7 @@
 
 namespace cddrec::cli {
 
-/// A line an epoch, and on a terminal a bar below them with the time left.
+/// One line per epoch, and on a terminal a bar below them with the time left.
 class training_display {
  public:
   training_display(const train::fit_state<float>& state, index epochs, double minutes)
@@ -45,7 +45,7 @@ class training_display {
   bool show(double part, const std::string& place) {
     const double done = static_cast<double>(epoch_ - 1) + part;
     if (begun_ < 0) begun_ = done;
-    std::vector<std::string> tail{place};  // what matters least last: a narrow terminal has no room for it
+    std::vector<std::string> tail{place};  // the least important last: a narrow terminal has no room for it
     if (done > begun_) tail.push_back("at most " + left(done) + " left");
     std::ostringstream best;
     best << "best " << std::fixed << std::setprecision(4) << best_ << " at epoch " << best_epoch_;
@@ -74,7 +74,7 @@ struct train_options {
   double minutes = 0;
   bool resume = false, validation_only = false;
 
-  /// What does the run again, with the settings it left.
+  /// The command that repeats the run, with the settings it left.
   std::string command() const {
     std::vector<std::string> all{"cddrec", "train", "--data", log.data};
     const auto add = [&](const std::vector<std::string>& words) { all.insert(all.end(), words.begin(), words.end()); };
@@ -89,11 +89,12 @@ struct train_options {
 
 inline fs::path log_path(const fs::path& directory) { return directory / "log.csv"; }
 
-/// A model to start from; input_error if it is none that can be trained on.
+/// A model to start from; input_error if it cannot be trained further.
 inline loaded_model load_start(const std::string& directory) {
   loaded_model m = load_model(directory);
   if (!is_network(m.kind))
-    throw input_error(directory + ": is a " + m.kind + ", which counts; count anew with `cddrec train --model " + m.kind + "`");
+    throw input_error(directory + ": the model is " + m.kind + ", which only counts; count anew with `cddrec train --model " + m.kind +
+                      "`");
   return m;
 }
 
@@ -102,10 +103,10 @@ inline void check_start(const train_options& o, const loaded_model& before, cons
   for (const auto& [name, key] : setting_keys())
     if (concerns(before.kind, name) && shapes_network(name) && key.get(s) != key.get(before.settings))
       throw input_error(o.from + ": was trained with " + name + " = " + key.get(before.settings) + ", not " + key.get(s) +
-                        ", and stays the network that it is; leave that setting out");
+                        ", and cannot change that; leave that setting out");
 }
 
-/// Whether train::fit() would go no further: where it asks before an epoch.
+/// Whether train::fit() would stop at once: the same checks that it makes before an epoch.
 inline bool is_finished(const train::fit_state<float>& state, const run_settings& s, double minutes) {
   train::early_stopping stopping = state.stopping;
   stopping.patience = s.patience;
@@ -122,16 +123,16 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   const std::optional<json> best_possible = o.validation_only ? std::nullopt : read_optimum(o.log.data, "test");
   std::error_code problem;
   fs::create_directories(o.output, problem);
-  if (problem) throw input_error(o.output + ": cannot be made a directory: " + problem.message());
+  if (problem) throw input_error(o.output + ": the directory cannot be created: " + problem.message());
   const write_lock alone(o.output, write_lock::kind::directory,
-                         o.output + ": another process writes here; wait for its end, or name another directory");
+                         o.output + ": another process is writing here; wait until it ends, or name another directory");
   const bool whole = io::is_there(model_path(o.output)), resumable = io::is_there(training_path(o.output));
   const bool goes_on = o.resume && is_network(o.model) && resumable;
   if ((whole || resumable) && !goes_on)
     throw input_error(o.output + (whole ? ": already holds a model" : ": holds an unfinished run") + "; name another directory" +
                       (resumable ? ", or go on with --resume" : " (nothing there can be resumed)"));
   if (o.resume && !goes_on) std::cerr << "cddrec: " << o.output << ": there is nothing to resume, training begins anew\n";
-  // Not before what is resumed has been read: a run that is refused leaves the other's settings as they are.
+  // Not called before the run to resume has been read: if that is refused, its settings stay as they are.
   const fs::path settings_path = fs::path(o.output) / "settings.toml";
   const auto keep_settings = [&] { io::write_atomically(settings_path, settings_text(o.model, s, CDDREC_VERSION, o.command())); };
 
@@ -157,7 +158,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     return baseline::item_knn(split, knn_settings(s), how, bar.tell());
   });
   io::training_report page;
-  run_settings trained_with = s;  // but for a run that had ended, which keeps its own
+  run_settings trained_with = s;  // except for a run that had ended, which keeps its own
   const auto add_best_possible = [&] {
     if (best_possible) table.emplace_back("best possible", *best_possible);
     page = begin_report(o.model, trained_with, o.log.data, log, table, split.test().size());
@@ -169,7 +170,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     bool finished = false;
     if (goes_on) {
       state = load_training(o.output, o.model, net, s, log);
-      if (state.epoch > 0 && !io::is_there(model_path(o.output))) {  // stopped between the first writes of the two
+      if (state.epoch > 0 && !io::is_there(model_path(o.output))) {  // stopped after the first write of the state, before that of the model
         auto best = make(s, split.items());
         std::size_t k = 0;
         best.visit([&](const std::string&, auto& p) { p.value = state.best[k++]; });
@@ -182,11 +183,11 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
       auto old = make(before->settings, before->ids.size());
       io::get_weights(serve::load_file(o.from), old, o.from);
       const index known = model::start_from(old, before->ids, net, log.items);
-      std::cerr << o.from << ": " << known << " items go on from it, " << log.items.size() - known << " are new\n";
+      std::cerr << o.from << ": " << known << " items are taken over, " << log.items.size() - known << " are new\n";
     }
     if (finished)
       std::cerr << "cddrec: " << o.output << ": nothing is left to train after epoch " << state.epoch
-                << ", settings.toml stays as it is; more --epochs, --minutes or patience would go on\n";
+                << ", settings.toml stays as it is; raise --epochs, --minutes or patience to go on\n";
     if (finished && io::is_there(settings_path))
       trained_with = gather_settings(o.model, "", read_settings_file(settings_path.string()), {}).settings;
     else

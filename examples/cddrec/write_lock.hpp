@@ -1,5 +1,5 @@
 // One writer at a time: a lock on a directory, or on a file that is made for it.
-// The system takes the lock away when the process ends, however that ends, so nothing is left behind that would have to be cleared.
+// The system releases the lock when the process ends, in whatever way, so nothing is left behind to clean up.
 #pragma once
 
 #include <fcntl.h>
@@ -18,7 +18,7 @@ namespace cddrec::cli {
 
 namespace fs = std::filesystem;
 
-/// Held as long as it lives. A file system that has no locks gives it to everybody.
+/// Held as long as it lives. On a file system without locks everybody gets it.
 class write_lock {
  public:
   enum class kind { directory, own_file };
@@ -37,7 +37,7 @@ class write_lock {
       struct stat held, there;
       if (what == kind::directory || (::fstat(file_, &held) == 0 && ::stat(place.c_str(), &there) == 0 && held.st_ino == there.st_ino))
         return;
-      ::close(file_);  // who held it has just taken it away: what is locked is no longer what others find there
+      ::close(file_);  // the holder has just removed it: the locked file is no longer the one that others find there
     }
   }
   write_lock(const write_lock&) = delete;

@@ -83,13 +83,13 @@ fetch_anew() {
   fi
 }
 
-mkdir -p "$folder" || fail 1 "$folder cannot be made a directory"
+mkdir -p "$folder" || fail 1 "$folder: the directory cannot be created"
 failed=0
 for name in "${names[@]}"; do
   file=$folder/$name.txt part=$folder/$name.txt.part wanted=$(checksum_of "$name")
   if [ -e "$file" ]; then
     if [ "$(sha256 "$file")" = "$wanted" ]; then
-      echo "$file: there already"
+      echo "$file: already there"
     else
       echo "get.sh: $file: is there, but is not the paper's file; move it away" >&2
       failed=1
@@ -99,7 +99,7 @@ for name in "${names[@]}"; do
   # A part that is whole already, stopped before it took its name, would be asked for from its end on.
   if [ ! -e "$part" ] || [ "$(sha256 "$part")" != "$wanted" ]; then
     if ! fetch_anew "$address/$name.txt" "$part"; then
-      echo "get.sh: $address/$name.txt: cannot be fetched; is the network there? Another source: --from ADDRESS" >&2
+      echo "get.sh: $address/$name.txt: cannot be fetched; check the network, or name another source: --from ADDRESS" >&2
       [ -s "$part" ] || rm -f "$part"
       failed=1
       continue
@@ -108,7 +108,7 @@ for name in "${names[@]}"; do
   found=$(sha256 "$part")
   if [ "$found" != "$wanted" ]; then
     rm -f "$part"
-    echo "get.sh: $address/$name.txt: its SHA-256 is $found, not $wanted: not kept; try again, or another source: --from ADDRESS" >&2
+    echo "get.sh: $address/$name.txt: its SHA-256 is $found, not $wanted: not kept; try again, or name another source: --from ADDRESS" >&2
     failed=1
     continue
   fi

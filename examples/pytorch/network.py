@@ -128,7 +128,7 @@ def from_checkpoint(directory):
     tensors, items, metadata = checkpoint.load(directory)
     kind = metadata["model"]
     if kind not in ("cddrec", "sasrec") or (kind == "cddrec" and metadata["settings.denoiser"] != "cross_decoder"):
-        raise SystemExit(f"{directory}: is a {kind}; here are cddrec with the cross_decoder, and sasrec")
+        raise SystemExit(f"{directory}: is a {kind}; only sasrec, and cddrec with the cross_decoder, can be read here")
     network = Recommender(kind, len(items), settings_of(metadata))
     network.load_state_dict(tensors)
     return network.eval(), items

@@ -17,7 +17,7 @@ namespace cddrec::service {
 
 using watch = std::chrono::steady_clock;
 
-/// A socket whose requests keep to their bytes and their time: what is over is not read.
+/// A socket whose requests keep to their limits of bytes and time: nothing beyond is read.
 class timed_stream : public httplib::Stream {
  public:
   static constexpr std::uint64_t head = 1 << 16;  // bytes of a request before its body
@@ -32,10 +32,10 @@ class timed_stream : public httplib::Stream {
     left_ = head, read_by_ = watch::now() + patience_;
     return true;
   }
-  /// After the head: as many bytes make the body. One of unclear length is never done.
+  /// After the head: this many bytes make the body. A body of unclear length is never done.
   void expect(std::optional<std::uint64_t> body) { left_ = body.value_or(1); }
   bool done() const { return left_ == 0; }
-  /// Lets the answer arrive where the client still sends: closing over bytes that nobody read would take it back.
+  /// Lets the answer arrive while the client still sends: closing with unread bytes would discard it.
   void linger() {
     ::shutdown(socket_, SHUT_WR);
     const auto until = watch::now() + std::chrono::seconds(1);
@@ -77,7 +77,7 @@ class timed_stream : public httplib::Stream {
     while (true) {
       const auto now = watch::now(), end = for_what == POLLIN ? std::min(until, last_.load()) : until;
       if (now >= end) return false;
-      const auto slice = std::min<watch::duration>(end - now, std::chrono::milliseconds(100));  // so soon is a stop noticed
+      const auto slice = std::min<watch::duration>(end - now, std::chrono::milliseconds(100));  // a stop is noticed within that time
       pollfd p{socket_, for_what, 0};
       if (::poll(&p, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(slice).count())) > 0) return true;
     }

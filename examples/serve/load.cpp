@@ -1,7 +1,7 @@
 // cddrec_load: asks a running service from several connections at a time and prints how many answers a second it gives and how long they
 // take. Each connection asks again as soon as it has its answer, so more of them show what waiting costs; or requests are due at a fixed
-// rate, whatever becomes of those before, and a connection that is free takes the next. What is asked was asked once before the load, one
-// by one: an answer that is another one now is counted as wrong.
+// rate, whatever becomes of those before, and a connection that is free takes the next. Every request was asked once before the load, one
+// by one: an answer that differs from the one then counts as wrong.
 #include <httplib.h>
 #include <sys/resource.h>
 
@@ -44,14 +44,14 @@ int run(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   app.add_option("--host", host, "Address of the service");
   app.add_option("--port", port, "Its port")->check(CLI::Range(1, 65535));
-  app.add_option("--connections", connections, "Connections that ask at a time")->check(CLI::Range(1, 1000));
+  app.add_option("--connections", connections, "Connections that ask at the same time")->check(CLI::Range(1, 1000));
   app.add_option("--seconds", seconds, "How long")->check(CLI::Range(0.1, 3600.0));
-  app.add_option("--rate", rate, "Requests a second that are due, over all connections; 0: each asks again at its answer")
+  app.add_option("--rate", rate, "Requests due per second, over all connections; 0: each asks again once answered")
       ->check(CLI::Range(0.0, 1e6));
-  app.add_option("--histories", histories, "Histories of a request")->check(CLI::Range(1, 10000));
-  app.add_option("--length", length, "Items of a history, drawn evenly from a thousand")->check(CLI::Range(1, 10000));
-  app.add_option("--top", top, "Items of an answer")->check(CLI::Range(1, 100000));
-  app.add_option("--requests", requests, "Different requests that there are")->check(CLI::Range(1, 100000));
+  app.add_option("--histories", histories, "Histories per request")->check(CLI::Range(1, 10000));
+  app.add_option("--length", length, "Items per history, drawn evenly from a thousand")->check(CLI::Range(1, 10000));
+  app.add_option("--top", top, "Items per answer")->check(CLI::Range(1, 100000));
+  app.add_option("--requests", requests, "How many different requests to draw from")->check(CLI::Range(1, 100000));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
@@ -64,11 +64,11 @@ int run(int argc, char** argv) {
   const auto get = [&](const std::string& path) {
     const auto answer = first.Get(path);
     const std::string where = host + ":" + std::to_string(port) + ": ";
-    if (!answer) throw std::runtime_error(where + "nothing answers there; start cddrec_serve, or name its port by --port");
+    if (!answer) throw std::runtime_error(where + "nothing answers there; start cddrec_serve, or name its port with --port");
     if (answer->status != 200)
       throw std::runtime_error(where + "GET " + path + " has status " + std::to_string(answer->status) + ": " + answer->body);
     const auto body = json::parse(answer->body, nullptr, false);
-    if (!body.is_object()) throw std::runtime_error(where + "is no service of ours: GET " + path + " does not give a JSON object");
+    if (!body.is_object()) throw std::runtime_error(where + "is not a cddrec_serve: GET " + path + " does not give a JSON object");
     return body;
   };
   const int most = std::min(1000, get("/health").value("top", 1000));  // what the service gives at a time
@@ -127,7 +127,7 @@ int run(int argc, char** argv) {
           mine.wrong += answer->body != answers[request];
         } else {
           ++mine.others[answer ? answer->status : 0];
-          if (rate == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));  // it asked us to come again
+          if (rate == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));  // it asked us to try again
         }
       }
     });
@@ -158,7 +158,7 @@ int run(int argc, char** argv) {
               << all.back() << " ms\n";
   for (const auto& [status, count] : others)
     std::cout << count << (status == 0 ? " without an answer\n" : " with status " + std::to_string(status) + "\n");
-  std::cout << wrong << " answers are not what they were without load\n";
+  std::cout << wrong << " answers differ from those without load\n";
   return all.empty() || wrong > 0 ? 1 : 0;
 }
 
@@ -167,7 +167,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     const int status = run(argc, argv);
-    errno = 0;  // it stays so if it was an earlier write that failed
+    errno = 0;  // stays 0 if it was an earlier write that failed
     if (!std::cout.flush())
       throw std::runtime_error("standard output: cannot be written" +
                                (errno != 0 ? ": " + std::string(std::strerror(errno)) : std::string()));

@@ -27,23 +27,22 @@ int run(int argc, char** argv) {
   app.add_option("--model", directory, "Directory of the model, as `cddrec train` leaves it")->required();
   app.add_option("--host", host, "Address to listen on; 0.0.0.0 for all");
   app.add_option("--port", port, "Port; 0 takes any that is free")->check(CLI::Range(0, 65535));
-  app.add_option("--threads", most.threads, "Requests that compute at a time")->check(CLI::Range(1, 1024));
-  app.add_option("--queue", most.queue, "Requests that may wait for that; one more gets 503")->check(CLI::Range(0, 1'000'000));
-  app.add_option("--connections", most.connections, "Connections that are open at a time")->check(CLI::Range(1, 900));
-  app.add_option("--max-body", most.body, "Bytes of a request; one with more gets 413, as with the others below")
-      ->check(CLI::Range(1, 1 << 30));
-  app.add_option("--max-history", most.history, "Items of a history, and of the lists to leave out or to keep to")->check(some);
-  app.add_option("--max-histories", most.histories, "Histories of a request")->check(some);
-  app.add_option("--max-top", most.top, "Items of an answer")->check(some);
+  app.add_option("--threads", most.threads, "Requests computed at a time")->check(CLI::Range(1, 1024));
+  app.add_option("--queue", most.queue, "Requests that may wait to be computed; one more gets 503")->check(CLI::Range(0, 1'000'000));
+  app.add_option("--connections", most.connections, "Connections open at a time")->check(CLI::Range(1, 900));
+  app.add_option("--max-body", most.body, "Most bytes in a request; more gets 413, as do the limits below")->check(CLI::Range(1, 1 << 30));
+  app.add_option("--max-history", most.history, "Most items in a history, in `exclude` and in `only`")->check(some);
+  app.add_option("--max-histories", most.histories, "Most histories in a request")->check(some);
+  app.add_option("--max-top", most.top, "Most items in an answer")->check(some);
   double patience = 10;
-  app.add_option("--patience", patience, "Seconds for a request to arrive, and for its answer to be taken; then its connection ends")
+  app.add_option("--patience", patience, "Seconds for a request to arrive, and for its answer to be taken; then the connection is closed")
       ->check(CLI::Range(0.1, 3600.0));
   cli::retrieval_options retrieval;
   app.add_option("--retrieval", retrieval.kind, "How the items are found: exact, or hnsw, a graph for large catalogues that may miss some")
       ->check(CLI::IsMember({"exact", "hnsw"}));
-  app.add_option("--hnsw-m", retrieval.m, "Links of an item in the graph, 16 by default")->check(some);
+  app.add_option("--hnsw-m", retrieval.m, "Links per item in the graph, 16 by default")->check(some);
   app.add_option("--hnsw-ef-construction", retrieval.ef_construction, "Candidates for its links, 200 by default")->check(some);
-  app.add_option("--hnsw-ef", retrieval.ef, "Candidates of a search, 200 by default; more miss less and take longer")->check(some);
+  app.add_option("--hnsw-ef", retrieval.ef, "Candidates per search, 200 by default; more find more and take longer")->check(some);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
@@ -53,7 +52,7 @@ int run(int argc, char** argv) {
   }
 
 #ifdef __GLIBC__
-  // Memory of what is over goes back: else each of the hundreds of threads might keep that of the largest request it ever had.
+  // Memory of finished requests is returned: otherwise each of hundreds of threads might keep that of the largest it ever had.
   ::mallopt(M_ARENA_MAX, most.threads);
   ::mallopt(M_MMAP_THRESHOLD, 1 << 18), ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
 #endif
@@ -64,7 +63,7 @@ int run(int argc, char** argv) {
   sigemptyset(&ending), sigaddset(&ending, SIGINT), sigaddset(&ending, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);
 
-  // A graph takes minutes: it asks whether a signal waits.
+  // Building a graph takes minutes, so it asks whether a signal is pending.
   const auto may_go_on = [](index, index) {
     sigset_t waiting;
     return ::sigpending(&waiting) != 0 || (sigismember(&waiting, SIGINT) == 0 && sigismember(&waiting, SIGTERM) == 0);
@@ -74,7 +73,7 @@ int run(int argc, char** argv) {
   const int bound = s.bind(host, port);
   if (bound == 0)
     throw error(host + ":" + std::to_string(port) +
-                ": cannot listen there; is the port taken, or --host no address of this machine? --port 0 finds a free one");
+                ": cannot listen there; is the port taken, or is --host not an address of this machine? --port 0 finds a free one");
   std::cout << "cddrec: a " << model.kind() << " of " << model.items().size() << " items listens on http://" << host << ':' << bound
             << "  (Ctrl-C stops it)\n"
             << std::flush;

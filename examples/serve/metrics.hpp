@@ -28,7 +28,7 @@ class metrics {
     microseconds_ += static_cast<std::uint64_t>(seconds * 1e6);
   }
 
-  /// The page, with the two figures that stand still elsewhere.
+  /// The page, with the two figures that are kept elsewhere.
   std::string text(int computing, int waiting) const {
     std::ostringstream out;
     const auto about = [&](const char* name, const char* type, const char* help) {

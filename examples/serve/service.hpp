@@ -32,7 +32,7 @@ struct refusal : std::runtime_error {
   refusal(int s, const std::string& what) : std::runtime_error(what), status(s) {}
 };
 
-/// What POST /recommend is asked for. refusal 400 for what is not as docs/serve.md says, 413 for what is over a limit.
+/// What POST /recommend is asked for. refusal 400 for what does not follow docs/serve.md, 413 for what is over a limit.
 struct asked {
   std::vector<std::vector<std::string>> histories;
   bool several = false;
@@ -40,7 +40,7 @@ struct asked {
 
   asked(const std::string& body, const limits& most) {
     wishes.top = std::min(wishes.top, most.top);
-    if (depth(body) > 3) throw refusal(400, "the body is nested deeper than lists in a list; send {\"history\": [\"item\", …]}");
+    if (depth(body) > 3) throw refusal(400, "the body is nested deeper than a list of lists; send {\"history\": [\"item\", …]}");
     nlohmann::json all;
     try {
       all = nlohmann::json::parse(body);
@@ -58,7 +58,7 @@ struct asked {
         at_most(std::ssize(value), most.histories, "histories");
         for (const auto& one : value) histories.push_back(items(key, one, most));
       } else if (key == "top") {
-        if (!value.is_number_unsigned() || value < 1) throw refusal(400, "\"top\" is not a whole number from 1 on");
+        if (!value.is_number_unsigned() || value < 1) throw refusal(400, "\"top\" is not a whole number of 1 or more");
         if (value > most.top) throw refusal(413, "\"top\" is more than " + std::to_string(most.top));
         wishes.top = value.get<index>();
       } else if (key == "exclude") {
@@ -69,13 +69,13 @@ struct asked {
         if (value != "drop" && value != "error") throw refusal(400, "\"unknown\" is neither \"drop\" nor \"error\"");
         wishes.refuse_unknown = value == "error";
       } else {
-        throw refusal(400, "there is no key " + nlohmann::json(key).dump() + "; there are history, histories, top, exclude, only, unknown");
+        throw refusal(400, "unknown key " + nlohmann::json(key).dump() + "; the keys are history, histories, top, exclude, only, unknown");
       }
     }
   }
 
  private:
-  /// Of brackets in one another: as JSON a body of nothing else takes a quarter of a second and 70 times its memory.
+  /// How deeply brackets are nested: parsed as JSON, a body of nothing else takes a quarter of a second and 70 times its memory.
   static int depth(const std::string& body) {
     int now = 0, deepest = 0;
     bool text = false;
@@ -95,7 +95,7 @@ struct asked {
     if (n > most) throw refusal(413, std::to_string(n) + " " + what + " are more than " + std::to_string(most) + "; send fewer");
   }
   static std::vector<std::string> items(const std::string& key, const nlohmann::json& value, const limits& most) {
-    if (!value.is_array()) throw refusal(400, "\"" + key + "\" holds what is not a list of items");
+    if (!value.is_array()) throw refusal(400, "\"" + key + "\" needs a list of items");
     at_most(std::ssize(value), most.history, "items of \"" + key + "\"");
     std::vector<std::string> all;
     for (const auto& one : value) {
@@ -113,7 +113,7 @@ class server {
     http_.new_task_queue = [this] { return new connections(most_.connections); };
     http_.patience = most_.patience;
     http_.set_keep_alive_max_count(100'000);
-    http_.set_keep_alive_timeout(2);  // seconds: no longer does an idle connection keep its thread
+    http_.set_keep_alive_timeout(2);  // seconds that an idle connection keeps its thread
     http_.set_tcp_nodelay(true);
     http_.set_socket_options([this](auto s) {  // a port that is taken is an error, not shared
       const int yes = 1;
@@ -129,7 +129,7 @@ class server {
     http_.Get("/items", [this](const auto& req, auto& res) { say(res, search(req)); });
     http_.set_pre_routing_handler([this](const auto& req, auto& res) { return admit(req, res); });
     http_.Post("/recommend", [this](const auto&, auto& res, const httplib::ContentReader& read) {
-      std::string body;  // read here: the library takes what curl -d sends for a form, of 8 KiB at most
+      std::string body;  // read here: the library would take what curl -d sends for a form, which may have 8 KiB at most
       const auto more = [&](const char* data, std::size_t n) {
         body.append(data, n);
         return true;
@@ -141,13 +141,14 @@ class server {
     http_.set_error_handler([](const auto&, auto& res) {
       if (!res.body.empty()) return;
       const std::string method = res.get_header_value("Allow");
-      say(res, {{"error", res.status == 404   ? "there is no such path; there are GET /, /items, /health, /metrics and POST /recommend"
-                          : res.status == 405 ? "this path is for " + method + "; send that"
-                                              : "the request is not HTTP as it is understood here"}});
+      say(res, {{"error", res.status == 404   ? "there is no such path; the paths are GET /, /items, /health, /metrics and POST /recommend"
+                          : res.status == 405 ? "this path takes " + method + " only"
+                                              : "the request cannot be read as HTTP"}});
     });
-    http_.set_post_routing_handler([this](const auto& req, const auto& res) {  // before it is sent: who has it finds it counted
-      metrics_.request(methods_of(req.path) != nullptr ? req.path : "other", res.status);
-    });
+    http_.set_post_routing_handler(
+        [this](const auto& req, const auto& res) {  // before it is sent, so that whoever has the answer finds it counted
+          metrics_.request(methods_of(req.path) != nullptr ? req.path : "other", res.status);
+        });
   }
 
   /// Takes the port, any that is free for 0, and returns it; 0 if it cannot be had.
@@ -156,10 +157,10 @@ class server {
       port = std::max(0, http_.bind_to_any_port(host));
     else if (!http_.bind_to_port(host, port))
       port = 0;
-    if (port > 0) ::listen(socket_, most_.connections);  // the library lets few knock at a time: others would wait a second
+    if (port > 0) ::listen(socket_, most_.connections);  // the library's backlog is short: others would wait a second
     return port;
   }
-  /// Answers on this thread's watch until stop(), which lets the requests that are here finish.
+  /// Answers, blocking this thread, until stop(), which lets the requests that have arrived finish.
   bool listen() { return http_.listen(); }
   /// From any thread, before listen() too.
   void stop() { http_.stop(); }
@@ -168,7 +169,7 @@ class server {
   /// What POST /recommend answers. Throws refusal, input_error, numeric_error.
   std::string recommend(const std::string& body) {
     const auto arrived = watch::now();
-    // JSON is read and written inside, too: that takes time and memory, of which a refusal shall cost nothing.
+    // JSON is read and written inside, too: that takes time and memory, and a refusal must cost neither.
     const place inside(gate_);
     const asked what(body, most_);
     const auto answers = model_.recommend(what.histories, what.wishes);
@@ -196,12 +197,12 @@ class server {
     return path == "/" || path == "/items" || path == "/health" || path == "/metrics" ? "GET, HEAD" : nullptr;
   }
 
-  /// Before a body is read: somebody must want it, and its head must say how long it is. The library would read any body of any path, and
-  /// would unpack what is packed, without a limit.
+  /// Before a body is read: its path must take one, and the head must say how long it is. The library would read any body of any path, and
+  /// decompress it, without a limit.
   httplib::Server::HandlerResponse admit(const httplib::Request& req, httplib::Response& res) const {
     using next = httplib::Server::HandlerResponse;
     const bool reads = req.method == "GET" || req.method == "HEAD", recommends = req.path == "/recommend";
-    if (reads && !recommends) return next::Unhandled;  // it reads none of theirs
+    if (reads && !recommends) return next::Unhandled;  // their bodies are not read
     const auto length = body_length(req);
     if (!length || *length > 0) res.set_header("Connection", "close");  // if this ends here, what follows is no request
     if (req.method != "POST" || !recommends) {
@@ -211,12 +212,12 @@ class server {
       return next::Handled;
     }
     if (req.has_header("Transfer-Encoding") || !req.has_header("Content-Length"))
-      throw refusal(411, "the length of the body is not told; send Content-Length, and the body in one piece");
+      throw refusal(411, "the length of the body is missing; send Content-Length, and the body in one piece");
     if (!length) throw refusal(400, "Content-Length is not one whole number");
     if (*length > static_cast<std::uint64_t>(most_.body))
-      throw refusal(
-          413, "the body is too long, " + std::to_string(*length) + " bytes of " + std::to_string(most_.body) + "; send less at a time");
-    if (req.has_header("Content-Encoding")) throw refusal(415, "the body is packed; send it as it is, without Content-Encoding");
+      throw refusal(413,
+                    "the body is too long, " + std::to_string(*length) + " bytes where " + std::to_string(most_.body) + " are allowed");
+    if (req.has_header("Content-Encoding")) throw refusal(415, "the body is compressed; send it as it is, without Content-Encoding");
     if (req.is_multipart_form_data()) throw refusal(415, "the body is a form; send JSON");
     res.headers.erase("Connection");
     return next::Unhandled;
@@ -268,9 +269,9 @@ class server {
     index limit = 0;
     const auto [end, problem] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
     if (problem != std::errc() || end != wanted.data() + wanted.size() || limit < 1)
-      throw refusal(400, "\"limit\" is not a number from 1 on");
+      throw refusal(400, "\"limit\" is not a whole number of 1 or more");
     if (limit > most_.top) throw refusal(413, "\"limit\" is more than " + std::to_string(most_.top));
-    const place inside(gate_);  // a text that is rare is looked for in all of them
+    const place inside(gate_);  // a rare text means a search through all of them
     json found = json::array();
     for (data::item i = 0; i < model_.items().size() && std::ssize(found) < limit; ++i)
       if (model_.items().name(i).find(query) != std::string::npos) found.push_back(model_.items().name(i));

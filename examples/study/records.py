@@ -40,10 +40,10 @@ def read_records(folder, needed):
         record = read_record(path, needed)
         run = (record["log"], record["model"], record["seed"])
         if run in seen:
-            raise bad_input(f"{path}: is the same log, model and seed as {seen[run]}")
+            raise bad_input(f"{path}: has the same log, model and seed as {seen[run]}")
         seen[run] = path
         if record.get("log_crc") and crc.setdefault(record["log"], (record["log_crc"], path))[0] != record["log_crc"]:
-            raise bad_input(f"{path}: another log of the name {record['log']} than in {crc[record['log']][1]}: `log_crc` differs")
+            raise bad_input(f"{path}: is of another log named {record['log']} than {crc[record['log']][1]}: `log_crc` differs")
         logs.setdefault(record["log"], {}).setdefault(record["model"], []).append(record)
     if not seen:
         raise bad_input(f"{folder}: holds no records")

@@ -21,7 +21,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=pathlib.Path, default=ROOT / "records", help="a folder of records")
     parser.add_argument("--search", type=pathlib.Path, default=ROOT / "search",
-                        help="a folder of records of trials, each of a model FAMILY.TRIAL; the page is without them if it is not there")
+                        help="a folder of records of trials, each of a model FAMILY.TRIAL; if it does not exist, the page is without them")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT.parent.parent / "docs/study.md", help="the page")
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the page or a picture would change")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-// The door: everything of the library but io, which brings file formats and is included by its own headers.
+// The door: all of the library but io, which brings file formats and is included by its own headers, and serve, whose door is serve.hpp.
 // Includes only, so that what a program compiles is exactly what the floors below define.
 #pragma once
 

@@ -15,9 +15,9 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
   refused(train + "bytes.txt", "bytes.txt:2:4: byte 4 of the line (0xFF)");
   shop().write("cut.gz", "\x1F\x8B");
   refused("prepare --data - <cut.gz", "standard input: the gzip'd data ends too early");
-  const std::string endless(300, 'x'), unknown = "xxx: cannot be looked at: File name too long";
+  const std::string endless(300, 'x'), unknown = "xxx: cannot be examined: File name too long";
   refused("prepare --data log.txt --output " + endless, unknown);
-  refused("recommend --model " + endless + " --history i1", "model.safetensors: cannot be looked at: File name too long");
+  refused("recommend --model " + endless + " --history i1", "model.safetensors: cannot be examined: File name too long");
   shop().write("short.txt", "u1 a b c\nu2 a b\n");
   refused(train + "short.txt", "4 items");
   refused(train + "log.txt --set nonsense=1", "unknown setting 'nonsense'");
@@ -31,8 +31,8 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
   refused("evaluate --model nowhere --data log.txt", "holds no model");
   refused("recommend --model model --history 'x y'", "no item that the model knows");
   refused("recommend --model model", "--history");
-  refused("recommend --model model --history i1 --top 0", "--top: must be a positive number, it is '0'");
-  refused(train + "log.txt --minutes soon", "--minutes: must be a positive number, it is 'soon'");
+  refused("recommend --model model --history i1 --top 0", "--top: must be a positive number, not '0'");
+  refused(train + "log.txt --minutes soon", "--minutes: must be a positive number, not 'soon'");
   const std::string commands = "; the commands are: generate, prepare, train, compare, evaluate, recommend, export, completion\n";
   refused("", "cddrec: name a command" + commands);
   refused("tarin --data log.txt", "there is no command 'tarin'" + commands);
@@ -46,7 +46,7 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
 TEST_CASE("help has examples that name no option that there is not, and completion knows every option") {
   const outcome whole = shop().run("--help");
   CHECK(whole.status == 0);
-  CHECK_THAT(whole.out, ContainsSubstring("A first walk:"));
+  CHECK_THAT(whole.out, ContainsSubstring("First steps:"));
   shop().write("complete.sh", "source <('" CDDREC_BINARY_DIR
                               "/bin/cddrec' completion bash)\nCOMP_WORDS=(cddrec \"$@\")\nCOMP_CWORD=$#\n_cddrec\n"
                               "printf '%s\\n' \"${COMPREPLY[@]}\"\n");
@@ -164,7 +164,7 @@ TEST_CASE("a log is prepared: read in any format, summarised, filtered, written"
   CHECK(json.out ==
         "{\"users\":3,\"items\":4,\"interactions\":7,\"density\":0.5833333333333334,\"shortest\":1,\"median\":3.0,\"mean\":"
         "2.3333333333333335,\"longest\":3,\"times\":true,\"dropped\":{\"repeats\":0,\"rare\":0,\"users\":0,\"items\":0}}\n");
-  refused("prepare --data raw.csv --output core.inter", "core.inter: is there already");
+  refused("prepare --data raw.csv --output core.inter", "core.inter: already exists");
   refused("prepare --data raw.csv --output blanks.txt", "has blanks or control characters");
   refused("prepare --data raw.csv --core 9", "nothing is left of 7 interactions");
   refused("prepare --data raw.csv --item-column title", "there is no column 'title'");
@@ -182,7 +182,7 @@ TEST_CASE("a log can be divided by time; the model keeps to it") {
     const outcome trained =
         shop().run("train --data timed.csv --output timed_" + kind + " --model " + kind + " --set division=time" + size);
     CHECK(trained.status == 0);
-    CHECK_THAT(trained.err, ContainsSubstring("users have no item before or none in the test's time: not tested"));
+    CHECK_THAT(trained.err, ContainsSubstring("users have no item before the test's time or none in it: not tested"));
     const outcome e = shop().run("evaluate --data timed.csv --model timed_" + kind);
     CHECK(e.status == 0);
     // The same table: train's last line is the model's.
@@ -206,11 +206,11 @@ TEST_CASE("output that cannot be written is an error") {
 
 TEST_CASE("a log that is drawn takes no other file's place") {
   const std::string log = slurp(shop().root / "log.txt");
-  refused("generate --users 20 --items 10 --output log.txt", "log.txt: is there already; name another file");
-  refused("generate --users 20 --items 10 --output -", "--output -: it goes to a file, not to standard output");
+  refused("generate --users 20 --items 10 --output log.txt", "log.txt: already exists; name another file");
+  refused("generate --users 20 --items 10 --output -", "--output -: output goes to a file, not to standard output");
   CHECK_FALSE(fs::exists(shop().root / "-"));
   shop().write("drawn.txt.optimum.json", "mine");
-  refused("generate --users 20 --items 10 --output drawn.txt", "drawn.txt.optimum.json: is there already");
+  refused("generate --users 20 --items 10 --output drawn.txt", "drawn.txt.optimum.json: already exists");
   CHECK(slurp(shop().root / "log.txt") == log);
   CHECK(slurp(shop().root / "drawn.txt.optimum.json") == "mine");
   CHECK_FALSE(fs::exists(shop().root / "drawn.txt"));

@@ -124,7 +124,7 @@ TEST_CASE("a row whose record was deleted is made again, and by one process at a
   fs::remove(records / "log-sasrec-1.json"), fs::remove(records / "log-markov-1.json");
   const int held = ::open(lock.c_str(), O_RDWR | O_CREAT, 0666);
   REQUIRE(::flock(held, LOCK_EX | LOCK_NB) == 0);
-  refused(compare, "redone: another process makes the row log-sasrec-1; wait for its end");
+  refused(compare, "redone: another process is making the row log-sasrec-1; wait until it ends");
   ::close(held);
   CHECK(shop().run(compare).status == 0);  // what a process left that was killed is no hindrance
   CHECK(fs::exists(records / "log-sasrec-1.json"));

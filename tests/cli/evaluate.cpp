@@ -81,7 +81,8 @@ TEST_CASE("predictions are generated in several ways") {
   CHECK(metrics("--generation direct") == direct);
   CHECK(metrics("--generation ddim --generation-stop -1") == direct);
   CHECK(metrics("--generation ancestral --generation-stop 15 --draws 2") != direct);
-  refused(evaluate + "--draws 3", "cddrec: direct is one prediction without noise, draws 3 would change nothing; choose ancestral or ddim");
+  refused(evaluate + "--draws 3",
+          "cddrec: direct makes one prediction without noise, so draws 3 would change nothing; choose ancestral or ddim");
   refused(evaluate + "--generation ddim --generation-stop 99", "cddrec: stop must be -1 … ");
   const std::string recommend =
       "recommend --model model --history 'i1 i2' --json --top 5 --generation ancestral --generation-stop 15 --draws ";

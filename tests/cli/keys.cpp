@@ -136,8 +136,8 @@ TEST_CASE("docs/policies.md has the command's defaults in C++") {
 TEST_CASE("an unknown key is refused with the nearest that there is") {
   cli::run_settings s;
   const auto refusal = [&](const std::string& key) { return message_of<input_error>([&] { cli::set(s, key, "1"); }); };
-  CHECK(refusal("widht").starts_with("unknown setting 'widht', is it width?; the settings are:\nattention_dropout "));
-  CHECK(refusal("learning-rate").starts_with("unknown setting 'learning-rate', is it learning_rate?; "));
+  CHECK(refusal("widht").starts_with("unknown setting 'widht' (did you mean width?); the settings are:\nattention_dropout "));
+  CHECK(refusal("learning-rate").starts_with("unknown setting 'learning-rate' (did you mean learning_rate?); "));
   CHECK(refusal("nonsense").starts_with("unknown setting 'nonsense'; the settings are:\n"));
   CHECK(cli::detail::edits("kitten", "sitting") == 3);
   CHECK(cli::detail::edits("", "abc") == 3);

@@ -44,7 +44,7 @@ TEST_CASE("recommendations keep to lists of items") {
   const auto drawn = recommend("--diverse --draws 3 --generation ancestral --generation-stop 15 --only only.txt");
   CHECK(drawn.size() == 3);
   refused("recommend --model model --history i1 --only out.txt --exclude out.txt", "leave no item");
-  refused("recommend --model model --input - --only - <only.txt", "standard input can be one thing only");
+  refused("recommend --model model --input - --only - <only.txt", "standard input can be read for one thing only");
   refused("recommend --model model --history i1 --only nowhere.txt", "nowhere.txt: cannot be opened");
   shop().write("out.txt", "i7\nmoon i8 sun\n");
   const outcome dropped = shop().run("recommend --model model --history 'i1 moon' --exclude out.txt");
@@ -79,9 +79,9 @@ TEST_CASE("ids of items may hold blanks where tabs part them") {
   CHECK(items("--history Emma --exclude readers.txt") == names{"The Hobbit", "Emma"});
   refused("recommend --model books --unknown error --history 'The Hobbit\tOld Possum'", "does not know the item 'Old Possum'");
   refused("recommend --model books --history Dune,Emma",
-          "no item that the model knows, the first is 'Dune,Emma'; ids are parted by blanks, ");
+          "no item that the model knows (the first is 'Dune,Emma'); separate ids by blanks, ");
   refused("recommend --model books --history 'Old Possum\t'", "the first is 'Old Possum'");
-  refused("recommend --model books --history ' '", "--history: holds no item that the model knows; ids are parted by blanks");
+  refused("recommend --model books --history ' '", "--history: holds no item that the model knows; separate ids by blanks");
 }
 
 TEST_CASE("items are found by a graph, and how near it comes to exact is said") {
@@ -106,8 +106,8 @@ TEST_CASE("items are found by a graph, and how near it comes to exact is said") 
   CHECK((recall == 1) == (found.out == exact.out));
   const outcome whole = shop().run(asked + "--retrieval hnsw");
   CHECK(whole.out == exact.out);
-  CHECK_THAT(whole.err, ContainsSubstring("60 items are too few for a graph, all are looked at"));
-  refused(asked + "--retrieval hnsw --hnsw-m 1", "m must be from 2 to 512, it is 1");
+  CHECK_THAT(whole.err, ContainsSubstring("60 items are too few for a graph, so all are looked at"));
+  refused(asked + "--retrieval hnsw --hnsw-m 1", "m must be from 2 to 512, not 1");
   REQUIRE(shop().run("train --data log.txt --model markov --output without_vectors").status == 0);
   refused("recommend --model without_vectors --history i1 --retrieval hnsw", "a model that counts has no vectors");
 }
@@ -200,18 +200,18 @@ TEST_CASE("what a model holds is exported, in the format that the name says") {
   CHECK(odd[1].starts_with("\"a,b\",1,i"));
 
   CHECK_THAT(exported("onnx", "model.onnx"), ContainsSubstring("top_items") && ContainsSubstring("LayerNormalization"));
-  refused("export --model model --what onnx --output model.onnx", "model.onnx: is there already");
-  refused("export --model model --what onnx --output model.pb", "model.pb: name it by what it shall be: .onnx");
+  refused("export --model model --what onnx --output model.onnx", "model.onnx: already exists");
+  refused("export --model model --what onnx --output model.pb", "model.pb: its name must end in one of: .onnx");
   refused("export --model model --what items --output items.tsv", ".csv, .jsonl, .npy");
   refused("export --model model --what items --output more.csv --top 3", "--top, --exclude and --only are for recommendations");
   refused("export --model model --what items --output more.csv --data log.txt", "are for recommendations");
   refused("export --model model --what recommendations --output more.csv", "name it with --data");
   refused("export --model model --what recommendations --output more.csv --data - --exclude - <log.txt",
-          "export: standard input can be one thing only");
+          "export: standard input can be read for one thing only");
   refused("export --model model --what dreams --output more.csv", "--what");
   REQUIRE(shop().run("train --data log.txt --model popularity --output counted").status == 0);
-  refused("export --model counted --what items --output more.csv", "its items have no embeddings");
-  refused("export --model counted --what onnx --output more.onnx", "a popularity has no ONNX graph");
+  refused("export --model counted --what items --output more.csv", "have no embeddings");
+  refused("export --model counted --what onnx --output more.onnx", "popularity has no ONNX graph");
   CHECK(shop().run("export --model counted --what recommendations --data log.txt --output counted.csv").status == 0);
 }
 

@@ -4,13 +4,12 @@
 namespace cddrec::test {
 
 TEST_CASE("a setting that the kind of model does not read is refused, and asks nothing of it") {
-  refused("train --data log.txt --output none --model sasrec --set kl_weight=1",
-          "setting kl_weight: sasrec does not read it; leave it out");
-  refused("train --data log.txt --output none --model cddrec --set gan_temperature=1", "setting gan_temperature: cddrec does not read it");
-  refused("train --data log.txt --output none --model markov --set epochs=2", "setting epochs: markov does not read it");
+  refused("train --data log.txt --output none --model sasrec --set kl_weight=1", "setting kl_weight: sasrec does not use it; leave it out");
+  refused("train --data log.txt --output none --model cddrec --set gan_temperature=1", "setting gan_temperature: cddrec does not use it");
+  refused("train --data log.txt --output none --model markov --set epochs=2", "setting epochs: markov does not use it");
   refused("train --data log.txt --output none --model gan --set gan_temperature=0.001", "gan_temperature must be 0 (that of softmax_");
   const std::string contrastive = "train --data log.txt --output none --model vae --set lambda=0.1 --set ";
-  refused(contrastive + "contrastive=exact_masked", "setting contrastive: exact_masked is of the term within a view, which vae has not");
+  refused(contrastive + "contrastive=exact_masked", "setting contrastive: exact_masked is for the term within a view, which vae lacks");
   refused(contrastive + "views=1", "setting views: the contrastive term of vae needs 2");
   const auto nothing_to_train = [](const std::string& settings, const std::string& keys) {
     refused("train --data log.txt --output none" + settings,

@@ -12,7 +12,7 @@ TEST_CASE("what is read as sequences and looks like a table is told of") {
                  ContainsSubstring("give --format tsv\n"));
   CHECK(shop().run("prepare --data u.data --format sequences").err.empty());
   shop().write("headed.txt", "user\titem\ttime\n196\t242\t881250949\n");
-  refused("prepare --data headed.txt", "headed.txt:1: this is the header of a table; give its format: --format tsv");
+  refused("prepare --data headed.txt", "headed.txt:1: this looks like the header of a table; give --format tsv");
   shop().write("BIG.CSV", "user,item,time\n196,242,881250949\n");
   CHECK(shop().run("prepare --data BIG.CSV").status == 0);
 }

@@ -67,7 +67,7 @@ TEST_CASE("training starts from a model; what it knew it still knows, and items 
     const outcome o = shop().run(start + log + still + " --output " + output);
     INFO(o.err);
     CHECK(o.status == 0);
-    CHECK_THAT(o.err, ContainsSubstring("model: 60 items go on from it, " + std::string(log == "log.txt" ? "0" : "3") + " are new\n"));
+    CHECK_THAT(o.err, ContainsSubstring("model: 60 items are taken over, " + std::string(log == "log.txt" ? "0" : "3") + " are new\n"));
     CHECK(lists(output) == lists("model"));
     const outcome all = shop().run("recommend --model " + output + " --history i1 --top 60");
     CHECK((all.out.find("new2") != all.out.npos) == (log != "log.txt"));
@@ -96,7 +96,7 @@ TEST_CASE("training starts from a model; what it knew it still knows, and items 
   refused("train --from model --data log.txt --output other --model sasrec", "--from");
   refused("train --from nowhere --data log.txt --output other", "nowhere: holds no model");
   REQUIRE(shop().run("train --data log.txt --model popularity --output counts").status == 0);
-  refused("train --from counts --data log.txt --output other", "which counts; count anew with `cddrec train --model popularity`");
+  refused("train --from counts --data log.txt --output other", "which only counts; count anew with `cddrec train --model popularity`");
   REQUIRE(shop().run("train --data log.txt --model gan --output game --epochs 1 --set gan_pretraining=1" + network).status == 0);
   CHECK(shop().run("train --from game --data grown.txt --output game_on --epochs 1 --threads 1").status == 0);
   CHECK(shop().run("evaluate --model game_on --data grown.txt").status == 0);
@@ -173,8 +173,8 @@ TEST_CASE("settings come from a file too, and --set wins") {
                                       {"width = 8 9\n", "wrong.toml:1: '8 9' is not one value"},
                                       {"width = [8]\n", "wrong.toml:1: '[8]' is not one value"},
                                       {"width = 8\nwidth = 9\n", "wrong.toml:2: 'width' is set already, at wrong.toml:1"},
-                                      {"objective = \"softmax\n", "wrong.toml:1: the quotation is not closed"},
-                                      {"objective = \"softmax\" and\n", "wrong.toml:1: 'and' stands behind the value"},
+                                      {"objective = \"softmax\n", "wrong.toml:1: the quotation mark is not closed"},
+                                      {"objective = \"softmax\" and\n", "wrong.toml:1: 'and' follows the value"},
                                       {"[network]\nwidth = 8\n", "wrong.toml:1: settings have no tables"},
                                       {"\x1B[2J = 8\n", "wrong.toml:1: unknown setting '\\x1B[2J'"},
                                       {"width = \x1B[2J\n", "wrong.toml:1: '\\x1B[2J' is not one value"},
@@ -206,7 +206,7 @@ TEST_CASE("the settings that a run leaves are the run") {
   shop().write("older.toml", "version = '0.0.1'  # long ago\nmodel = 'markov'\n");
   const outcome older = shop().run("train --data log.txt --config older.toml --output older");
   CHECK(older.status == 0);
-  CHECK_THAT(older.err, ContainsSubstring("older.toml:1: of version '0.0.1', this is "));
+  CHECK_THAT(older.err, ContainsSubstring("older.toml:1: written by version '0.0.1', this is "));
   CHECK_THAT(slurp(shop().root / "older/settings.toml"), ContainsSubstring("model = \"markov\""));
 }
 
@@ -251,7 +251,7 @@ TEST_CASE("every kind of network is trained, goes on, evaluates and recommends")
     CHECK(shop().run("recommend --model " + kind + " --history i1 --json").status == 0);
     const std::string graph = "export --model " + kind + " --what onnx --output " + kind + ".onnx";
     if (kind == "gru4rec" || kind == "svae")
-      refused(graph, "a " + kind + " has no ONNX graph here");
+      refused(graph, kind + " has no ONNX graph");
     else
       CHECK(shop().run(graph).status == 0);
     refused("evaluate --model " + kind + " --data log.txt --generation ddim", "has no diffusion");
@@ -285,7 +285,7 @@ TEST_CASE("a run goes on with its own log alone, and one process at a time") {
   refused("train --data longer.txt --epochs 2" + small, "was trained on another log of the same items; resume with the same log");
   const int held = ::open((shop().root / "own_log").c_str(), O_RDONLY);
   REQUIRE(::flock(held, LOCK_EX | LOCK_NB) == 0);
-  refused("train --data log.txt --epochs 2" + small, "own_log: another process writes here; wait for its end");
+  refused("train --data log.txt --epochs 2" + small, "own_log: another process is writing here; wait until it ends");
   ::close(held);
   CHECK(shop().run("train --data log.txt --epochs 2" + small).status == 0);
 }

@@ -1,4 +1,4 @@
-// says: encoder and denoiser of a model::recommender have the same scalar: make both of float, or both of double
+// says: encoder and denoiser of a model::recommender must have the same scalar: make both float, or both double
 #include "cddrec/loss/combine.hpp"
 #include "cddrec/model/cross_decoder.hpp"
 #include "cddrec/nn/transformer.hpp"

@@ -71,13 +71,13 @@ TEST_CASE("what makes no row is refused and leaves the batch as it was") {
   b.add_training(items{1, 2, 3}, 20);
   CHECK_THROWS_WITH(b.add_training(items{1}, 20), ContainsSubstring("an item to predict from and one to predict"));
   CHECK_THROWS_WITH(b.add_training(items{}, 20), ContainsSubstring("an item to predict from and one to predict"));
-  CHECK_THROWS_WITH(b.add_training(items{1, 2}, 0), ContainsSubstring("max_length must be 1 or more, it is 0"));
+  CHECK_THROWS_WITH(b.add_training(items{1, 2}, 0), ContainsSubstring("max_length must be 1 or more, not 0"));
   CHECK(b.inputs == items{1, 2});
   CHECK(b.targets == items{2, 3});
   CHECK(b.offsets == std::vector<index>{0, 2});
   data::batch h;
   CHECK_THROWS_WITH(h.add_history(items{}, 20), ContainsSubstring("empty history"));
-  CHECK_THROWS_WITH(h.add_history(items{1}, -1), ContainsSubstring("it is -1"));
+  CHECK_THROWS_WITH(h.add_history(items{1}, -1), ContainsSubstring("not -1"));
   CHECK(h.size() == 0);
 }
 

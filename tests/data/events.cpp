@@ -30,7 +30,7 @@ TEST_CASE("events become histories in the order of time, as a stable sort of eac
     }
   }
   e.time.pop_back();
-  CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("200 users, 200 items and 199 times are not one table"));
+  CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("200 users, 200 items and 199 times do not make one table"));
 }
 
 TEST_CASE("a time that is not a number has no place in a log") {
@@ -44,11 +44,13 @@ TEST_CASE("events of users and items without a name are refused") {
   e.users.add("a"), e.items.add("x"), e.items.add("y");
   for (const data::item wrong : {-1, 1, INT32_MIN, INT32_MAX}) {
     e.user = {0, wrong}, e.what = {0, 1};
-    CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("data::grouped: event 1 (from 0) has user " + std::to_string(wrong) + " of 1"));
+    CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("data::grouped: event 1 (from 0) has user " + std::to_string(wrong) +
+                                                          ", but there are names for 1"));
   }
   for (const data::item wrong : {-1, 2, INT32_MIN, INT32_MAX}) {
     e.user = {0, 0}, e.what = {1, wrong};
-    CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("data::grouped: event 1 (from 0) has item " + std::to_string(wrong) + " of 2"));
+    CHECK_THROWS_WITH(data::grouped(e), ContainsSubstring("data::grouped: event 1 (from 0) has item " + std::to_string(wrong) +
+                                                          ", but there are names for 2"));
   }
 }
 

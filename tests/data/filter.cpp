@@ -34,7 +34,7 @@ names named(const data::interactions& log) {
 TEST_CASE("a chain of rare users and items goes link by link") {
   // i4 is u3's alone; without it u3 has one item left, without u3 i3 one user, and so on to u1; u0 and u4 hold i0 and i1.
   const auto log = log_of({{0, 1}, {2, 0}, {2, 3}, {3, 4}, {1, 0}}, 5);
-  const auto f = data::keep(log, {.user_items = 2, .item_users = 2});
+  const auto f = data::keep(log, {.user_interactions = 2, .item_interactions = 2});
   CHECK(named(f.log) == names{{"u0", "i0", "i1"}, {"u4", "i1", "i0"}});
   CHECK(f.users == 3);
   CHECK(f.items == 3);
@@ -52,7 +52,7 @@ TEST_CASE("the first of a user's repeats stays, with its time") {
   CHECK(f.log.times == std::vector<double>{0, 1, 4, 5});
   CHECK(data::keep(log, {}).log.histories.items.size() == 6);
   // A repeat counts for the core where repeats are kept.
-  CHECK(data::keep(log, {.user_items = 1, .item_users = 4}).log.histories.items.size() == 4);
+  CHECK(data::keep(log, {.user_interactions = 1, .item_interactions = 4}).log.histories.items.size() == 4);
 }
 
 TEST_CASE("what is kept is the largest part in which nobody is rare") {
@@ -84,19 +84,20 @@ TEST_CASE("what is kept is the largest part in which nobody is rare") {
     }
     const auto log = log_of(histories, 10);
     if (expected.empty())
-      CHECK_THROWS_WITH(data::keep(log, {.user_items = users, .item_users = items}), ContainsSubstring("nothing is left of"));
+      CHECK_THROWS_WITH(data::keep(log, {.user_interactions = users, .item_interactions = items}), ContainsSubstring("nothing is left of"));
     else
-      CHECK(named(data::keep(log, {.user_items = users, .item_users = items}).log) == expected);
+      CHECK(named(data::keep(log, {.user_interactions = users, .item_interactions = items}).log) == expected);
   }
-  CHECK_THROWS_WITH(data::keep(log_of({{0}}, 1), {.user_items = -1}), ContainsSubstring("negative"));
+  CHECK_THROWS_WITH(data::keep(log_of({{0}}, 1), {.user_interactions = -1}), ContainsSubstring("negative"));
 }
 
 TEST_CASE("items and users without a name are refused") {
   for (const data::item wrong : {-1, 3, INT32_MIN, INT32_MAX})
-    CHECK_THROWS_WITH(data::keep(log_of({{0, wrong}}, 3), {}), ContainsSubstring("data::keep: item " + std::to_string(wrong) + " of 3"));
+    CHECK_THROWS_WITH(data::keep(log_of({{0, wrong}}, 3), {}),
+                      ContainsSubstring("data::keep: item " + std::to_string(wrong) + " is not one of the log's 3"));
   auto log = log_of({{0, 1}}, 3);
   log.histories.push_back(std::vector<data::item>{2});
-  CHECK_THROWS_WITH(data::keep(log, {}), ContainsSubstring("data::keep: 2 users, of whom 1 have a name"));
+  CHECK_THROWS_WITH(data::keep(log, {}), ContainsSubstring("data::keep: the log has 2 users but names 1"));
 }
 
 TEST_CASE("times that are not one an item are refused; none are none") {

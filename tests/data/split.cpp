@@ -166,7 +166,7 @@ TEST_CASE("a log that cannot be divided by time is refused") {
   CHECK_THROWS_WITH(data::by_time(log_of({{0, 1, 2, 3}}, 4)), ContainsSubstring("the log has no times"));
   const auto log = timed_log({{{0, 1}, {1, 1}, {2, 1}}}, 3);
   for (const auto& [validation, test] : {std::pair{0.0, 0.1}, {0.1, 0.0}, {0.5, 0.5}, {0.1, -1.0}, {std::nan(""), 0.1}})
-    CHECK_THROWS_WITH(data::by_time(log, validation, test), ContainsSubstring("give two above 0"));
+    CHECK_THROWS_WITH(data::by_time(log, validation, test), ContainsSubstring("each must be above 0"));
   CHECK_THROWS_WITH(data::by_time(log), ContainsSubstring("no users to train on"));
   CHECK_THROWS_WITH(data::by_time(timed_log({{{0, 1}, {1, 2}, {2, 3}}, {{1, 9}}}, 3), 0.2, 0.2), ContainsSubstring("no users to"));
 }
@@ -179,12 +179,14 @@ TEST_CASE("a log whose times are not one an item cannot be divided by time") {
   CHECK_THROWS_WITH(data::by_time(log, 0.2, 0.1), ContainsSubstring("11 times for 10 items"));
 }
 
-TEST_CASE("a log with a time that is not a number cannot be divided by time") {
+TEST_CASE("a log with times that fall, or are not numbers, cannot be divided by time") {
   data::interactions log;
   log.users.add("a"), log.items.add("x");
   log.histories.push_back(std::vector<data::item>{0, 0, 0, 0});
   log.times = {1, 2, std::nan(""), 4};
-  CHECK_THROWS_WITH(data::by_time(log), ContainsSubstring("data::by_time: a time of the log is not a number"));
+  CHECK_THROWS_WITH(data::by_time(log), ContainsSubstring("data::by_time: a time in the log is not a number"));
+  log.times = {1, 2, 4, 3};
+  CHECK_THROWS_WITH(data::by_time(log), ContainsSubstring("data::by_time: the times of user 0 (from 0) are out of order"));
 }
 
 }  // namespace cddrec::test

@@ -203,11 +203,11 @@ TEST_CASE("wrong settings of a synthetic log are refused") {
     CHECK_THROWS_WITH(synthetic_log(s, core::seed{1}), ContainsSubstring(message));
   };
   refusal({.users = 0}, "users must be 1");
-  refusal({.items = 20}, "items must be above max_length (20), it is 20");
-  refusal({.items = -5}, "items must be 1 to 2^31 - 1, it is -5");
-  refusal({.cluster_size = 20}, "cluster_size must be above max_length (20), it is 20");
+  refusal({.items = 20}, "items must be above max_length (20), not 20");
+  refusal({.items = -5}, "items must be 1 to 2^31 - 1, not -5");
+  refusal({.cluster_size = 20}, "cluster_size must be above max_length (20), not 20");
   refusal({.min_length = 0}, "min_length must be 1");
-  refusal({.min_length = 9, .max_length = 8}, "min_length must be 1 to max_length (8), it is 9");
+  refusal({.min_length = 9, .max_length = 8}, "min_length must be 1 to max_length (8), not 9");
   refusal({.stay = 1.5}, "stay is a probability");
   refusal({.noise = -0.1}, "noise is a probability");
   refusal({.noise = std::numeric_limits<double>::quiet_NaN()}, "noise is a probability");
@@ -223,13 +223,13 @@ TEST_CASE("a history that the truth cannot produce is refused") {
   };
   item other = 1;  // of another cluster than item 0: with stay = 1 and no noise nobody has both
   while (log.cluster(other) == log.cluster(0)) ++other;
-  refusal({0, 0}, "not in the log, or repeated");
+  refusal({0, 0}, "not in the log or is repeated");
   refusal({-1}, "item -1");
   refusal({42}, "item 42");
   refusal({0, other}, "probability 0");
   std::vector<item> long_history(21);
   std::iota(long_history.begin(), long_history.end(), 0);
-  refusal(long_history, "21 items, max_length is 20");
+  refusal(long_history, "21 items, but max_length is 20");
 }
 
 }  // namespace cddrec::test

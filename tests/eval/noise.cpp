@@ -65,7 +65,7 @@ TEST_CASE("noise depends on the history and the seed alone") {
   CHECK((x.row(0) == y.row(1) && x.row(1) == y.row(0)));
   CHECK(x.row(0) != x.row(1));
   CHECK(x.row(0) != other.encode(both, {}).row(0));
-  CHECK_THROWS_WITH(eval::noise(0, 16, core::seed{3}), ContainsSubstring("eval::noise: items must be 1 or more, it is 0"));
+  CHECK_THROWS_WITH(eval::noise(0, 16, core::seed{3}), ContainsSubstring("eval::noise: items must be 1 or more, not 0"));
   CHECK_THROWS_WITH(eval::noise(5, 0, core::seed{3}), ContainsSubstring("dimensions must be 1 or more"));
 }
 

@@ -219,8 +219,8 @@ TEST_CASE("a score that is not finite is an error that names user and item, unle
 TEST_CASE("what cannot be ranked is refused with the reason") {
   small_log log;
   log.add({1, 2, 9});
-  CHECK_THROWS_WITH(eval::rank(tied_scorer{9}, log.cases()), ContainsSubstring("target of user 0 is item 9 of 9"));
-  CHECK_THROWS_WITH(eval::rank(tied_scorer{10}, log.cases(), {}, {0, 1}), ContainsSubstring("at least one of each"));
+  CHECK_THROWS_WITH(eval::rank(tied_scorer{9}, log.cases()), ContainsSubstring("target of user 0 is item 9, but the scorer has 9"));
+  CHECK_THROWS_WITH(eval::rank(tied_scorer{10}, log.cases(), {}, {0, 1}), ContainsSubstring("at least one user and one item"));
   CHECK_THROWS_WITH(eval::recommend(tied_scorer{10}, log.histories(), -1), ContainsSubstring("k is -1"));
   CHECK_THROWS_WITH(eval::rank(tied_scorer{.count = 10, .contradicts_itself = true}, log.cases()),
                     ContainsSubstring("give item 9 different scores for user 0"));

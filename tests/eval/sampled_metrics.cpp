@@ -55,7 +55,8 @@ TEST_CASE("what is ranked among: neither the target nor the history, whose repea
   const auto s = data::leave_one_out(log);
   CHECK(eval::other_items(s.test(), 9) == std::vector<index>{5, 8, 6});
   CHECK_THROWS_WITH(eval::sampled_metrics(std::vector<index>{1}, std::vector<index>{2}, 0), ContainsSubstring("take 1 or more"));
-  CHECK_THROWS_WITH(eval::sampled_metrics(std::vector<index>{1}, std::vector<index>{}, 1), ContainsSubstring("1 ranks and 0 users"));
+  CHECK_THROWS_WITH(eval::sampled_metrics(std::vector<index>{1}, std::vector<index>{}, 1),
+                    ContainsSubstring("1 ranks, but 0 counts of other items"));
 }
 
 }  // namespace cddrec::test

@@ -89,13 +89,13 @@ class get(unittest.TestCase):
         self.fetched(*FILES)
         self.server.asked.clear()
         again = self.run_script("--to", "logs", CDDREC_DATA_URL=self.address)
-        self.assertEqual((again.returncode, again.stdout.count(": there already\n"), self.server.asked), (0, 4, []))
+        self.assertEqual((again.returncode, again.stdout.count(": already there\n"), self.server.asked), (0, 4, []))
 
     def test_goes_on_where_a_part_ends(self):
         self.server.most = 1000  # the connection breaks
         broken = self.run_script("--to", "logs", "Beauty", CDDREC_DATA_URL=self.address)
         self.assertEqual(broken.returncode, 1)
-        self.assertIn("cannot be fetched; is the network there?", broken.stderr)
+        self.assertIn("cannot be fetched; check the network", broken.stderr)
         part = self.root / "logs/Beauty.txt.part"
         begin = part.stat().st_size
         self.assertGreaterEqual(begin, 1000)
@@ -141,7 +141,7 @@ class get(unittest.TestCase):
         # Nobody listens on port 1, and what had come is still there.
         done = self.run_script("--from", "http://127.0.0.1:1", "--to", "logs", "Beauty")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("http://127.0.0.1:1/Beauty.txt: cannot be fetched; is the network there?", done.stderr)
+        self.assertIn("http://127.0.0.1:1/Beauty.txt: cannot be fetched; check the network", done.stderr)
         self.assertEqual((self.root / "logs/Beauty.txt.part").read_bytes(), FILES["Beauty"][:500])
 
     def test_usage(self):

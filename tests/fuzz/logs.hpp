@@ -50,7 +50,7 @@ inline void one(std::string_view bytes) {
   promise(log.histories.size() == log.users.size() && log.histories.size() > 0, "every user has a history");
   promise(log.times.empty() || log.times.size() == log.histories.items.size(), "all rows have times or none");
   data::summarise(log);
-  accepted([&] { data::keep(log, {.repeats = false, .user_items = 2, .item_users = 2}); });
+  accepted([&] { data::keep(log, {.repeats = false, .user_interactions = 2, .item_interactions = 2}); });
   accepted([&] { data::leave_one_out(log); });
   if (!log.times.empty()) accepted([&] { data::by_time(log); });
   // A name with blanks around it, from between quotes, can be written by no format.

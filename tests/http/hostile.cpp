@@ -56,14 +56,14 @@ TEST_CASE("a body that nobody wants, or of a length that nobody told, is not rea
   refused(post("Content-Length: 5\r\nContent-Length: 6\r\n"), "400", "not one whole number");
   refused(post("Content-Length: -5\r\n"), "400", "not one whole number");
   refused(post("Content-Length: 99999999999999999999\r\n"), "400", "not one whole number");
-  refused(post("Content-Length: 4001\r\n"), "413", "4001 bytes of 4000");
+  refused(post("Content-Length: 4001\r\n"), "413", "4001 bytes where 4000 are allowed");
   refused(post("Content-Length: 999999999999999999\r\n"), "413", "too long");
-  refused(post("Content-Length: 9\r\nContent-Encoding: gzip\r\n"), "415", "packed");
-  refused(post("Content-Length: 9\r\nContent-Encoding: br\r\n"), "415", "packed");
+  refused(post("Content-Length: 9\r\nContent-Encoding: gzip\r\n"), "415", "compressed");
+  refused(post("Content-Length: 9\r\nContent-Encoding: br\r\n"), "415", "compressed");
   refused(post("Content-Length: 9\r\nContent-Type: multipart/form-data; boundary=x\r\n"), "415", "send JSON");
   for (const std::string method : {"PUT /x", "PUT /recommend", "GET /recommend", "POST /x", "POST /items", "PATCH /x", "DELETE /x"}) {
     const bool path = !method.ends_with("/x");
-    const std::string status = path ? "405" : "404", message = path ? "this path is for " : "there is no such path";
+    const std::string status = path ? "405" : "404", message = path ? "this path takes " : "there is no such path";
     refused(method + " HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n", status, message);
     refused(method + " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfff0\r\n", status, message);
   }

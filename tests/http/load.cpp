@@ -29,7 +29,7 @@ TEST_CASE("the load program counts answers that are not what they were, and then
   REQUIRE(answered >= 2);
   CHECK_THAT(answers, ContainsSubstring(" s, " + std::to_string(answered) + " answers of 1 history: "));
   CHECK(others == std::to_string(under_load - answered) + " with status 503");
-  CHECK(wrong == std::to_string(answered - 1) + " answers are not what they were without load");
+  CHECK(wrong == std::to_string(answered - 1) + " answers differ from those without load");
   double half = 0, nine = 0, most = 0, longest = 0;
   REQUIRE(std::sscanf(times.c_str(), "p50 %lf ms, p90 %lf ms, p99 %lf ms, longest %lf ms", &half, &nine, &most, &longest) == 4);
   CHECK((0 < half && half <= nine && nine <= most && most <= longest));

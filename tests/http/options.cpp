@@ -26,7 +26,7 @@ TEST_CASE("the service listens where it is told and refuses what is over a limit
   std::string most = R"({"histories": [["t1"], [], ["t2", "t3"]], "top": 4})";
   most.resize(200, ' ');
   gets(most, 200, "answers");
-  gets(most + " ", 413, "201 bytes of 200");
+  gets(most + " ", 413, "201 bytes where 200 are allowed");
   gets(R"({"history": ["t1", "t2", "t3"]})", 413, "3 items of \\\"history\\\" are more than 2");
   gets(R"({"histories": [[], [], [], []]})", 413, "4 histories are more than 3");
   gets(R"({"history": ["t1"], "top": 5})", 413, "is more than 4");

@@ -150,7 +150,7 @@ class Page(Service):
         self.open()
         self.assertEqual(b.run(self.HISTORY), [])
         self.assertEqual(b.run(self.LIST), [])
-        self.assertIn("nothing to go by", b.run("at('said').textContent"))
+        self.assertIn("Nothing to recommend", b.run("at('said').textContent"))
         self.assertEqual(b.run("at('model').textContent"), "item_knn, 90 items")
         self.click("i3")
         first = b.run(self.LIST)
@@ -198,7 +198,7 @@ class Page(Service):
         b.wait("[...document.querySelectorAll('#catalogue button')].every(b => b.textContent.includes('i8'))")
         self.assertIn("i8", b.run("[...document.querySelectorAll('#catalogue button')].map(b => b.textContent)"))
         b.run("at('query').value = 'moon', at('query').dispatchEvent(new Event('input'))")
-        b.wait("at('catalogue').textContent === 'No item is called so.'")
+        b.wait("at('catalogue').textContent === 'No item matches.'")
         self.assertEqual(b.errors, [])
 
 

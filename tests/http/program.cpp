@@ -33,7 +33,7 @@ TEST_CASE("the program serves a model directory until it is told to stop, and en
     CHECK(second.status() == 1);
     child elsewhere({"--model", (directory / "").string(), "--port", "0", "--host", "203.0.113.1"});  // nobody's
     const std::string why = elsewhere.line();
-    CHECK_THAT(why, ContainsSubstring("203.0.113.1:0: cannot listen there; is the port taken, or --host no address of this"));
+    CHECK_THAT(why, ContainsSubstring("203.0.113.1:0: cannot listen there; is the port taken, or is --host not an address of this"));
     if (why.find("cannot listen") == why.npos) ::kill(elsewhere.pid, SIGTERM);
     CHECK(elsewhere.status() == 1);
 
@@ -126,7 +126,7 @@ TEST_CASE("the load program asks for no more than the service gives, and tells a
   child well(asked("5"), load);
   CHECK(well.line().starts_with("1 connections, "));
   well.line();
-  CHECK(well.line() == "0 answers are not what they were without load");
+  CHECK(well.line() == "0 answers differ from those without load");
   CHECK(well.status() == 0);
   child refused(asked("6"), load);
   CHECK_THAT(refused.line(), ContainsSubstring(port + ": refused: {\"error\":"));

@@ -48,9 +48,9 @@ TEST_CASE("a request that is not as it should be gets 400 and one clear sentence
   refused(s, "[1]", 400, "not a JSON object");
   refused(s, "{}", 400, "give \"history\"");
   refused(s, R"({"history": [], "histories": []})", 400, "give \"history\"");
-  refused(s, R"({"history": "t1"})", 400, "\"history\" holds what is not a list");
+  refused(s, R"({"history": "t1"})", 400, "\"history\" needs a list");
   refused(s, R"({"history": [1]})", 400, "not a string");
-  refused(s, R"({"histories": ["t1"]})", 400, "\"histories\" holds what is not a list");
+  refused(s, R"({"histories": ["t1"]})", 400, "\"histories\" needs a list");
   refused(s, R"({"histories": {}})", 400, "not a list of histories");
   refused(s, R"({"histories": [[["t1"]]]})", 400, "nested deeper");
   refused(s, R"({"history": ["]]]]\"]]]]", [[[[)", 400, "nested deeper");
@@ -58,7 +58,7 @@ TEST_CASE("a request that is not as it should be gets 400 and one clear sentence
   refused(s, R"({"history": ["t1"], "top": 0})", 400, "\"top\"");
   refused(s, R"({"history": ["t1"], "top": 1.5})", 400, "\"top\"");
   refused(s, R"({"history": ["t1"], "top": -3})", 400, "\"top\"");
-  refused(s, R"({"history": ["t1"], "tpo": 3})", 400, "there is no key \"tpo\"");
+  refused(s, R"({"history": ["t1"], "tpo": 3})", 400, "unknown key \"tpo\"");
   refused(s, R"({"history": ["t1"], "unknown": "keep"})", 400, "\"unknown\"");
   refused(s, R"({"history": ["moon"], "unknown": "error"})", 400, "does not know the item 'moon'");
   refused(s, R"({"history": ["t1"], "only": []})", 400, "leave no item");
@@ -106,7 +106,7 @@ TEST_CASE("a path that is asked by a method it is not for says which it is for")
     REQUIRE(answer);
     CHECK(answer->status == 405);
     CHECK(answer->get_header_value("Allow") == methods);
-    CHECK(json::parse(answer->body).at("error") == "this path is for " + methods + "; send that");
+    CHECK(json::parse(answer->body).at("error") == "this path takes " + methods + " only");
   };
   refused(s.client().Get("/recommend"), "POST");
   refused(s.client().Put("/recommend", "{}", "application/json"), "POST");

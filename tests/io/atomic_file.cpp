@@ -44,12 +44,17 @@ TEST_CASE("parts become one file, and a second write replaces the first") {
   CHECK(directory.names() == names{"a"});
 }
 
-TEST_CASE("a new file has the permissions that any program's would have") {
+TEST_CASE("a new file has the permissions that any program's would have, a replaced one those it had") {
   const scratch directory;
   const mode_t before = ::umask(027);
   io::write_atomically(directory / "a", "x");
   ::umask(before);
-  CHECK(static_cast<int>(std::filesystem::status(directory / "a").permissions()) == 0640);
+  const auto permissions = [&] { return static_cast<int>(std::filesystem::status(directory / "a").permissions()); };
+  CHECK(permissions() == 0640);
+  // One that was there keeps its own.
+  std::filesystem::permissions(directory / "a", std::filesystem::perms{0604});
+  io::write_atomically(directory / "a", "y");
+  CHECK(permissions() == 0604);
 }
 
 TEST_CASE("a failed write leaves the old file and nothing beside it") {
@@ -132,7 +137,7 @@ TEST_CASE("whether something is there is said, or why that cannot be known") {
   CHECK(io::is_there(directory.write("a", "")));
   CHECK_FALSE(io::is_there(directory / "a" / "b"));
   const auto endless = directory / std::string(300, 'x');
-  CHECK(message_of<input_error>([&] { io::is_there(endless); }) == endless.string() + ": cannot be looked at: File name too long");
+  CHECK(message_of<input_error>([&] { io::is_there(endless); }) == endless.string() + ": cannot be examined: File name too long");
 }
 
 TEST_CASE("a pipe is read to its end") {

@@ -70,6 +70,16 @@ TEST_CASE("a tensor must fit, and hold numbers") {
   CHECK_THAT(problem("none", pair), ContainsSubstring("there is no tensor \"none\""));
 }
 
+TEST_CASE("item ids that could not be read back are not written") {
+  for (const auto& [id, what] : {std::pair{"", "it is empty"}, {"a\nb", "control character"}, {"\xff", "UTF-8"}}) {
+    data::id_map ids;
+    ids.add("good"), ids.add(id);
+    io::tensor_file file;
+    CHECK_THAT(message_of<input_error>([&] { io::put_ids(file, ids); }),
+               ContainsSubstring("io::put_ids: the id of item 1 (from 0): ") && ContainsSubstring(what));
+  }
+}
+
 TEST_CASE("item ids come back in their order") {
   data::id_map ids;
   for (const char* name : {"7", "007", "caf\xc3\xa9", "-1"}) ids.add(name);

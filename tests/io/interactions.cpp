@@ -80,8 +80,8 @@ TEST_CASE("a malformed log is refused by file, line and column") {
   CHECK(message("a 1\x7F\n") == "1:4: byte 4 of the line (0x7F) is " + control);
   CHECK(message("a 1\xC2\x85\n") == "1:4: byte 4 of the line (0xC2) is " + control);
   CHECK(message("a 1\rb 2\r") == "1:4: byte 4 of the line (0x0D) is " + control);
-  CHECK(message("a 1\nb 1\nc 1\nb 2\n") == "4:1: the user stands on line 2 already; put all items of a user on one line" + table);
-  CHECK(message("a 1\n \ta 2\n").starts_with("2:3: the user stands on line 1"));
+  CHECK(message("a 1\nb 1\nc 1\nb 2\n") == "4:1: this user is on line 2 already; put all items of a user on one line" + table);
+  CHECK(message("a 1\n \ta 2\n").starts_with("2:3: this user is on line 1"));
 }
 
 TEST_CASE("a log that is not there is refused by name") {
@@ -141,6 +141,17 @@ TEST_CASE("a log that could not be read back is not written") {
     other.histories.push_back(std::vector<data::item>{other.items.add(name)});
     CHECK_THROWS_WITH(io::write_interactions(directory / "log", other), ContainsSubstring("log: the name of item 0 (from 0), '"));
   }
+  for (const char* file : {"log", "log.csv"}) {
+    data::interactions other;
+    other.users.add("u"), other.items.add("a");
+    other.histories.push_back(std::vector<data::item>{0, 1});
+    CHECK_THROWS_WITH(io::write_interactions(directory / file, other),
+                      ContainsSubstring("item number 1 has no name; the log names 1 of them"));
+    other.items.add("b"), other.times = {1};
+    CHECK_THROWS_WITH(io::write_interactions(directory / file, other), ContainsSubstring("1 times for 2 items"));
+    other.times.clear(), other.histories.push_back(std::vector<data::item>{1});
+    CHECK_THROWS_WITH(io::write_interactions(directory / file, other), ContainsSubstring("user number 1 has no name"));
+  }
   CHECK(directory.names().empty());
 }
 
@@ -171,13 +182,13 @@ TEST_CASE("a table under the name of no table is refused where that is certain, 
     const auto path = directory.write("u.data", bytes);
     return message_of<input_error>([&] { io::read_interactions(path); }).substr(path.string().size());
   };
-  const std::string tsv = "give its format: --format tsv, or name the file .tsv; if it is none, --format sequences";
+  const std::string tsv = "give --format tsv or name the file .tsv; if it is not one, give --format sequences";
   for (const char* header : {"user\titem\ttime\n", "item_id:token\tUser_ID:token\trating:float\r\n", "userId\tmovieId"})
-    CHECK(refusal(std::string(header) + "\na\tx\t1\n") == ":1: this is the header of a table; " + tsv);
-  CHECK(refusal("user item time\na x 1\n") == ":1: this is the header of a table; put tabs between all fields, and " + tsv);
+    CHECK(refusal(std::string(header) + "\na\tx\t1\n") == ":1: this looks like the header of a table; " + tsv);
+  CHECK(refusal("user item time\na x 1\n") == ":1: this looks like the header of a table; put tabs between all fields, and " + tsv);
   CHECK(refusal("user,item\na,x\n").ends_with("; is it a table? give its format: --format csv, tsv or inter"));
-  CHECK(
-      refusal("1::2::5::978300760\n").ends_with("; is it a table? put a tab for every `::` and a header above it, and give --format tsv"));
+  CHECK(refusal("1::2::5::978300760\n")
+            .ends_with("; is it a table? replace every `::` by a tab, put a header above it, and give --format tsv"));
   CHECK(refusal("196\t242\t3\t881250949\n196\t302\t3\t891717742\n").find("; is it a table?") != std::string::npos);
 
   const auto like_table = [&](const std::string& bytes, const io::reading& how = {}) {
@@ -221,9 +232,9 @@ TEST_CASE("a log goes through every format; tables keep its times, and names tha
   CHECK_THROWS_WITH(
       io::write_interactions(directory / "odd.txt", odd),
       ContainsSubstring("the name of user 0 (from 0), 'a \"b\", c;d', is empty, not UTF-8, or has blanks or control characters; rename it, "
-                        "or write .csv, .tsv or .inter, which hold blanks"));
+                        "or write .csv, .tsv or .inter, which allow blanks"));
   for (const char* packed : {"a.csv.gz", "a.csv.GZ"})
-    CHECK_THROWS_WITH(io::write_interactions(directory / packed, odd), ContainsSubstring("leave .gz away"));
+    CHECK_THROWS_WITH(io::write_interactions(directory / packed, odd), ContainsSubstring("leave off .gz"));
 }
 
 TEST_CASE("a CSV whose header has no comma is parted by semicolons") {

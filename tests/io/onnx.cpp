@@ -107,7 +107,7 @@ TEST_CASE("what the format cannot hold is refused before it is copied") {
   }
   io::onnx::graph g;
   CHECK_THROWS_WITH(g.constant<float>("table", {count, 1}, {static_cast<const float*>(room), static_cast<std::size_t>(count)}),
-                    "an ONNX model of 2147483648 bytes or more: the format holds 2 GiB; export the items instead");
+                    "an ONNX model of 2147483648 bytes or more: the format holds at most 2 GiB; export the items instead");
   ::munmap(room, count * sizeof(float));
 }
 

@@ -55,7 +55,7 @@ TEST_CASE("the page has the ways of four users of the test, each with its own ta
     const index u = 10 * k;
     INFO(path.title);
     CHECK(path.title ==
-          "User u" + std::to_string(u) + ": the target " + (k == 3 ? "stands in the history" : "has rank " + std::to_string(u + 1)));
+          "User u" + std::to_string(u) + ": the target " + (k == 3 ? "is in the history" : "has rank " + std::to_string(u + 1)));
     near(path.target, place_of(test.target(u)));
     const auto newest = test.history(u).last(5);
     REQUIRE(path.history.size() == 5);

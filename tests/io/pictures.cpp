@@ -66,12 +66,12 @@ TEST_CASE("the curves are those of the log") {
 
 TEST_CASE("the schedule's two pictures are of what they say") {
   const std::string page = io::html(report());
-  has_line(picture(page, "Share of the signal that is left, ᾱ"), "c1", "M52.0 54.4L230.0 103.6L408.0 152.8");
-  has_line(picture(page, "Variance that a step adds, β"), "c3", "M52.0 161.0L230.0 120.0L408.0 38.0");
+  has_line(picture(page, "Share of the signal left, ᾱ"), "c1", "M52.0 54.4L230.0 103.6L408.0 152.8");
+  has_line(picture(page, "Variance added by a step, β"), "c3", "M52.0 161.0L230.0 120.0L408.0 38.0");
 }
 
 TEST_CASE("singular values stand beside the largest of their own, without what is rounding") {
-  const std::string drawn = picture(io::html(report()), "Singular values, beside the largest");
+  const std::string drawn = picture(io::html(report()), "Singular values, relative to the largest");
   has_line(drawn, "c1", "M52.0 52.0L230.0 147.0");
   has_line(drawn, "c0", "M52.0 52.0L230.0 147.0L408.0 242.0");
 }

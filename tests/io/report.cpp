@@ -11,7 +11,7 @@ io::training_report full() {
   r.facts = {{"users", "7"}};
   r.table_caption = "all";
   r.metric_names = {"recall@10", "mrr"};
-  r.table = {{"popularity", {0.25, 0.1}}, {"cddrec", {0.5, 0.05}, true}, {"best possible", {0.75, 0.5}}};
+  r.table = {{"popularity", {0.25, 0.1}}, {"cddrec", {0.5, 0.05}, true}, {"known", {0.75, 0.5}, false, true}};
   train::epoch_report epoch;
   for (epoch.epoch = 1; epoch.epoch <= 3; ++epoch.epoch) {
     epoch.loss = 1.0 / static_cast<double>(epoch.epoch);
@@ -42,6 +42,12 @@ TEST_CASE("a report holds what it is given, and asks nobody for anything") {
     CHECK(page.find(absent) == page.npos);
   }
   CHECK(page == io::html(full()));
+}
+
+TEST_CASE("a row of the table may have fewer figures than others") {
+  io::training_report r = full();
+  r.table = {{"short", {0.5}}, {"long", {0.25, 0.125}}};
+  CHECK_THAT(io::html(r), ContainsSubstring("<td class=\"best\">0.5000</td>") && ContainsSubstring("<td class=\"best\">0.1250</td>"));
 }
 
 TEST_CASE("what was not gathered has no section") {

@@ -135,7 +135,7 @@ TEST_CASE("every flipped bit, every cut and every added byte is refused") {
 
 TEST_CASE("damage is told by what is wrong") {
   const std::string file = small_file().serialise();
-  CHECK(problem("") == "it ends within the header's length; restore it from a copy");
+  CHECK(problem("") == "the file ends within the header's length; restore it from a copy");
   CHECK(problem(std::string(8, '\xFF')) == "a header of 18446744073709551615 bytes in a file of 8; restore it from a copy");
   CHECK(problem(file.substr(0, 100)).starts_with("a header of "));
   CHECK(problem(std::string("\x02\0\0\0\0\0\0\0{}", 10)).starts_with("the header does not begin with a checksum; examples/pytorch/"));
@@ -163,7 +163,7 @@ TEST_CASE("a header that breaks the format is refused though its checksum is rig
   CHECK(problem(sealed(R"(,"__metadata__":{})")) == "the header names \"__metadata__\" twice");
   CHECK(problem(sealed("", "", R"(,"checksum":"00000000")")) == "the header names \"checksum\" twice");
   CHECK(problem(sealed(R"(,"a":{"shape":[],"\u0073hape":[]})")) == "the header names \"shape\" twice");
-  CHECK(problem(sealed("", "", R"(,"n":1)")) == "metadata \"n\" is not a text");
+  CHECK(problem(sealed("", "", R"(,"n":1)")) == "metadata \"n\" is not a string");
 
   const std::string fields = "needs exactly dtype, shape and data_offsets";
   CHECK(problem(sealed(R"(,"a":1)")) == "tensor \"a\": " + fields);
@@ -177,7 +177,7 @@ TEST_CASE("a header that breaks the format is refused though its checksum is rig
   CHECK_FALSE(refused(sealed(entry(f32, "[1,1,1,1,1,1,1,1]", "[0,4]"), "1234")));
   CHECK(problem(sealed(entry(f32, "[1,1,1,1,1,1,1,1,1]", "[0,4]"), "1234")) == "the header gives \"a\" more than 8 values");
   CHECK(problem(sealed(",\"" + std::string(100, 'a') + "\":1")) == "tensor \"" + std::string(60, 'a') + "\"…: " + fields);
-  CHECK(problem(sealed("", "", R"(,"n":["a"])")) == "metadata \"n\" is not a text");
+  CHECK(problem(sealed("", "", R"(,"n":["a"])")) == "metadata \"n\" is not a string");
 
   const std::string type = "tensor \"a\": the dtype is not F32, F64, I32, I64 or U8";
   CHECK(problem(sealed(entry(R"("F16")", "[0]", "[0,0]"))) == type);
@@ -188,16 +188,16 @@ TEST_CASE("a header that breaks the format is refused though its checksum is rig
     CHECK(problem(sealed(entry(f32, bad, "[0,4]"), "1234")) == sizes);
   for (const char* bad : {"[4611686018427387904]", "[4294967296,4294967296]", "[9223372036854775807,2,0]"})
     CHECK(problem(sealed(entry(f32, bad, "[0,4]"), "1234")) == "tensor \"a\": the shape overflows");
-  CHECK(problem(sealed(entry(f32, "[2]", "[0,4]"), "1234")) == "tensor \"a\": the shape needs 8 bytes, the data_offsets give 4");
-  CHECK(problem(sealed(entry(f32, "[1]", "[0,8]"), "12345678")) == "tensor \"a\": the shape needs 4 bytes, the data_offsets give 8");
-  CHECK(problem(sealed(entry(f32, "[]", "[0,0]"))) == "tensor \"a\": the shape needs 4 bytes, the data_offsets give 0");
+  CHECK(problem(sealed(entry(f32, "[2]", "[0,4]"), "1234")) == "tensor \"a\": the shape needs 8 bytes, but the data_offsets give 4");
+  CHECK(problem(sealed(entry(f32, "[1]", "[0,8]"), "12345678")) == "tensor \"a\": the shape needs 4 bytes, but the data_offsets give 8");
+  CHECK(problem(sealed(entry(f32, "[]", "[0,0]"))) == "tensor \"a\": the shape needs 4 bytes, but the data_offsets give 0");
   CHECK(problem(sealed(entry(f32, "[1000000000000]", "[0,4000000000000]"), "1234")) ==
-        "tensor \"a\": the data_offsets leave the 4 bytes of data");
+        "tensor \"a\": the data_offsets do not fit the 4 bytes of data");
 
   const std::string offsets = "tensor \"a\": the data_offsets are not two whole numbers from 0";
   for (const char* bad : {"4", "[]", "[4]", "[0,4,4]", "[-4,0]", "[0,4.0]", "[0,\"4\"]"})
     CHECK(problem(sealed(entry(f32, "[1]", bad), "1234")) == offsets);
-  const std::string outside = "tensor \"a\": the data_offsets leave the 4 bytes of data";
+  const std::string outside = "tensor \"a\": the data_offsets do not fit the 4 bytes of data";
   for (const char* bad : {"[4,0]", "[0,5]", "[5,5]", "[1,9223372036854775807]"})
     CHECK(problem(sealed(entry(f32, "[1]", bad), "1234")) == outside);
 }
@@ -212,11 +212,11 @@ TEST_CASE("tensors must fill the data, each byte once") {
     return sealed(entries, std::string(bytes, 'x'));
   };
   CHECK_FALSE(refused(file({{4, 4}, {2, 4}, {2, 2}, {0, 2}, {0, 0}}, 4)));
-  CHECK(problem(file({{0, 2}, {3, 4}}, 4)) == "tensor \"b\": its data follow a hole");
-  CHECK(problem(file({{1, 4}}, 4)) == "tensor \"a\": its data follow a hole");
-  CHECK(problem(file({{0, 3}, {2, 4}}, 4)) == "tensor \"b\": its data overlap others");
-  CHECK(problem(file({{0, 4}, {0, 4}}, 4)) == "tensor \"b\": its data overlap others");
-  CHECK(problem(file({{0, 4}, {2, 2}}, 4)) == "tensor \"b\": its data overlap others");
+  CHECK(problem(file({{0, 2}, {3, 4}}, 4)) == "tensor \"b\": its data follow a gap");
+  CHECK(problem(file({{1, 4}}, 4)) == "tensor \"a\": its data follow a gap");
+  CHECK(problem(file({{0, 3}, {2, 4}}, 4)) == "tensor \"b\": its data overlap another's");
+  CHECK(problem(file({{0, 4}, {0, 4}}, 4)) == "tensor \"b\": its data overlap another's");
+  CHECK(problem(file({{0, 4}, {2, 2}}, 4)) == "tensor \"b\": its data overlap another's");
   CHECK(problem(file({{0, 3}}, 4)) == "the data hold 1 bytes more than the tensors");
   CHECK(problem(file({}, 4)) == "the data hold 4 bytes more than the tensors");
 }

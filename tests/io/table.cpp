@@ -66,12 +66,12 @@ TEST_CASE("columns are found by usual names, or named") {
   CHECK(refusal("who,asin,item\na,x,y\n", ',', {.user = "who", .item = {}, .time = {}}) ==
         "f:1:10: 'asin' and 'item' may both be the column of the item; say which");
   CHECK(refusal("who,item\na,x\n") ==
-        "f:1: no column has a usual name for the user; say which it is of 'who', 'item'; "
+        "f:1: no column has a usual name for the user; name one of 'who', 'item'; "
         "if this line is data, put a header line above it, such as user,item,rating,timestamp");
   CHECK(refusal("user,item\na,x\n", ',', {.user = {}, .item = {}, .time = "when"}) ==
         "f:1: there is no column 'when'; the columns are 'user', 'item'");
   CHECK(refusal("user,item\na,x\n", ',', {.user = "item", .item = {}, .time = {}}) ==
-        "f:1: the columns of user, item and time are not three; name each");
+        "f:1: user, item and time must be three different columns; name each");
 }
 
 TEST_CASE("a malformed table is refused by line") {
@@ -79,20 +79,20 @@ TEST_CASE("a malformed table is refused by line") {
   CHECK(refusal("") == "f: is empty; give it a header and rows of users, items and times");
   CHECK(refusal(head) == "f: has a header but no rows");
   CHECK(refusal(head + "a,x,1\n\nb,x,1\n") == "f:3: the line is blank; remove it");
-  CHECK(refusal(head + "a,x\n") == "f:2: the row has 2 fields, the header 3");
-  CHECK(refusal(head + "a,x,1,2\n") == "f:2: the row has 4 fields, the header 3");
+  CHECK(refusal(head + "a,x\n") == "f:2: the row has 2 fields, but the header 3");
+  CHECK(refusal(head + "a,x,1,2\n") == "f:2: the row has 4 fields, but the header 3");
   CHECK(refusal(head + "\"a\nb\",x,1\n") == "f:2:3: in the column 'user', byte 3 of the line (0x0A) is a control character; remove it");
   CHECK(refusal(head + "\"a\",\"x\nx\",1\nb,,1\n").starts_with("f:2:7: in the column 'item', byte 7 of"));
-  CHECK(refusal("user,item,note\n\"a\",x,\"1\n2\"\nb,,1\n") == "f:4:3: nothing stands in the column 'item'");
+  CHECK(refusal("user,item,note\n\"a\",x,\"1\n2\"\nb,,1\n") == "f:4:3: there is nothing in the column 'item'");
   CHECK(refusal(head + "a,x\xFF,1\n") == "f:2:4: in the column 'item', byte 4 of the line (0xFF) is not UTF-8; save the text as UTF-8");
   for (const std::string time : {"", "nan", "inf", "-inf", "1e999", "2014-07-23", "1 2", "0x10", "+1"})
     CHECK(refusal(head + "a,x," + time + "\n") ==
-          "f:2:5: the time '" + time + "' is not a finite number of 64 bits; give times as numbers, say seconds since 1970");
-  CHECK(refusal(head + "a,\"x,1\nb,y,2\n") == "f:2:3: a quotation mark opens a field that nothing closes");
-  CHECK(refusal(head + "a,\"x\"y,1\n").starts_with("f:2:6: something stands between a closing quotation mark"));
+          "f:2:5: the time '" + time + "' is not a finite number of 64 bits; give times as numbers, such as seconds since 1970");
+  CHECK(refusal(head + "a,\"x,1\nb,y,2\n") == "f:2:3: this quotation mark is never closed");
+  CHECK(refusal(head + "a,\"x\"y,1\n").starts_with("f:2:6: there is text between a closing quotation mark"));
   // Places count bytes of the line, whatever stands before: quotes, quotation marks that are doubled, blanks, the end of another line.
   CHECK(refusal(head + "\"a\"\"b\" ,  x\xFF,1\n").starts_with("f:2:12: in the column 'item', byte 12 of the line (0xFF)"));
-  CHECK(refusal(head + "a,  ,1\n") == "f:2:5: nothing stands in the column 'item'");
+  CHECK(refusal(head + "a,  ,1\n") == "f:2:5: there is nothing in the column 'item'");
   CHECK(refusal("note,user,item\n\"1\n2\",a,\"x\x01\"\n").starts_with("f:3:8: in the column 'item', byte 8 of the line (0x01)"));
   CHECK(refusal("note,user,item,time\n\"1\n2\",a,x,soon\n").starts_with("f:3:8: the time 'soon'"));
 }

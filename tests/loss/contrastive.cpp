@@ -155,7 +155,7 @@ TEST_CASE("parts of an estimated term, and settings that are refused") {
     if (bad == 0.02f)
       CHECK_NOTHROW(loss::in_view{.temperature = bad, .features = 8}.names());
     else
-      refused(loss::in_view{.temperature = bad, .features = 8}, "with features positive");
+      refused(loss::in_view{.temperature = bad, .features = 8}, "with features, positive");
   }
   CHECK_NOTHROW(loss::in_view{.temperature = 0.025f}.names());
   CHECK_THROWS_AS(loss::combine(loss::in_view{.mask_same_target = true, .features = 8}), input_error);

@@ -48,6 +48,8 @@ struct doubling {
   autodiff::variable<double> predict(const context& x, index t, const core::random&) const {
     return autodiff::affine(x, static_cast<double>(2 + t), 0);
   }
+  template <class Self, class F>
+  static void visit(Self&, const std::string&, F&&) {}
 };
 }  // namespace
 

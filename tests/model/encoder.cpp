@@ -15,6 +15,8 @@ struct identity_encoder {
   };
   identity_encoder(const settings&, const core::random&) {}
   autodiff::variable<float> operator()(autodiff::variable<float> x, core::ragged, const core::random&) const { return x; }
+  template <class Self, class F>
+  static void visit(Self&, const std::string&, F&&) {}
 };
 struct without_settings {
   using scalar = float;

@@ -142,9 +142,9 @@ TEST_CASE("a generation that makes no sense is refused") {
     CHECK_THROWS_WITH(ranker(net, made), ContainsSubstring(why));
     CHECK_THROWS_AS(ranker(net, made), input_error);
   };
-  for (way kind : {way::direct, way::ancestral, way::ddim}) refused({.kind = kind, .draws = 0}, "draws must be 1 or more, it is 0");
-  refused({.draws = 2}, "direct is one prediction without noise, draws 2");
-  refused({.steps = 3}, "without noise, steps 3 would change nothing; choose ancestral or ddim");  // and of nothing that was not asked
+  for (way kind : {way::direct, way::ancestral, way::ddim}) refused({.kind = kind, .draws = 0}, "draws must be 1 or more, not 0");
+  refused({.draws = 2}, "direct makes one prediction without noise, so draws 2");
+  refused({.steps = 3}, "without noise, so steps 3 would change nothing; choose ancestral or ddim");  // and of nothing that was not asked
   refused({.stop = 1}, "stop 1");
   for (way kind : {way::ancestral, way::ddim}) {
     for (index steps : {-1, 1, 5}) refused({.kind = kind, .steps = steps}, "steps must be 0 (all) or 2 … 4");

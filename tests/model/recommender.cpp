@@ -16,13 +16,13 @@ TEST_CASE("settings out of range are refused with the setting's name and its val
     return make(s);
   };
   CHECK_NOTHROW(with([](auto&) {}));
-  CHECK_THROWS_WITH(with([](auto& s) { s.items = 0; }), ContainsSubstring("items must be 1 or more, it is 0"));
-  CHECK_THROWS_WITH(with([](auto& s) { s.width = 0; }), ContainsSubstring("width must be 1 or more, it is 0"));
-  CHECK_THROWS_WITH(with([](auto& s) { s.layers = 0; }), ContainsSubstring("layers must be 1 or more, it is 0"));
-  CHECK_THROWS_WITH(with([](auto& s) { s.heads = 5; }), ContainsSubstring("heads must be 1 or more and divide the width, it is 5"));
+  CHECK_THROWS_WITH(with([](auto& s) { s.items = 0; }), ContainsSubstring("items must be 1 or more, not 0"));
+  CHECK_THROWS_WITH(with([](auto& s) { s.width = 0; }), ContainsSubstring("width must be 1 or more, not 0"));
+  CHECK_THROWS_WITH(with([](auto& s) { s.layers = 0; }), ContainsSubstring("layers must be 1 or more, not 0"));
+  CHECK_THROWS_WITH(with([](auto& s) { s.heads = 5; }), ContainsSubstring("heads must be 1 or more and divide the width 12, not 5"));
   CHECK_THROWS_WITH(with([](auto& s) { s.heads = 0; }), ContainsSubstring("heads must be"));
-  CHECK_THROWS_WITH(with([](auto& s) { s.max_length = 0; }), ContainsSubstring("max_length must be 1 or more, it is 0"));
-  CHECK_THROWS_WITH(with([](auto& s) { s.dropout = 1; }), ContainsSubstring("dropout must be in [0, 1), it is 1"));
+  CHECK_THROWS_WITH(with([](auto& s) { s.max_length = 0; }), ContainsSubstring("max_length must be 1 or more, not 0"));
+  CHECK_THROWS_WITH(with([](auto& s) { s.dropout = 1; }), ContainsSubstring("dropout must be in [0, 1), not 1"));
   CHECK_THROWS_WITH(with([](auto& s) { s.attention_dropout = -0.1; }), ContainsSubstring("attention_dropout must be in [0, 1)"));
   CHECK_THROWS_AS(with([](auto& s) { s.dropout = std::nan(""); }), input_error);
 }
@@ -102,7 +102,7 @@ TEST_CASE("a weight that is not finite is an error wherever it stands, never a r
 }
 
 TEST_CASE("an empty history is refused") {
-  CHECK_THROWS_WITH(make().recommend({}, 5), ContainsSubstring("an empty history says nothing to predict from"));
+  CHECK_THROWS_WITH(make().recommend({}, 5), ContainsSubstring("an empty history gives nothing to predict from"));
 }
 
 namespace {

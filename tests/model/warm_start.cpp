@@ -80,6 +80,9 @@ TEST_CASE("networks of other settings have nothing to take over") {
   network net = drawn(2, 1);
   CHECK_THROWS_WITH(model::start_from(without, known, net, ids),
                     ContainsSubstring("denoiser.norm1.weight is not in the network to start from"));
+  network bare(plain, diffusion::process<float>(diffusion::linear_schedule{}, 4), core::seed{1});
+  CHECK_THROWS_WITH(model::start_from(drawn(1, 1), known, bare, known),
+                    ContainsSubstring("denoiser.norm1.bias of the network to start from has no place in the new one"));
 }
 
 }  // namespace cddrec::test

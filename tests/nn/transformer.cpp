@@ -16,7 +16,7 @@ TEST_CASE("gradients of two transformer layers, with and without dropout") {
   const core::ragged layout(offsets);
   const core::random draw(core::seed{3});
   for (double rate : {0.0, 0.2}) {
-    encoder layers({.width = 4, .layers = 2, .heads = 2, .feed_forward = 2, .dropout = rate, .attention_dropout = rate},
+    encoder layers({.width = 4, .layers = 2, .heads = 2, .feed_forward_factor = 2, .dropout = rate, .attention_dropout = rate},
                    core::random(core::seed{1}));
     const auto parameters = parameters_of(layers, "encoder");
     CHECK(parameters.size() == 24);
@@ -41,7 +41,7 @@ TEMPLATE_TEST_CASE("one layer and two after embedding and normalisation have PyT
     gain.value = reference::get(torch, "encoder.norm.weight");
     bias.value = reference::get(torch, "encoder.norm.bias");
     nn::transformer<double, TestType> layers(
-        {.width = embedding.value.cols(), .layers = count, .heads = 2, .feed_forward = 4, .dropout = 0, .attention_dropout = 0},
+        {.width = embedding.value.cols(), .layers = count, .heads = 2, .feed_forward_factor = 4, .dropout = 0, .attention_dropout = 0},
         core::random());
     const auto parameters = parameters_of(layers, "encoder");
     REQUIRE(parameters.size() == static_cast<std::size_t>(12 * count));
@@ -114,7 +114,7 @@ TEST_CASE("in training each rate of the transformer drops out what it is for, an
   const core::random draw(core::seed{3}), other(core::seed{4});
   const auto x = normal_matrix<double>(layout.rows(), 4, 2);
   const auto make = [](double hidden, double attention) {
-    encoder made({.width = 4, .layers = 2, .heads = 2, .feed_forward = 2, .dropout = hidden, .attention_dropout = attention},
+    encoder made({.width = 4, .layers = 2, .heads = 2, .feed_forward_factor = 2, .dropout = hidden, .attention_dropout = attention},
                  core::random(core::seed{1}));
     make_wild(parameters_of(made, "encoder"));
     return made;

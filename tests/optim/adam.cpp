@@ -96,13 +96,15 @@ TEST_CASE("Adam takes the same step for any threads, and goes on from its saved 
   CHECK(same_bits(run(1, true), one));
 }
 
-TEST_CASE("betas whose distance to 1 float does not know are refused") {
+TEST_CASE("betas whose distance to 1 float does not know, and an epsilon of 0, are refused") {
   auto p = named<float>(2, 3, 1);
   const auto make = [&](optim::adam_settings s) { adam<float>({&p}, s); };
-  CHECK_THROWS_WITH(make({.beta2 = 0.99999999}), "optim::adam: beta2 must be in [0, 0.99999], it is 1.000000");
+  CHECK_THROWS_WITH(make({.beta2 = 0.99999999}), "optim::adam: beta2 must be in [0, 0.99999], not 1.000000");
   CHECK_THROWS_WITH(make({.beta1 = 1}), ContainsSubstring("beta1 must be in"));
-  CHECK_THROWS_WITH(make({.beta1 = -0.1}), ContainsSubstring("it is -0.1"));
+  CHECK_THROWS_WITH(make({.beta1 = -0.1}), ContainsSubstring("not -0.1"));
   CHECK_THROWS_WITH(make({.beta2 = std::numeric_limits<double>::quiet_NaN()}), ContainsSubstring("beta2"));
+  for (const double epsilon : {0.0, -1e-8, 1e-60, std::numeric_limits<double>::quiet_NaN()})
+    CHECK_THROWS_WITH(make({.epsilon = epsilon}), ContainsSubstring("optim::adam: epsilon must be above 0"));
   // The largest: one step is still the learning rate long.
   adam<float> slow({&p}, {.beta1 = 0.99999, .beta2 = 0.99999});
   const core::matrix<float> before = p.value;

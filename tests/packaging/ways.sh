@@ -130,7 +130,7 @@ case $way in
     run "$work/build"
     ;;
   *)
-    echo "$0: no way is called $way; there are install programs find_package add_subdirectory FetchContent pkg_config without_openmp single_header conan" >&2
+    echo "$0: unknown way $way; the ways are install programs find_package add_subdirectory FetchContent pkg_config without_openmp single_header conan" >&2
     exit 2
     ;;
 esac

@@ -83,7 +83,7 @@ TEST_CASE("a failed allocation ends in bad_alloc or a typed error, and nothing l
   });
   CHECK_FALSE(blamed);
   const auto log = io::parse_sequences(lines, "FILE");
-  survives("filtering", [&] { data::keep(log, {.repeats = false, .user_items = 2, .item_users = 2}); });
+  survives("filtering", [&] { data::keep(log, {.repeats = false, .user_interactions = 2, .item_interactions = 2}); });
   survives("dividing", [&] { data::leave_one_out(log); });
   const auto timed = io::parse_table(table, "FILE", ',');
   survives("dividing by time", [&] { data::by_time(timed, 0.2, 0.2); });

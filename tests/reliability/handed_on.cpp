@@ -99,8 +99,8 @@ TEST_CASE("what is set of training is what training is given") {
   CHECK(f.epochs == 7);
   CHECK(f.batch_users == 9);
   CHECK(f.sampled_steps == 3);
-  CHECK(f.law == train::step_law::uniform);
-  CHECK(f.weight == train::step_weight::equal);
+  CHECK(f.step_law == train::step_law::uniform);
+  CHECK(f.step_weight == train::step_weight::equal);
   CHECK(f.negative_power == 0.5);
   CHECK(f.negatives_per_target == 4);
   CHECK(f.candidates == 77);
@@ -114,8 +114,8 @@ TEST_CASE("what is set of training is what training is given") {
   CHECK(f.seed.value == 4294967299);
   CHECK(f.how.threads == 3);
   const train::fit_settings other = given({"step_choice=weighted", "step_weight=reciprocal", "optimizer=adam"});
-  CHECK(other.law == train::step_law::by_weight);
-  CHECK(other.weight == train::step_weight::reciprocal);
+  CHECK(other.step_law == train::step_law::by_weight);
+  CHECK(other.step_weight == train::step_weight::reciprocal);
   CHECK(other.adam_rows == optim::adam_rows::all);
   CHECK(given({"negatives=uniform"}).negatives == data::negative_law::uniform);
   CHECK(given({"negatives=popularity"}).negatives == data::negative_law::popularity);

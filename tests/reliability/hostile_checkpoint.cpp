@@ -84,7 +84,7 @@ std::vector<hostile> all() {
       {sealed(tensor("a", "U8", "[0]", "[0,0]") + tensor("a", "U8", "[0]", "[0,0]")), "names \"a\" twice"},
       {sealed(R"(,"__metadata__":{})"), "names \"__metadata__\" twice"},
       {sealed("", "", R"(,"k":"a","k":"b")"), "names \"k\" twice"},
-      {sealed("", "", R"(,"k":{})"), "metadata \"k\" is not a text"},
+      {sealed("", "", R"(,"k":{})"), "metadata \"k\" is not a string"},
       {sealed(",\"\xC0\x80\":1"), "is not UTF-8 at byte"},
       {sealed(std::string("} \0{", 4)), "contains a zero byte"},
       {sealed("} {"), "is not JSON at byte"},
@@ -94,17 +94,17 @@ std::vector<hostile> all() {
       {sealed(tensor("a", "F32", "[4294967296,4294967296]", "[0,4]"), "1234"), "the shape overflows"},
       {sealed(tensor("a", "F32", "[250000000000]", "[0,4]"), "1234"), "the shape needs 1000000000000 bytes"},
       {sealed(tensor("a", "F32", "[1]", "[0,1,2]"), "1234"), "the data_offsets are not two whole numbers"},
-      {sealed(tensor("a", "F32", "[250000000000]", "[0,1000000000000]"), "1234"), "the data_offsets leave the 4 bytes of data"},
-      {sealed(tensor("a", "U8", "[4]", "[0,4]") + tensor("b", "U8", "[4]", "[0,4]"), "1234"), "\"b\": its data overlap others"},
-      {sealed(tensor("a", "U8", "[1]", "[0,1]") + tensor("b", "U8", "[1]", "[2,3]"), "123"), "\"b\": its data follow a hole"},
+      {sealed(tensor("a", "F32", "[250000000000]", "[0,1000000000000]"), "1234"), "the data_offsets do not fit the 4 bytes of data"},
+      {sealed(tensor("a", "U8", "[4]", "[0,4]") + tensor("b", "U8", "[4]", "[0,4]"), "1234"), "\"b\": its data overlap another's"},
+      {sealed(tensor("a", "U8", "[1]", "[0,1]") + tensor("b", "U8", "[1]", "[2,3]"), "123"), "\"b\": its data follow a gap"},
       {sealed(tensor("a", "U8", "[1]", "[0,1]"), "1234"), "the data hold 3 bytes more than the tensors"},
       {model_with("format", "cddrec 2"), "its format is 'cddrec 2'"},
       {model_with("format", ""), "its metadata lacks 'format'"},
       {model_with("model", "oracle"), "unknown kind of model 'oracle'"},
-      {model_with("settings.width", "wide"), "its setting width is 'wide'"},
-      {model_with("settings.heads", "3"), "damaged model: model::recommender: heads must be 1 or more and divide the width, it is 3"},
-      {model_with("settings.dropout", "nan"), "its setting dropout is 'nan'"},
-      {model_with("settings.width", "65536"), "its settings ask for 98786541568 weights, it holds 508"},
+      {model_with("settings.width", "wide"), "its setting width cannot be 'wide'"},
+      {model_with("settings.heads", "3"), "damaged model: model::recommender: heads must be 1 or more and divide the width 4, not 3"},
+      {model_with("settings.dropout", "nan"), "its setting dropout cannot be 'nan'"},
+      {model_with("settings.width", "65536"), "its settings ask for 98786541568 weights, but it holds 508"},
       {model_with("settings.layers", "1000"), "its settings ask for 244264 weights"},
       {model_with("settings.max_length", "100000"), "its settings ask for 400496 weights"},
       {model_with("settings.steps", "100000"), "its settings ask for 400500 weights"},
@@ -117,10 +117,10 @@ std::vector<hostile> all() {
       {model_with<float>("input_norm.weight", {4}, {1, nan, 1, 1}), "tensor input_norm.weight holds a value that is not finite"},
       {model_with<float>("input_norm.bias", {4}, {0, 0, 0, infinity}), "tensor input_norm.bias holds a value that is not finite"},
       {ids("a\nb\nc\nd\n"), "tensor item_embedding.weight does not have the shape"},
-      {ids("a\nb\nc\nd\na\n"), "an item id stands twice"},
-      {ids("a\nb\nc\nd\n\n"), "the list of item ids is torn"},
-      {ids("a\nb\nc\nd\n\xFF\n"), "in the id of item 4 (from 0), byte 1 of the line (0xFF) is not UTF-8"},
-      {ids("a\nb\nc\nd\n\x1B[2J\n"), "in the id of item 4 (from 0), byte 1 of the line (0x1B) is a control character"},
+      {ids("a\nb\nc\nd\na\n"), "an item id occurs twice"},
+      {ids("a\nb\nc\nd\n\n"), "the list of item ids is cut off or holds an empty one"},
+      {ids("a\nb\nc\nd\n\xFF\n"), "the id of item 4 (from 0): byte 1 of the line (0xFF) is not UTF-8"},
+      {ids("a\nb\nc\nd\n\x1B[2J\n"), "the id of item 4 (from 0): byte 1 of the line (0x1B) is a control character"},
       {model_with<std::uint8_t>("item_ids", {}, {}), "there is no tensor \"item_ids\""},
       {counting_model("popularity", {1, -1}).serialise(), "the count of item 1 is -1"},
       {counting_model("popularity", {1, 1, 1}).serialise(), "counts and item ids differ in number"},
@@ -129,8 +129,8 @@ std::vector<hostile> all() {
   list.push_back({model_with<std::int64_t>("transitions.offsets", {3}, {0, 5, 2}, markov), "offsets do not ascend"});
   list.push_back({model_with<std::int64_t>("transitions.successors", {2}, {1, std::int64_t{1} << 32}, markov),
                   "tensor transitions.successors holds 4294967296"});
-  list.push_back({model_with<std::int64_t>("transitions.counts", {2}, {1, 0}, markov), "the row of item 1 does not hold"});
-  list.push_back({model_with<double>("neighbours.similarities", {2}, {std::nan(""), 1}, near), "the row of item 0 does not hold"});
+  list.push_back({model_with<std::int64_t>("transitions.counts", {2}, {1, 0}, markov), "the row of item 1 holds"});
+  list.push_back({model_with<double>("neighbours.similarities", {2}, {std::nan(""), 1}, near), "the row of item 0 holds"});
   return list;
 }
 
@@ -151,7 +151,7 @@ std::vector<hostile> large() {
                            tensor("last" + again, "F16", "[0]", "[0,0]")),
                     "\"last" + again + "\": the dtype"});
     list.push_back({sealed("", "", many(size, [](const std::string& i) { return ",\"" + i + "\":\"\""; }) + ",\"last" + again + "\":1"),
-                    "metadata \"last" + again + "\" is not a text"});
+                    "metadata \"last" + again + "\" is not a string"});
     list.push_back({sealed("", "", ",\"last" + again + "\":\"" + std::string(size, 'x') + "\",\"last" + again + "\":\"\""),
                     "names \"last" + again + "\" twice"});
     list.push_back({sealed(",\"" + std::string(size, 'x')), "is not JSON at byte"});
@@ -167,7 +167,7 @@ std::vector<hostile> large() {
     const std::string layers = std::to_string(size / 16384);
     list.push_back({with({{"width", "64"}, {"heads", "1"}, {"layers", layers}}),
                     "its settings ask for " + std::string(again.empty() ? "1001216" : "12197632")});
-    list.push_back({with({{"width", "1"}, {"heads", "1"}, {"layers", std::to_string(size / 200)}}), "tensors of weights, it holds 1"});
+    list.push_back({with({{"width", "1"}, {"heads", "1"}, {"layers", std::to_string(size / 200)}}), "tensors of weights, but it holds 1"});
     // All is well but the last weight.
     auto s = small_settings("cddrec");
     s.width = 64, s.heads = 1, s.max_length = static_cast<index>(size / 256);

@@ -16,7 +16,7 @@ const std::string head = "user,item,time\n", good = "a,x,1\n";
 
 std::vector<malformed> all() {
   const std::string utf8 = "is not UTF-8; save the text as UTF-8", control = "is a control character; remove it";
-  const std::string no_number = "' is not a finite number of 64 bits; give times as numbers, say seconds since 1970";
+  const std::string no_number = "' is not a finite number of 64 bits; give times as numbers, such as seconds since 1970";
   const std::string whole = gzipped(head + good);
   std::string wrong_sum = whole, not_deflate = whole;
   wrong_sum[wrong_sum.size() - 6] ^= 1;
@@ -29,7 +29,7 @@ std::vector<malformed> all() {
       {"log", "a 1\n\nb 2\n", ":2: the line is blank; remove it"},
       {"log", "a 1\n\r\nb 2\n", ":2: the line is blank; remove it"},
       {"log", "a 1\nb\n", ":2: no items after the user; write `user item item …` or remove the line"},
-      {"log", "a 1\nb 1\na 2\n", ":3:1: the user stands on line 1 already; put all items of a user on one line"},
+      {"log", "a 1\nb 1\na 2\n", ":3:1: this user is on line 1 already; put all items of a user on one line"},
       {"log", std::string("a 1\nb 1\0002\n", 11), ":2:4: byte 4 of the line (0x00) " + control},
       {"log", std::string(4096, '\0'), ":1:1: byte 1 of the line (0x00) " + control},
       {"log", "a 1\rb 2\r", ":1:4: byte 4 of the line (0x0D) " + control},
@@ -43,38 +43,38 @@ std::vector<malformed> all() {
       {"log", "a \xF4\x90\x80\x80\n", ":1:3: byte 3 of the line (0xF4) " + utf8},
       {"log", "a 1\nb \xE2\x82", ":2:3: byte 3 of the line (0xE2) " + utf8},
       {"log", "1::1193::5::978300760\n",
-       ":1: no items after the user; write `user item item …` or remove the line; is it a table? put a tab for every `::`"},
-      {"log", "user\titem\ttime\na\tx\t1\n", ":1: this is the header of a table; give its format: --format tsv"},
+       ":1: no items after the user; write `user item item …` or remove the line; is it a table? replace every `::` by a tab"},
+      {"log", "user\titem\ttime\na\tx\t1\n", ":1: this looks like the header of a table; give --format tsv"},
       {"log", "1\t2\t5\t978300760\n1\t3\t4\t978302109\n",
-       ":2:1: the user stands on line 1 already; put all items of a user on one line; is it a table?"},
+       ":2:1: this user is on line 1 already; put all items of a user on one line; is it a table?"},
       // Tables.
       {"log.csv", "", ": is empty; give it a header and rows of users, items and times"},
       {"log.csv", head, ": has a header but no rows"},
-      {"log.csv", "\n" + head + good, ":1: no column has a usual name for the user; say which it is of ''"},
+      {"log.csv", "\n" + head + good, ":1: no column has a usual name for the user; name one of ''"},
       {"log.csv", "1,2,978300760\n1,3,978302109\n",
-       ":1: no column has a usual name for the user; say which it is of '1', '2', '978300760'; if this line is data, put a header line "
+       ":1: no column has a usual name for the user; name one of '1', '2', '978300760'; if this line is data, put a header line "
        "above it"},
-      {"log.csv", "user;item;time\na;x;1\nb,y,2\n", ":3: the row has 1 fields, the header 3"},
-      {"log.csv", "user\titem\ttime\na\tx\t1\n", ":1:5: in a name of the header, byte 5 of the line (0x09) " + control},
+      {"log.csv", "user;item;time\na;x;1\nb,y,2\n", ":3: the row has 1 fields, but the header 3"},
+      {"log.csv", "user\titem\ttime\na\tx\t1\n", ":1:5: in a column name, byte 5 of the line (0x09) " + control},
       {"log.csv", "user,user_id,item\na,b,x\n", ":1:6: 'user' and 'user_id' may both be the column of the user; say which"},
-      {"log.csv", "user,item\ra,x\r", ":1:10: in a name of the header, byte 10 of the line (0x0D) " + control},
-      {"log.csv", "us\xE9r,item\na,x\n", ":1:3: in a name of the header, byte 3 of the line (0xE9) " + utf8},
-      {"log.csv", head + "a,x\n", ":2: the row has 2 fields, the header 3"},
-      {"log.csv", head + good + "a,x,1,\n", ":3: the row has 4 fields, the header 3"},
-      {"log.csv", head + "a,b,c,1\n", ":2: the row has 4 fields, the header 3"},
+      {"log.csv", "user,item\ra,x\r", ":1:10: in a column name, byte 10 of the line (0x0D) " + control},
+      {"log.csv", "us\xE9r,item\na,x\n", ":1:3: in a column name, byte 3 of the line (0xE9) " + utf8},
+      {"log.csv", head + "a,x\n", ":2: the row has 2 fields, but the header 3"},
+      {"log.csv", head + good + "a,x,1,\n", ":3: the row has 4 fields, but the header 3"},
+      {"log.csv", head + "a,b,c,1\n", ":2: the row has 4 fields, but the header 3"},
       {"log.csv", head + good + "\n" + good, ":3: the line is blank; remove it"},
-      {"log.csv", head + ",x,1\n", ":2:1: nothing stands in the column 'user'"},
-      {"log.csv", head + "a,\"\",1\n", ":2:3: nothing stands in the column 'item'"},
-      {"log.csv", head + "a,x,\"1\n" + good, ":2:5: a quotation mark opens a field that nothing closes"},
+      {"log.csv", head + ",x,1\n", ":2:1: there is nothing in the column 'user'"},
+      {"log.csv", head + "a,\"\",1\n", ":2:3: there is nothing in the column 'item'"},
+      {"log.csv", head + "a,x,\"1\n" + good, ":2:5: this quotation mark is never closed"},
       {"log.csv", head + "a,\"x\"x,1\n",
-       ":2:6: something stands between a closing quotation mark and the end of the field; write a quotation mark in a field twice"},
+       ":2:6: there is text between a closing quotation mark and the end of the field; double a quotation mark inside a field"},
       {"log.csv", head + "a,\"x\ny\",1\n", ":2:5: in the column 'item', byte 5 of the line (0x0A) " + control},
-      {"log.csv", head + good + "b,y\r", ":3: the row has 2 fields, the header 3"},
+      {"log.csv", head + good + "b,y\r", ":3: the row has 2 fields, but the header 3"},
       {"log.csv", head + std::string("a,x\0y,1\n", 8), ":2:4: in the column 'item', byte 4 of the line (0x00) " + control},
       {"log.csv", head + "a,x,1\x1B[2J\n", ":2:6: in the column 'time', byte 6 of the line (0x1B) " + control},
       {"log.inter", "user_id:token\titem_id_list:token_seq\na\tx y\n",
        ":1:15: the column 'item_id_list:token_seq' holds sequences; give a table with one item a row"},
-      {"log.tsv", "user item time\na x 1\n", ":1: no column has a usual name for the user; say which it is of 'user item time'"},
+      {"log.tsv", "user item time\na x 1\n", ":1: no column has a usual name for the user; name one of 'user item time'"},
       // What was gzip'd.
       {"log.csv.gz", whole.substr(0, whole.size() / 2), ": the gzip'd data ends too early; fetch the file again"},
       {"log.csv.gz", whole.substr(0, whole.size() - 1), ": the gzip'd data ends too early; fetch the file again"},
@@ -82,7 +82,7 @@ std::vector<malformed> all() {
       {"log.csv.gz", wrong_sum, ": the gzip'd data is damaged (incorrect data check); fetch the file again"},
       {"log.csv.gz", not_deflate, ": the gzip'd data is damaged (invalid block type); fetch the file again"},
       {"log.csv.gz", whole + std::string(512, '\0'), ": the gzip'd data is followed by something else; fetch the file again"},
-      {"log.csv.gz", gzipped(whole), ":1:1: in a name of the header, byte 1 of the line (0x1F) " + control},
+      {"log.csv.gz", gzipped(whole), ":1:1: in a column name, byte 1 of the line (0x1F) " + control},
   };
   for (const std::string time : {"", "nan", "-inf", "1e999", "9223372036854775808", "-9223372036854775809", "99999999999999999999",
                                  "2014-07-23", "1 2", "0x10", "1,5"})
@@ -159,7 +159,7 @@ TEST_CASE("10^7 items on a line are read, and a line of 1 GB is read or refused 
   CHECK_THROWS_WITH(io::read_interactions(directory.write("log", "u " + long_name + "\xFF\n")),
                     ContainsSubstring("log:1:1000000003: byte 1000000003 of the line (0xFF) is not UTF-8"));
   CHECK_THROWS_WITH(io::read_interactions(directory.write("log.csv", "user,item\nu,\"" + long_name)),
-                    ContainsSubstring("log.csv:2:3: a quotation mark opens a field that nothing closes"));
+                    ContainsSubstring("log.csv:2:3: this quotation mark is never closed"));
 }
 
 }  // namespace cddrec::test

@@ -218,10 +218,10 @@ TEST_CASE("a graph is refused where there can be none, and stops when it is told
   const auto refused = [](const serve::hnsw_settings& s, const std::string& what) {
     CHECK_THAT(message_of<input_error>([&] { serve::recommender(catalogue(900), {}, {}, serve::hnsw{s}); }), ContainsSubstring(what));
   };
-  refused({.m = 1}, "m must be from 2 to 512, it is 1");
-  refused({.m = 513}, "m must be from 2 to 512, it is 513");
-  refused({.ef_construction = 0}, "ef_construction must be 1 or more, it is 0");
-  refused({.ef = 0}, "ef must be 1 or more, it is 0");
+  refused({.m = 1}, "m must be from 2 to 512, not 1");
+  refused({.m = 513}, "m must be from 2 to 512, not 513");
+  refused({.ef_construction = 0}, "ef_construction must be 1 or more, not 0");
+  refused({.ef = 0}, "ef must be 1 or more, not 0");
   index heard = 0;
   const serve::hnsw stops{{}, [&](index done, index all) { return heard = done, all == 900 && done < 300; }};
   CHECK_THAT(message_of<stopped>([&] { serve::recommender(catalogue(900), {}, {}, stops); }), ContainsSubstring("512 of 900"));

@@ -35,6 +35,17 @@ TEST_CASE("a model of every kind is read back as it was written") {
     }
 }
 
+TEST_CASE("item neighbours come back with all of their settings") {
+  const data::split split = data::leave_one_out(small_log(20));
+  const baseline::item_knn_settings s{.neighbours = 7, .shrinkage = 2.5, .decay = 0.75, .longest = 1};
+  io::tensor_file file = serve::describe("item_knn", names(20));
+  serve::put_settings(file, s);
+  io::put_counts(file, baseline::item_knn(split, s));
+  const auto m = serve::read_model(io::tensor_file::parse(file.serialise(), "m"), "m");
+  const baseline::item_knn_settings& back = std::get<baseline::item_knn>(m.model).settings();
+  CHECK((back.neighbours == 7 && back.shrinkage == 2.5 && back.decay == 0.75 && back.longest == 1));
+}
+
 TEST_CASE("a file that lacks a setting was made when all models were as its default says") {
   io::tensor_file file = model_file("cddrec", 20, {.steps = 20});
   file.metadata.erase("settings.steps"), file.metadata.erase("settings.residual"), file.metadata.erase("settings.schedule");
@@ -52,20 +63,20 @@ TEST_CASE("what is missing or damaged is refused, with the file's name") {
   refused("cddrec", "format", "", "m: damaged model: its metadata lacks 'format'");
   refused("cddrec", "format", "cddrec 9", "m: its format is 'cddrec 9'");
   refused("cddrec", "model", "moon", "m: unknown kind of model 'moon'");
-  refused("cddrec", "settings.steps", "many", "m: damaged model: its setting steps is 'many'");
-  refused("cddrec", "settings.steps", "-1", "its setting steps is '-1'");
+  refused("cddrec", "settings.steps", "many", "m: damaged model: its setting steps cannot be 'many'");
+  refused("cddrec", "settings.steps", "-1", "its setting steps cannot be '-1'");
   refused("cddrec", "settings.steps", "9", "m: damaged model: tensor denoiser");
   // What another hand wrote does not reach a terminal as it is.
   refused("cddrec", "format", "\x1B[2J\n", R"(m: its format is '\x1B[2J\x0A')");
   refused("cddrec", "model", "\x1B[2J\n", R"(m: unknown kind of model '\x1B[2J\x0A')");
-  refused("cddrec", "settings.steps", "\x1B[2J\n", R"(its setting steps is '\x1B[2J\x0A')");
+  refused("cddrec", "settings.steps", "\x1B[2J\n", R"(its setting steps cannot be '\x1B[2J\x0A')");
   refused("cddrec", "settings.denoiser", "\x1B[2J\n", R"(there is no denoiser '\x1B[2J\x0A')");
   refused("cddrec", "model", std::string(100, 'x'), "unknown kind of model '" + std::string(60, 'x') + "'…");
-  refused("cddrec", "settings.residual", "yes", "its setting residual is 'yes'");
+  refused("cddrec", "settings.residual", "yes", "its setting residual cannot be 'yes'");
   refused("cddrec", "settings.schedule", "square", "m: damaged model: serve::network: there is no schedule 'square'");
   refused("cddrec", "settings.denoiser", "sieve", "there is no denoiser 'sieve'");
   refused("cddrec", "settings.score", "luck", "there is no score 'luck'");
-  refused("item_knn", "settings.decay", "nan", "its setting decay is 'nan'");
+  refused("item_knn", "settings.decay", "nan", "its setting decay cannot be 'nan'");
   for (const char* setting : {"width", "layers", "decoder_layers", "max_length", "steps"})
     refused("cddrec", "settings." + std::string(setting), "900000000", "m: damaged model: its settings ask for ");
   io::tensor_file other = serve::describe("popularity", names(3));

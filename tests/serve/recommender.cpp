@@ -67,7 +67,8 @@ TEST_CASE("users in another order and items of other names change nothing") {
 
     const auto lists = model.recommend(histories);
     std::vector<tokens> backwards(histories.rbegin(), histories.rend()), in_other_names;
-    for (const auto& history : histories) std::transform(history.begin(), history.end(), std::back_inserter(in_other_names.emplace_back()), other);
+    for (const auto& history : histories)
+      std::transform(history.begin(), history.end(), std::back_inserter(in_other_names.emplace_back()), other);
     const auto reversed = model.recommend(backwards), other_lists = model_renamed.recommend(in_other_names);
     for (std::size_t u = 0; u < histories.size(); ++u) {
       auto expected = lists[u];
@@ -112,7 +113,7 @@ TEST_CASE("items are kept out by name, or all others are") {
   CHECK(model.recommend(history, {.top = 0}).items.empty());
   for (const data::item wrong : {-1, 90, INT32_MIN, INT32_MAX}) {
     const std::vector<data::item> one{wrong};
-    const std::string message = "serve::recommender: item " + std::to_string(wrong) + " of 90";
+    const std::string message = "serve::recommender: item " + std::to_string(wrong) + " is not one of the model's 90";
     CHECK_THAT(message_of<input_error>([&] { model.excluded(one, std::nullopt); }), ContainsSubstring(message));
     CHECK_THAT(message_of<input_error>([&] { model.excluded({}, one); }), ContainsSubstring(message));
   }

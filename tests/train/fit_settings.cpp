@@ -123,13 +123,13 @@ TEST_CASE("steps are as many, drawn by the law and weighed as the settings say")
   s.sampled_steps = 0;
   CHECK(loss(s) == Approx(harmonic));
   CHECK(steps == std::vector<index>{0, 1, 2, 3, 4, 5});
-  s.weight = train::step_weight::equal;
+  s.step_weight = train::step_weight::equal;
   CHECK(loss(s) == Approx(6));
   s = one_batch(1);
   s.sampled_steps = 1;
   CHECK(loss(s) == Approx(harmonic));
   CHECK(steps.size() == 1);
-  s.law = train::step_law::uniform;
+  s.step_law = train::step_law::uniform;
   CHECK(loss(s) == Approx(6.0 / static_cast<double>(steps.at(0) + 1)));
 }
 
@@ -253,7 +253,7 @@ TEST_CASE("the loss and the parts of an epoch are means over the batches that we
   // The second of six steps of the second of four batches goes bad.
   goal.look = [&](const loss::step<float>&) { return calls++ == 7 ? std::numeric_limits<float>::quiet_NaN() : 2.5f; };
   auto s = settings(1);
-  s.sampled_steps = 0, s.weight = train::step_weight::equal, s.skip_bad_steps = 1;
+  s.sampled_steps = 0, s.step_weight = train::step_weight::equal, s.skip_bad_steps = 1;
   const history h = trained(goal, s);
   REQUIRE(h.reports.size() == 1);
   CHECK(h.reports[0].skipped == 1);
@@ -269,7 +269,7 @@ TEST_CASE("the network's own loss adds to the weighed objective, and its parts a
   for (index u = 0; u < split.training_users(); ++u) rows += static_cast<double>(std::min<index>(std::ssize(split.training(u)) - 1, 8)) / 4;
   judged net;
   auto s = settings(2);
-  s.sampled_steps = 0, s.weight = train::step_weight::equal;
+  s.sampled_steps = 0, s.step_weight = train::step_weight::equal;
   const history h = trained(net, onlooker{}, s);
   REQUIRE(h.reports.size() == 2);
   for (std::size_t epoch = 0; epoch < 2; ++epoch) {

@@ -24,14 +24,14 @@ TEST_CASE("patience, minutes and threads out of range are refused, with the valu
     change(s);
     return refusal(objective(), s);
   };
-  CHECK(message([](auto& s) { s.patience = -1; }) == "train::fit: patience must be 0 (never stops early) or more, it is -1");
+  CHECK(message([](auto& s) { s.patience = -1; }) == "train::fit: patience must be 0 (never stops early) or more, not -1");
   for (const double minutes : {-1.0, std::nan("")})
     CHECK(message([&](auto& s) { s.minutes = minutes; }) ==
-          "train::fit: minutes must be 0 (no limit) or more, it is " + std::to_string(minutes));
+          "train::fit: minutes must be 0 (no limit) or more, not " + std::to_string(minutes));
   for (const int threads : {0, -3})
     CHECK(message([&](auto& s) { s.how.threads = threads; }) ==
-          "train::fit: how.threads must be 1 or more, it is " + std::to_string(threads));
-  CHECK_THAT(message([](auto& s) { s.negative_power = std::nan(""); }), ContainsSubstring("power must be in [0, 10], it is nan"));
+          "train::fit: how.threads must be 1 or more, not " + std::to_string(threads));
+  CHECK_THAT(message([](auto& s) { s.negative_power = std::nan(""); }), ContainsSubstring("power must be in [0, 10], not nan"));
 }
 
 TEST_CASE("an objective whose settings are out of range is refused as such, not when its loss goes bad") {
@@ -43,7 +43,7 @@ TEST_CASE("an objective whose settings are out of range is refused as such, not 
 TEST_CASE("an objective of which every part has weight 0 is refused, as it would leave the network as it is") {
   CHECK_THAT(
       refusal(loss::combine(loss::squared_error{.weight = 0}, loss::in_view{.weight = 0}, loss::item_softmax{.weight = 0}), settings(1)),
-      ContainsSubstring("train::fit: the objective has no part, or all of weight 0"));
+      ContainsSubstring("train::fit: no part of the objective has a weight above 0"));
   CHECK(refusal(loss::combine(loss::squared_error{.weight = 0}, loss::item_softmax{}), settings(1)) == "a batch was begun");
 }
 

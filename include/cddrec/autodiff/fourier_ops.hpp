@@ -15,8 +15,8 @@ struct estimated_loss {
 };
 
 /// InfoNCE of paired unit rows a, b [N, d] at a temperature -> [1, 1], with its denominators estimated from an even number of features:
-/// a cosine and a sine of each frequency, which `draw` alone decides. The mean of a denominator over draws is exact, before clamping;
-/// that of its logarithm is not: it falls short of the exact one, the more the smaller the temperature, while clamping raises it.
+/// a cosine and a sine of each frequency, which `draw` alone decides. Before clamping, a denominator's mean over draws is exact; its
+/// logarithm's mean is not: it is below the exact one, the more so the smaller the temperature. Clamping raises it.
 template <class T>
 estimated_loss<T> fourier_info_nce(const variable<T>& a, const variable<T>& b, std::type_identity_t<T> temperature, index features,
                                    const core::random& draw) {

@@ -9,8 +9,8 @@
 namespace cddrec::autodiff {
 
 /// InfoNCE of paired unit rows a, b [N, d] at a temperature -> [1, 1] (Eq. 14, 15).
-/// `ids` (empty: not used; must outlive the tape) leaves out other tokens of the same target. Not checked: in float the temperature must be
-/// .023 or more, below which exp(-2 / temperature) is no longer followed and rows far apart count too much.
+/// `ids`, the target of every pair [N], leaves out other tokens of the same target; empty: none. It must outlive the tape. In float the
+/// temperature must be 0.023 or more, which is not checked: below, exp(-2 / temperature) is out of range and rows far apart count too much.
 template <class T, class Id>
 variable<T> info_nce(const variable<T>& a, const variable<T>& b, std::span<const Id> ids, std::type_identity_t<T> temperature) {
   tape<T>& t = a.owner();

@@ -1,6 +1,6 @@
 // Differentiable ops on packed matrices: each is one thin page over a kernel pair.
-// An op assigns its output and, backward, adds to the gradients of those inputs that want one: what nobody wants is an empty view,
-// which kernels leave out.
+// An op assigns its output and, backward, adds to the gradients of those inputs that want one: a gradient that nobody wants is an
+// empty view, which kernels skip.
 #pragma once
 
 #include "cddrec/autodiff/tape.hpp"
@@ -147,7 +147,7 @@ variable<T> layer_norm(const variable<T>& x, const variable<T>& gain, const vari
   return y;
 }
 
-/// Inverted dropout in training; in inference, or at rate 0, the variable itself.
+/// Inverted dropout in training, `rate` below 1; in inference, or at rate 0, the variable itself.
 template <class T>
 variable<T> dropout(const variable<T>& x, double rate, const core::random& draw) {
   tape<T>& t = x.owner();
@@ -168,7 +168,7 @@ variable<T> add_noise(const variable<T>& x, double scale, double deviation, cons
   return y;
 }
 
-/// Rows of a table. `ids` must outlive the tape.
+/// Rows of a table: [V, d] -> [ids, d]. `ids`, each from 0 to V - 1, must outlive the tape.
 template <class T, class Id>
 variable<T> gather(const variable<T>& table, std::span<const Id> ids) {
   tape<T>& t = table.owner();
@@ -189,7 +189,7 @@ variable<T> last_rows(const variable<T>& x, core::ragged layout) {
   return gather<T, index>(x, rows);
 }
 
-/// Rows of a parameter, which alone become touched: forward, backward and an optimiser of touched rows cost nothing for the others.
+/// Rows of a parameter. They alone become touched: forward, backward and an optimiser of touched rows cost nothing for the others.
 /// `ids` and the parameter must outlive the tape.
 template <class T, class Id>
 variable<T> gather(tape<T>& t, const parameter<T>& table, std::span<const Id> ids) {
@@ -199,7 +199,7 @@ variable<T> gather(tape<T>& t, const parameter<T>& table, std::span<const Id> id
   return y;
 }
 
-/// Rows divided by their length.
+/// Rows divided by their Euclidean length; a row shorter than 1e-12 becomes 0.
 template <class T>
 variable<T> normalize(const variable<T>& x) {
   tape<T>& t = x.owner();
@@ -234,7 +234,8 @@ variable<T> squared_distance(const variable<T>& a, const variable<T>& b, std::ty
   return y;
 }
 
-/// Mean of an [N, 1] column over the rows whose weight is 1; `weights` (empty: all rows) must outlive the tape. No row: 0.
+/// Mean of an [N, 1] column -> [1, 1], weighted by `weights` [N] (empty: all 1), which must outlive the tape. Rows of weight 0 are left
+/// out, NaN too; if there are no others, it is 0.
 template <class T>
 variable<T> mean(const variable<T>& x, std::span<const std::type_identity_t<T>> weights = {}) {
   tape<T>& t = x.owner();

@@ -1,5 +1,5 @@
-// Weights laid out for products once, for inference: what every call would otherwise pack anew.
-// A tape that may change them gathers those it meets; later tapes only read.
+// Weights packed for products once, for inference, where every call would otherwise pack them anew.
+// A tape that may change this object adds the weights it meets; later tapes only read.
 #pragma once
 
 #include <map>

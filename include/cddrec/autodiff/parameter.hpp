@@ -2,6 +2,8 @@
 // The gradient is scratch of training, not part of the network's value, so a const network can be differentiated.
 #pragma once
 
+#include <string>
+
 #include "cddrec/autodiff/row_set.hpp"
 #include "cddrec/core/parallel.hpp"
 #include "cddrec/core/random.hpp"
@@ -23,7 +25,7 @@ struct parameter {
     value *= static_cast<T>(deviation);
   }
 
-  /// The gradient to write to, made and zeroed at the first use. From now on every row counts as touched; who only reads takes
+  /// The gradient to write to, made and zeroed at the first use. From now on every row counts as touched: to read only, take
   /// `gradient`.
   core::view<T> grad() const {
     touched.insert_all();
@@ -42,6 +44,12 @@ struct parameter {
     if (gradient.size() != value.size()) gradient.setZero(value.rows(), value.cols());
     return gradient;
   }
+};
+
+/// What concepts call visit() with: takes a name and a parameter, and does nothing.
+struct any_visitor {
+  template <class Parameter>
+  void operator()(const std::string&, Parameter&&) const {}
 };
 
 }  // namespace cddrec::autodiff

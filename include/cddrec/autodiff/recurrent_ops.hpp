@@ -8,7 +8,8 @@
 namespace cddrec::autodiff {
 
 /// Hidden states of a gated recurrent unit that starts every sequence at 0: [N, d]. x [N, 3 d] is the inputs' part of the gates
-/// r, z and n with its bias, weight [3 d, d] and bias [1, 3 d] are the hidden state's, stacked as PyTorch has them.
+/// r, z and n with its bias, weight [3 d, d] and bias [1, 3 d] are the hidden state's, stacked as PyTorch has them. What `layout` views
+/// must outlive the tape.
 template <class T>
 variable<T> gru(const variable<T>& x, const variable<T>& weight, const variable<T>& bias, core::ragged layout) {
   tape<T>& t = x.owner();

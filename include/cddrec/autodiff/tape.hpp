@@ -30,7 +30,8 @@ class variable {
   autodiff::tape<T>& owner() const { return *tape_; }
 
   /// Rows [first, first + count) as a variable of their own: value and gradient are shared, no op is recorded.
-  /// Two of them that overlap must not be q, k or v of one attention, nor mean and variance of one Gaussian: threads would add at once.
+  /// Two that overlap must not be q, k or v of one attention, nor mean and variance of one Gaussian: threads would add to one gradient
+  /// at the same time.
   variable middle_rows(index first, index count) const {
     return {*tape_, value_.middle_rows(first, count), needs_grad() ? grad_.middle_rows(first, count) : core::view<T>{}};
   }
@@ -64,8 +65,8 @@ class tape {
   /// `poison` fills fresh values with NaN, so that an op which does not assign its whole output is found.
   tape(core::arena& memory, core::execution how, mode m = mode::training, bool poison = false)
       : arena_(memory), start_(memory.mark()), how_(how), mode_(m), poison_(poison) {}
-  /// Inference with weights that are laid out already; one that may change `weights` adds those it meets, parameters and constants. They
-  /// must then stay where they are, unchanged, as long as `weights` is read, not as long as this tape alone.
+  /// Inference with packed weights. A tape that may change `weights` packs and adds those it meets, parameters and constants: they must
+  /// stay where they are, unchanged, as long as `weights` is read, even after this tape.
   tape(core::arena& memory, core::execution how, const packed_weights<T>& weights) : tape(memory, how, mode::inference) {
     weights_ = &weights;
   }
@@ -99,16 +100,16 @@ class tape {
   /// A leaf whose gradient accumulates in the parameter, all of whose rows count as touched; gather() touches some of them.
   variable<T> leaf(const parameter<T>& p) { return {*this, p.value, recording() ? p.grad() : core::view<T>{}}; }
 
-  /// The panels of a weight, or nullptr: multiply by it as it lies. One computed on this tape is not gathered: its address will be
-  /// another's.
+  /// The packed panels of a weight, or nullptr if there are none: then use the weight itself. One computed on this tape is never packed,
+  /// since its address will be used again.
   const T* packed(core::view<const T> weight) {
     if (!weights_) return nullptr;
     if (gathered_ && !arena_.owns(weight.data()) && !weights_->find(weight)) gathered_->add(weight, how_);
     return weights_->find(weight);
   }
 
-  /// A value that has no gradient; its memory must outlive the tape and, where it is a weight and weights are gathered, what gathers them:
-  /// another of its sizes at its address would be taken for it.
+  /// A value that has no gradient. Its memory must outlive the tape; if it is used as a weight and the tape adds to packed_weights,
+  /// those too, which know a weight by its address and sizes.
   variable<T> constant(core::view<const T> value) { return {*this, value, {}}; }
 
   /// Remembers how to run the op of an output backward; does nothing where that has no gradient to read.

@@ -119,8 +119,10 @@ class gan : public Generator {
     discriminator<T>::visit(discriminator_, "discriminator", f);
   }
 
+  /// The weight of the objective after `trained` batches.
   double objective_weight(index trained) const { return trained < settings_.pretraining ? 1 : settings_.objective_weight; }
 
+  /// The learning rate of a parameter; `generator` is the generator's, which training was given.
   double learning_rate(const std::string& parameter, double generator) const {
     return parameter.starts_with("discriminator.") ? settings_.discriminator_learning_rate : generator;
   }
@@ -150,8 +152,9 @@ class gan : public Generator {
     return play(x, items, batch, rows, drawn, trained < settings_.pretraining ? 0 : settings_.reward_weight, draw.child(2), parts);
   }
 
-  /// The same for items that are drawn already; 0 leaves the reward out. The two losses share no parameter: what the discriminator reads
-  /// are item numbers, and rewards are constants. So their sum, one backward and one Adam serve both sides.
+  /// The same for items that are drawn already; a reward_weight of 0 leaves the policy loss out. The two losses share
+  /// no parameter: what the discriminator reads are item numbers, and rewards are constants. So their sum, one backward and one Adam serve
+  /// both sides.
   variable<T> play(const variable<T>& x, const variable<T>& items, const data::batch& batch, std::span<const index> rows,
                    std::span<const data::item> drawn, double reward_weight, const core::random& draw, std::span<double> parts) const {
     autodiff::tape<T>& t = x.owner();
@@ -191,7 +194,7 @@ class gan : public Generator {
  private:
   static const gan_settings& check(const gan_settings& s) {
     const auto require = [](bool holds, const char* name, const auto& value, const char* range) {
-      if (!holds) throw input_error(std::string("baseline::gan: ") + name + " must be " + range + ", it is " + std::to_string(value));
+      if (!holds) throw input_error(std::string("baseline::gan: ") + name + " must be " + range + ", not " + std::to_string(value));
     };
     require(s.discriminator_layers >= 1, "discriminator_layers", s.discriminator_layers, "1 or more");
     require(s.discriminator_dropout >= 0 && s.discriminator_dropout < 1, "discriminator_dropout", s.discriminator_dropout, "in [0, 1)");

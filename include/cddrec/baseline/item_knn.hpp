@@ -22,13 +22,13 @@ class item_knn {
  public:
   using scalar = double;
 
-  /// Counts in the training sequences. input_error for a setting out of range, stopped if `tell`, which hears of the items whose neighbours
-  /// are found, says so.
+  /// Counts in the training sequences. input_error for a setting out of range, stopped if `tell`, which is told how many items have their
+  /// neighbours, returns false.
   explicit item_knn(const data::split& split, const item_knn_settings& s = {}, core::execution how = {}, const core::progress& tell = {})
       : item_knn(popularity(split), nearest(split, check(s), how, tell), s) {}
 
   /// From what was counted elsewhere: sim(v, w) = users of both / (√(users of v · users of w) + shrinkage), in rows of v.
-  /// Throws input_error where it is damaged, or a setting out of range.
+  /// Of the settings only decay and longest are used. Throws input_error where it is damaged, or a setting out of range.
   item_knn(popularity counts, sparse_rows<double> neighbours, const item_knn_settings& s)
       : settings_(check(s)), popularity_(std::move(counts)), neighbours_(std::move(neighbours)) {
     neighbours_.check("baseline::item_knn", items(), 0);
@@ -79,10 +79,10 @@ class item_knn {
 
   static const item_knn_settings& check(const item_knn_settings& s) {
     const auto refuse = [](const std::string& what) { throw input_error("baseline::item_knn: " + what); };
-    if (s.neighbours < 1) refuse("neighbours must be 1 or more, they are " + std::to_string(s.neighbours));
-    if (!(s.shrinkage >= 0) || !std::isfinite(s.shrinkage)) refuse("shrinkage must be 0 or more, it is " + std::to_string(s.shrinkage));
-    if (s.longest < 1) refuse("longest must be 1 or more, it is " + std::to_string(s.longest));
-    if (!(s.decay > 0 && s.decay <= 1)) refuse("decay must be in (0, 1], it is " + std::to_string(s.decay));
+    if (s.neighbours < 1) refuse("neighbours must be 1 or more, not " + std::to_string(s.neighbours));
+    if (!(s.shrinkage >= 0) || !std::isfinite(s.shrinkage)) refuse("shrinkage must be 0 or more, not " + std::to_string(s.shrinkage));
+    if (s.longest < 1) refuse("longest must be 1 or more, not " + std::to_string(s.longest));
+    if (!(s.decay > 0 && s.decay <= 1)) refuse("decay must be in (0, 1], not " + std::to_string(s.decay));
     return s;
   }
 

@@ -1,6 +1,7 @@
 // Sequence models without diffusion: the encoding of a position is the prediction, and training ranks by it.
 // They are recommenders like ours with the denoiser taken out, so data, kernels, objectives, training and serving are the same.
-// Their process has one step, diffusion::process(diffusion::linear_schedule{}, 1): with more, training computes the same loss once a step.
+// Their process has one step, diffusion::process(diffusion::linear_schedule{}, 1): with more, training computes the same loss
+// for every step.
 #pragma once
 
 #include "cddrec/model/recommender.hpp"

@@ -1,6 +1,6 @@
 // Variational sequence models: every position has a Gaussian over latent variables, a draw of which is decoded to the prediction.
 // The Gaussian takes the denoiser's place, so such a model is a recommender; its objective adds loss::latent_kl to a ranking loss.
-// The process has one step, as those of sasrec.hpp have.
+// The process has one step, see sasrec.hpp.
 #pragma once
 
 #include "cddrec/autodiff/gaussian_ops.hpp"

@@ -35,8 +35,9 @@ inline int available_threads() {
 inline index block_count(index count, index grain) { return (count + grain - 1) / grain; }
 
 /// Calls body(begin, end) for every block [k * grain, min(count, (k + 1) * grain)), in any order and in parallel.
-/// A body(begin, end, worker) is told who calls, below the smaller of threads and blocks: its scratch, which must not reach a result.
-/// The first exception of the lowest block is thrown again here.
+/// A body(begin, end, worker) also gets the number of the calling worker, below the smaller of threads and blocks: it may choose scratch
+/// memory by it, but no result may depend on it. Inside a parallel region all blocks run on the calling thread, as worker 0.
+/// Where blocks throw, the exception of the lowest is thrown again here.
 template <class Body>
 void parallel_for(execution how, index count, index grain, Body&& body) {
   const index blocks = block_count(count, grain);
@@ -72,8 +73,8 @@ void parallel_for(execution how, index count, index grain, Body&& body) {
   for (index k = 0; k < blocks; ++k) call(k, 0);
 }
 
-/// Calls body(i, j) once for every i <= j < count. Calls that run at the same time share no number, so body may write to both
-/// of its own; those that share one follow each other in a fixed order.
+/// Calls body(i, j) once for every pair i <= j < count, in parallel. Calls that have an index in common never overlap and come in a fixed
+/// order, so body may write to what belongs to i and to what belongs to j.
 /// The circle method of round-robin tournaments: one player stays, the others move on by one chair a round. Rounds overlap: a pair
 /// begins as soon as both have played their own earlier matches.
 template <class Body>
@@ -86,7 +87,7 @@ void parallel_pairs(execution how, index count, Body&& body) {
   counter* const played = many ? many.get() : few.data();
   const auto play = [&](index match) {
     const index round = match < count ? 0 : 1 + (match - count) / tables, k = (match - count) % tables;
-    // Everybody meets himself first.
+    // Round 0 pairs every player with itself.
     const index i = round == 0 ? match : k == 0 ? chairs : (round - 1 + k) % chairs;
     const index j = round == 0 ? match : (round - 1 + chairs - k) % chairs;
     struct turn {
@@ -95,7 +96,7 @@ void parallel_pairs(execution how, index count, Body&& body) {
       turn(counter* of, index after) : played(of), round(after) {
         for (index now = played ? played->load() : round; now < round; now = played->load()) played->wait(now);
       }
-      ~turn() {  // whatever body throws, others wait for it
+      ~turn() {  // even if body throws: others wait for this
         if (!played) return;
         ++*played;
         played->notify_all();
@@ -104,7 +105,7 @@ void parallel_pairs(execution how, index count, Body&& body) {
     const turn one(i < count ? played + i : nullptr, round), other(j < count && i != j ? played + j : nullptr, round);
     if (std::max(i, j) < count) body(std::min(i, j), std::max(i, j));
   };
-  // Matches are taken in their order, so that whoever waits does so for one that is being played.
+  // Matches are taken in order, so whoever waits waits for one that is being played already: there is no deadlock.
   counter next = 0;
   parallel_for(how, std::min<index>(std::max(how.threads, 1), matches), 1, [&](index, index) {
     for (index match = next++; match < matches; match = next++) play(match);

@@ -1,4 +1,4 @@
-// How far long work has come: told to the caller, who shows it or stops it. The library itself prints nothing and waits for nobody.
+// The progress of long work, reported to the caller, who may show it or stop the work. The library itself prints nothing.
 #pragma once
 
 #include <functional>
@@ -8,11 +8,11 @@
 
 namespace cddrec::core {
 
-/// Called with what is done of all there is to do, from any thread but one call at a time; false stops the work, which then throws
-/// `stopped`. Empty: nobody wants to know.
+/// Called with how much is done and how much there is in all, from any thread but one call at a time. Return false to stop: the work then
+/// throws `stopped`. May be empty.
 using progress = std::function<bool(index done, index all)>;
 
-/// Counts for a `progress` what the blocks of a parallel loop have done.
+/// Adds up what the blocks of a parallel loop have done and reports it to `tell`, which must outlive this object.
 class progress_count {
  public:
   progress_count(const progress& tell, index all) : tell_(tell), all_(all) {}

@@ -44,9 +44,10 @@ class random {
   /// Elements come in blocks of this many, made together.
   static constexpr index block = 64;
 
-  /// Elements 64 b … 64 b + 63: word w of sixteen Philox counters stands at 16 w.
+  /// Random bits of elements 64 b … 64 b + 63: word w of Philox counter 16 b + c is element 64 b + 16 w + c.
   void bits_block(index b, std::uint32_t (&word)[block]) const {
-    static_assert(std::endian::native == std::endian::little, "the even counters are the lower halves of 64-bit lanes");
+    static_assert(std::endian::native == std::endian::little,
+                  "needs a little-endian machine: even counters are the lower halves of 64-bit lanes");
     // A product fills a 64-bit lane, so even and odd counters run in vectors of their own and are interleaved at the end.
     using lane = std::uint64_t;
     using wide = simd::vec<lane>;

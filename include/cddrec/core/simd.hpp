@@ -17,7 +17,7 @@
 #include <emmintrin.h>
 #endif
 
-// A fast exponential rounds by adding and subtracting one number, and what is not finite must be seen.
+// exp() rounds by adding and subtracting one large number, and values that are not finite must be noticed.
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error "cddrec needs exact float arithmetic: compile without -ffast-math, -Ofast, -fassociative-math and -ffinite-math-only"
 #endif
@@ -271,8 +271,8 @@ inline void cos_sin_turn(vec<T> u, vec<T>& cosine, vec<T>& sine) {
   }
 }
 
-/// Calls f(vector, index) on whole vectors of x, then once on the zero-filled rest, and writes what it returns to y.
-/// Every element goes through the same arithmetic wherever it stands.
+/// Writes the first n lanes of f(i, n) to y[i …]: n is lanes for whole vectors, then once less for the rest, if there is one. f reads its
+/// inputs by load_upto(x + i, n), so every element goes through the same arithmetic wherever it stands.
 template <class T, class F>
 inline void transform(index count, T* y, F&& f) {
   index i = 0;
@@ -304,7 +304,7 @@ inline bool any(bits<T> holds) {
   return all != 0;
 }
 
-/// The largest of `count` values; -infinity of none.
+/// The largest of `count` values; -infinity if count is 0, unspecified if one of them is NaN.
 template <class T>
 inline T largest(const T* x, index count) {
   T top = -std::numeric_limits<T>::infinity();
@@ -316,8 +316,8 @@ inline T largest(const T* x, index count) {
   return top;
 }
 
-/// Sum of f(index) over the whole vectors among `count` values, in a fixed order: four sums side by side, since each addition of
-/// one would wait for the last.
+/// Sum of f(i) over the whole vectors among `count` values (the rest is left to the caller), in a fixed order: four sums side by side, as
+/// the additions of one alone would wait for each other.
 template <class T, class F>
 inline vec<T> sum_vectors(index count, F&& f) {
   vec<T> a{}, b{}, c{}, e{};

@@ -105,6 +105,7 @@ class view {
   index rows() const { return rows_; }
   index cols() const { return cols_; }
   index size() const { return rows_ * cols_; }
+  /// Whether it views no memory at all, as a default view; one of 0 rows need not be empty.
   bool empty() const { return data_ == nullptr; }
 
   T* row(index i) const {
@@ -137,7 +138,7 @@ template <class M>
 view(M&&) -> view<std::remove_pointer_t<decltype(std::declval<M&>().data())>>;
 // clang-format on
 
-/// A read-only argument. Not deduced: the scalar type comes from the output, so anything viewable may be passed.
+/// A read-only argument, not deduced: T comes from another argument or is given, so that anything viewable may be passed.
 template <class T>
 using in = std::type_identity_t<view<const T>>;
 

@@ -1,5 +1,5 @@
 // The augmented view of a training sequence: one of crop, mask and reorder, drawn anew for each.
-// Every (input, target) pair keeps its target, so the augmented view is a batch like any other; views meet at their ends.
+// Every (input, target) pair keeps its target, so the augmented view is a batch like any other; the views are aligned at their ends.
 #pragma once
 
 #include "cddrec/core/random.hpp"
@@ -10,14 +10,14 @@ namespace cddrec::data {
 /// How far a view departs from its sequence, as shares of the sequence's pairs, rounded down.
 struct augmentation {
   float crop_keep = 0.6f;       // crop: the length of the window that stays, in (0, 1]; at least one pair
-  float mask_ratio = 0.3f;      // mask: inputs that are hidden, in (0, 1); at least one but never all
+  float mask_ratio = 0.3f;      // mask: inputs that are hidden, in (0, 1); at least one of several, never all
   float reorder_window = 0.6f;  // reorder: the length of the window that is shuffled, in (0, 1]
 };
 
 /// Throws input_error if a share is out of range.
 inline void check(const augmentation& a) {
   const auto refuse = [](const char* name, float value, const char* range) {
-    throw input_error(std::string("data::augmentation: ") + name + " must be in " + range + ", it is " + std::to_string(value));
+    throw input_error(std::string("data::augmentation: ") + name + " must be in " + range + ", not " + std::to_string(value));
   };
   // Written so that NaN is refused too.
   if (!(a.crop_keep > 0 && a.crop_keep <= 1)) refuse("crop_keep", a.crop_keep, "(0, 1]");
@@ -96,20 +96,20 @@ inline void add_augmented(batch& out, std::vector<unsigned char>& clean, std::sp
   }
 }
 
-/// A row of the sequences' batch and the row of the augmented one that stands in its place.
+/// A row of the sequences' batch and its counterpart in the augmented one.
 struct row_pair {
   index main;
   index augmented;
 };
 
-/// Replaces `out` by the pairs of two batches of the same sequences: the k-th newest row of a sequence's one view with the
-/// k-th newest of its other, where both exist and the augmented one is clean. Rows ascend.
-/// Throws input_error if the batches hold different numbers of sequences or `clean` does not have one flag an augmented row.
+/// Replaces `out` by the pairs of two batches of the same sequences: the k-th newest row of a sequence with the k-th newest of
+/// its augmented view, where both exist and the augmented one is clean. Rows ascend.
+/// Throws input_error if the batches hold different numbers of sequences or `clean` does not have a flag for every augmented row.
 inline void pair_views(const batch& main, const batch& augmented, std::span<const unsigned char> clean, std::vector<row_pair>& out) {
   if (main.size() != augmented.size() || clean.size() != augmented.inputs.size())
     throw input_error("data::pair_views: " + std::to_string(main.size()) + " sequences, " + std::to_string(augmented.size()) +
                       " augmented with " + std::to_string(augmented.tokens()) + " rows and " + std::to_string(clean.size()) +
-                      " flags; fill both batches from the same sequences and `clean` beside the augmented one");
+                      " flags; fill both batches from the same sequences, and `clean` along with the augmented one");
   out.clear();
   const core::ragged rows = main.layout(), views = augmented.layout();
   for (index i = 0; i < rows.size(); ++i)

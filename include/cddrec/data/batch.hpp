@@ -41,14 +41,14 @@ struct batch {
   /// Adds the newest `max_length` items of a history to predict from. Throws input_error for an empty one.
   void add_history(std::span<const item> history, index max_length) {
     CDDREC_ASSERT(targets.empty());
-    if (history.empty()) throw input_error("data::batch: an empty history says nothing to predict from; leave it out");
+    if (history.empty()) throw input_error("data::batch: an empty history gives nothing to predict from; leave it out");
     add(inputs, history, max_length);
     offsets.push_back(tokens());
   }
 
  private:
   static void add(std::vector<item>& to, std::span<const item> from, index max_length) {
-    if (max_length < 1) throw input_error("data::batch: max_length must be 1 or more, it is " + std::to_string(max_length));
+    if (max_length < 1) throw input_error("data::batch: max_length must be 1 or more, not " + std::to_string(max_length));
     const auto newest = from.last(std::min(from.size(), static_cast<std::size_t>(max_length)));
     to.insert(to.end(), newest.begin(), newest.end());
   }

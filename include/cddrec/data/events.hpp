@@ -17,17 +17,17 @@ struct events {
 };
 
 /// The log of these events: users in the order of their numbers. Throws input_error when the columns differ in length, a time is NaN, or a
-/// user or an item is none that has a name.
+/// user or an item has a number without a name.
 inline interactions grouped(events e) {
   const std::size_t rows = e.user.size();
   if (e.what.size() != rows || (!e.time.empty() && e.time.size() != rows))
     throw input_error("data::grouped: " + std::to_string(rows) + " users, " + std::to_string(e.what.size()) + " items and " +
-                      std::to_string(e.time.size()) + " times are not one table");
+                      std::to_string(e.time.size()) + " times do not make one table");
   const auto expect_named = [](const char* what, const std::vector<item>& numbers, const id_map& names) {
     for (std::size_t row = 0; row < numbers.size(); ++row)
       if (numbers[row] < 0 || numbers[row] >= names.size())
         throw input_error("data::grouped: event " + std::to_string(row) + " (from 0) has " + what + " " + std::to_string(numbers[row]) +
-                          " of " + std::to_string(names.size()));
+                          ", but there are names for " + std::to_string(names.size()));
   };
   expect_named("user", e.user, e.users), expect_named("item", e.what, e.items);
   for (std::size_t row = 0; row < e.time.size(); ++row)

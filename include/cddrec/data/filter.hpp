@@ -8,31 +8,32 @@ namespace cddrec::data {
 
 /// What a log keeps.
 struct filter {
-  bool repeats = true;   // false: of a user's interactions with the same item the first alone
-  index user_items = 1;  // a user has at least so many interactions
-  index item_users = 1;  // an item stands in at least so many interactions
+  bool repeats = true;          // false: only the first of a user's interactions with an item is kept
+  index user_interactions = 1;  // the fewest interactions of a user
+  index item_interactions = 1;  // the fewest interactions of an item; repeats count
 };
 
 /// A filtered log, and what is not in it.
 struct filtered {
   interactions log;
   index repeats = 0;  // interactions with an item that the user had already
-  index users = 0;    // without enough interactions, and those whose items all went
-  index items = 0;    // without enough interactions, and those whose users all went
+  index users = 0;    // users removed: too few interactions, or all their items removed
+  index items = 0;    // items removed: too few interactions, or all their users removed
   index rare = 0;     // interactions of these users and items
 };
 
-/// The part of a log that a filter keeps; numbers are given anew, in the order of first sight.
-/// Throws input_error for a negative number, for an item or a user that has no name, for times that are not one an item, and when nothing
+/// The part of a log that a filter keeps; users and items are numbered anew, in the order of first appearance.
+/// Throws input_error for a negative setting, an item or a user without a name, times that are not as many as the items, and when nothing
 /// is left.
 inline filtered keep(const interactions& log, const filter& f) {
-  if (f.user_items < 0 || f.item_users < 0) throw input_error("data::keep: a number of interactions is negative; 1 keeps everybody");
+  if (f.user_interactions < 0 || f.item_interactions < 0)
+    throw input_error("data::keep: the fewest interactions must not be negative; 1 keeps everybody");
   const index users = log.histories.size();
   if (log.users.size() < users)
-    throw input_error("data::keep: " + std::to_string(users) + " users, of whom " + std::to_string(log.users.size()) + " have a name");
+    throw input_error("data::keep: the log has " + std::to_string(users) + " users but names " + std::to_string(log.users.size()));
   for (const item i : log.histories.items)
     if (i < 0 || i >= log.items.size())
-      throw input_error("data::keep: item " + std::to_string(i) + " of " + std::to_string(log.items.size()));
+      throw input_error("data::keep: item " + std::to_string(i) + " is not one of the log's " + std::to_string(log.items.size()));
   detail::check_times(log, "data::keep");
   const auto& offsets = log.histories.offsets;
   std::vector<bool> kept(log.histories.items.size(), true);
@@ -58,7 +59,7 @@ inline filtered keep(const interactions& log, const filter& f) {
     };
     each([](std::size_t, index& mine, index& its) { ++mine, ++its; });
     each([&](std::size_t place, index mine, index its) {
-      if (mine >= f.user_items && its >= f.item_users) return;
+      if (mine >= f.user_interactions && its >= f.item_interactions) return;
       kept[place] = false, changed = true, ++result.rare;
     });
   }
@@ -81,7 +82,7 @@ inline filtered keep(const interactions& log, const filter& f) {
   result.items = log.items.size() - result.log.items.size();
   if (result.log.histories.size() == 0)
     throw input_error("data::keep: nothing is left of " + std::to_string(log.histories.items.size()) + " interactions when users need " +
-                      std::to_string(f.user_items) + " and items " + std::to_string(f.item_users) + "; ask for less");
+                      std::to_string(f.user_interactions) + " and items " + std::to_string(f.item_interactions) + "; ask for fewer");
   return result;
 }
 

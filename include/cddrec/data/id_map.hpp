@@ -1,5 +1,5 @@
 // Names of items and users: opaque UTF-8 tokens on one side, dense numbers on the other.
-// A number is the order of first sight, so a token that looks like a number is never used as one, and none means "padding".
+// Numbers are given in order of first appearance: a token that looks like a number is never used as one, and no number means "padding".
 #pragma once
 
 #include <cstdint>

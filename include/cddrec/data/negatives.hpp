@@ -17,10 +17,11 @@ class negative_sampler {
   /// Draws evenly, without knowledge of a log.
   negative_sampler() = default;
 
-  /// `power` of the number of times that an item is a target in training: 1 is popularity itself, 0 is even again. Items that are no
-  /// target count as half of one, so that any can be drawn. input_error for a power that is not in [0, 10].
+  /// Draws by `law`. By popularity an item's weight is the number of times it is a target in training, to the `power`: 1 is popularity
+  /// itself, 0 is even again. Items that are no target count as half of one, so that any can be drawn. input_error for a power that is not
+  /// in [0, 10].
   negative_sampler(const split& log, negative_law law, double power = 1) : law_(law) {
-    if (!(power >= 0 && power <= 10)) throw input_error("data::negative_sampler: power must be in [0, 10], it is " + std::to_string(power));
+    if (!(power >= 0 && power <= 10)) throw input_error("data::negative_sampler: power must be in [0, 10], not " + std::to_string(power));
     std::vector<double> weight(static_cast<std::size_t>(log.items()), 0.5);
     for (index u = 0; u < log.training_users(); ++u)
       for (const item i : log.training(u).subspan(1)) {
@@ -38,15 +39,15 @@ class negative_sampler {
 
   negative_law law() const { return law_; }
 
-  /// log of the probability 1 - (1 - p)^draws that an item is drawn at least once in 1 or more draws of this law, p in each of them; 0 for
-  /// all where draws are even.
+  /// log(1 - (1 - p)^draws): the log of the probability that an item comes up at least once in `draws` of this law, 1 or more; p is that of
+  /// one draw. Where draws are even it is 0 for every item, since only differences between items matter.
   double log_inclusion(item i, index draws) const {
     if (law_ == negative_law::uniform || log_others_.empty()) return 0;
     return std::log(-std::expm1(static_cast<double>(draws) * log_others_[static_cast<std::size_t>(i)]));
   }
 
-  /// An item other than `target`, of `items` in all, 2 or more; element `e` of `draw`. `batch` holds the targets that in_batch draws from:
-  /// the next of them that is another, or `target` itself where there is none.
+  /// An item other than `target`, of `items` in all, 2 or more; by element `e` of `draw`. `batch` holds the targets that in_batch draws
+  /// from: it takes the first, from the drawn one on, that differs from `target`, or `target` itself where none does.
   item other_than(item target, index items, std::span<const item> batch, const core::random& draw, index e) const {
     if (law_ == negative_law::in_batch) {
       const std::size_t first = static_cast<std::size_t>(draw.below(e, static_cast<index>(batch.size())));
@@ -78,7 +79,7 @@ class negative_sampler {
   }
 
   negative_law law_ = negative_law::uniform;
-  std::vector<double> sums_;        // [V + 1], of the items before
+  std::vector<double> sums_;        // [V + 1], of the weights of the items before
   std::vector<double> log_others_;  // [V], log of the probability that a draw is another item
 };
 

@@ -38,7 +38,7 @@ struct interactions {
   sequences histories;
   id_map items;
   id_map users;               // users.name(u) is the user of histories[u]
-  std::vector<double> times;  // of histories.items, never falling within a user; empty if the log has none
+  std::vector<double> times;  // one for each of histories.items, never falling within a user; empty if the log has none
 
   /// The times of one user's items; nothing if the log has none.
   std::span<const double> times_of(index user) const {
@@ -51,11 +51,11 @@ struct interactions {
 };
 
 namespace detail {
-/// input_error, in the words of `who`, for a log with times that are not one an item.
+/// Throws input_error, in the name of `who`, for a log that has times, but not one for every item.
 inline void check_times(const interactions& log, const char* who) {
   if (!log.times.empty() && log.times.size() != log.histories.items.size())
     throw input_error(std::string(who) + ": the log has " + std::to_string(log.times.size()) + " times for " +
-                      std::to_string(log.histories.items.size()) + " items; give every item its time, or none");
+                      std::to_string(log.histories.items.size()) + " items; give a time for every item, or no times at all");
 }
 }  // namespace detail
 

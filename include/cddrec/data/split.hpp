@@ -10,7 +10,7 @@
 
 namespace cddrec::data {
 
-/// The first items of a user, and so the item behind them.
+/// The first `length` items of a user; the item that follows them is the target of a case.
 struct prefix {
   std::int32_t user, length;
 };
@@ -22,7 +22,7 @@ class cases {
 
   index size() const { return static_cast<index>(histories_.size()); }
 
-  /// Whose it is: a user of the log.
+  /// The user's number in the log.
   index user(index i) const { return at(i).user; }
 
   /// Everything before the target, oldest first.
@@ -58,7 +58,7 @@ class split {
     return log_[p.user].first(static_cast<std::size_t>(p.length));
   }
 
-  /// Valid as long as the split stays where it is.
+  /// Views of the split: valid until it is moved or destroyed.
   cases validation() const& { return {log_, validation_}; }
   cases test() const& { return {log_, test_}; }
   cases validation() const&& = delete;
@@ -66,7 +66,7 @@ class split {
 
   /// Users that are not tested.
   index not_tested() const { return users() - static_cast<index>(test_.size()); }
-  /// Those of them that are not trained on either.
+  /// Those of them that are not trained on either; by_time may still validate by such a user.
   index unusable() const { return unusable_; }
 
  private:
@@ -112,7 +112,7 @@ inline split leave_one_out(const interactions& log) {
   }
   if (result.test_.empty())
     throw input_error("data::leave_one_out: none of the " + std::to_string(result.users()) +
-                      " users has 4 items, the fewest that can be trained on, validated and tested; use a longer log");
+                      " users has 4 items, the fewest for training, validation and test; use a longer log");
   return result;
 }
 
@@ -122,16 +122,16 @@ inline split leave_one_out(const interactions& log) {
 ///   validation  that → the next item, if it came before the second time,
 ///   test        what was done before the second time → the next item.
 /// Nothing that is trained on is later than what is predicted. Targets that nobody had in training cannot be predicted: see cold_targets.
-/// Throws input_error for a log whose times are none, not one an item or not all numbers, shares that are not above 0 and together below 1,
-/// and when a part would be empty.
+/// Throws input_error for a log without times, with times that are not as many as the items, NaN or falling within a user, for shares that
+/// are not above 0 and together below 1, and when a part would be empty.
 inline split by_time(const interactions& log, double validation_share = 0.1, double test_share = 0.1) {
-  if (log.times.empty()) throw input_error("data::by_time: the log has no times; read one that has, or divide it by leave_one_out");
+  if (log.times.empty()) throw input_error("data::by_time: the log has no times; use one that has them, or split it by leave_one_out");
   detail::check_times(log, "data::by_time");
   if (!(validation_share > 0 && test_share > 0 && validation_share + test_share < 1))
     throw input_error("data::by_time: the shares are " + std::to_string(validation_share) + " and " + std::to_string(test_share) +
-                      "; give two above 0 that are together below 1");
+                      "; each must be above 0, and their sum below 1");
   if (std::any_of(log.times.begin(), log.times.end(), [](double time) { return std::isnan(time); }))
-    throw input_error("data::by_time: a time of the log is not a number; read the log again or leave that interaction out");
+    throw input_error("data::by_time: a time in the log is not a number; correct it or leave that interaction out");
   split result(log, "data::by_time");
   std::vector<double> sorted = log.times;
   std::sort(sorted.begin(), sorted.end());
@@ -142,6 +142,9 @@ inline split by_time(const interactions& log, double validation_share = 0.1, dou
   const double first = last(validation_share + test_share), second = last(test_share);
   for (index u = 0; u < result.log_.size(); ++u) {
     const auto times = log.times_of(u);
+    if (!std::is_sorted(times.begin(), times.end()))
+      throw input_error("data::by_time: the times of user " + std::to_string(u) +
+                        " (from 0) are out of order; sort every user's interactions by time");
     const auto before = [&](double time) {
       return static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), time) - times.begin());
     };
@@ -149,14 +152,14 @@ inline split by_time(const interactions& log, double validation_share = 0.1, dou
     result.add(u, early, early < late ? early : 0, late < times.size() ? late : 0);
   }
   for (const auto& [part, name] :
-       {std::pair{&result.training_, "train on"}, {&result.validation_, "validate by"}, {&result.test_, "test by"}})
+       {std::pair{&result.training_, "train on"}, {&result.validation_, "validate on"}, {&result.test_, "test on"}})
     if (part->empty())
-      throw input_error(std::string("data::by_time: there are no users to ") + name + " when the log is divided at times " +
+      throw input_error(std::string("data::by_time: there are no users to ") + name + " when the log is split at times " +
                         std::to_string(first) + " and " + std::to_string(second) + "; change the shares");
   return result;
 }
 
-/// How many targets of these cases no training sequence has: nothing can be known of them.
+/// How many targets of these cases are in no training sequence, so that nothing can be known of them.
 inline index cold_targets(const split& s, const cases& these) {
   std::vector<bool> trained(static_cast<std::size_t>(s.items()));
   for (index i = 0; i < s.training_users(); ++i)

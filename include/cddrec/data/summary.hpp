@@ -10,11 +10,12 @@ namespace cddrec::data {
 /// Sizes of a log, and how long its users' histories are.
 struct summary {
   index users = 0, items = 0, interactions = 0;
-  double density = 0;  // interactions in users × items, repeats included
+  double density = 0;  // interactions / (users × items), repeats included
   index shortest = 0, longest = 0;
   double mean = 0, median = 0;
 };
 
+/// The summary of a log; of one without users, all but `items` is 0.
 inline summary summarise(const interactions& log) {
   std::vector<index> lengths;
   for (index u = 0; u < log.histories.size(); ++u) lengths.push_back(static_cast<index>(log.histories[u].size()));

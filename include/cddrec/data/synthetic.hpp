@@ -82,18 +82,17 @@ inline void synthetic_log::check() const {
   };
   const auto probability = [](double p) { return p >= 0 && p <= 1; };  // false for NaN
   const synthetic_settings& s = settings_;
-  require(s.users >= 1 && s.users <= INT32_MAX, "users must be 1 to 2^31 - 1, it is " + std::to_string(s.users));
-  require(s.items >= 1 && s.items <= INT32_MAX, "items must be 1 to 2^31 - 1, it is " + std::to_string(s.items));
+  require(s.users >= 1 && s.users <= INT32_MAX, "users must be 1 to 2^31 - 1, not " + std::to_string(s.users));
+  require(s.items >= 1 && s.items <= INT32_MAX, "items must be 1 to 2^31 - 1, not " + std::to_string(s.items));
   require(s.min_length >= 1 && s.min_length <= s.max_length,
-          "min_length must be 1 to max_length (" + std::to_string(s.max_length) + "), it is " + std::to_string(s.min_length));
+          "min_length must be 1 to max_length (" + std::to_string(s.max_length) + "), not " + std::to_string(s.min_length));
   // A user's last item, and the one after it, must find something unseen in every cluster.
   require(s.cluster_size > s.max_length,
-          "cluster_size must be above max_length (" + std::to_string(s.max_length) + "), it is " + std::to_string(s.cluster_size));
-  require(s.items > s.max_length,
-          "items must be above max_length (" + std::to_string(s.max_length) + "), it is " + std::to_string(s.items));
-  require(probability(s.stay), "stay is a probability, it must be in [0, 1], it is " + std::to_string(s.stay));
-  require(probability(s.noise), "noise is a probability, it must be in [0, 1], it is " + std::to_string(s.noise));
-  require(s.exponent >= 0 && s.exponent <= 4, "exponent must be in [0, 4], it is " + std::to_string(s.exponent));
+          "cluster_size must be above max_length (" + std::to_string(s.max_length) + "), not " + std::to_string(s.cluster_size));
+  require(s.items > s.max_length, "items must be above max_length (" + std::to_string(s.max_length) + "), not " + std::to_string(s.items));
+  require(probability(s.stay), "stay is a probability and must be in [0, 1], not " + std::to_string(s.stay));
+  require(probability(s.noise), "noise is a probability and must be in [0, 1], not " + std::to_string(s.noise));
+  require(s.exponent >= 0 && s.exponent <= 4, "exponent must be in [0, 4], not " + std::to_string(s.exponent));
 }
 
 inline std::vector<index> synthetic_log::draw_history(core::random stream) const {
@@ -141,7 +140,7 @@ inline void synthetic_log::draw(core::random stream) {
 
 inline std::vector<double> synthetic_log::next_item_probabilities(std::span<const item> history) const {
   if (static_cast<index>(history.size()) > settings_.max_length)
-    throw input_error("data::synthetic_log: the history has " + std::to_string(history.size()) + " items, max_length is " +
+    throw input_error("data::synthetic_log: the history has " + std::to_string(history.size()) + " items, but max_length is " +
                       std::to_string(settings_.max_length));
   const std::size_t c_count = cluster_mass_.size();
   std::vector<double> interest(c_count, 1 / static_cast<double>(c_count));  // of the next step, given what was seen so far
@@ -149,7 +148,7 @@ inline std::vector<double> synthetic_log::next_item_probabilities(std::span<cons
   std::vector<double> probability(places_.size(), 1);
   for (item v : history) {
     if (v < 0 || v >= log_.items.size() || probability[static_cast<std::size_t>(v)] == 0)
-      throw input_error("data::synthetic_log: item " + std::to_string(v) + " of the history is not in the log, or repeated");
+      throw input_error("data::synthetic_log: item " + std::to_string(v) + " of the history is not in the log or is repeated");
     const std::size_t c = static_cast<std::size_t>(cluster(v));
     probability[static_cast<std::size_t>(v)] = 0;
     unseen[c] -= weight(place(v));

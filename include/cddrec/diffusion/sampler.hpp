@@ -37,19 +37,18 @@ struct path {
 namespace detail {
 
 inline void require_path(bool holds, const char* name, index value, const std::string& range) {
-  if (!holds) throw input_error(std::string("diffusion::sampler: ") + name + " must be " + range + ", it is " + std::to_string(value));
+  if (!holds) throw input_error(std::string("diffusion::sampler: ") + name + " must be " + range + ", not " + std::to_string(value));
 }
 
 // The moves over `steps` states, evenly spread from T - 1 to `stop`, both among them; and from step 0 to the clean vector if stop is -1.
 template <class T>
 path make_path(const process<T>& process, index steps, index stop, bool deterministic) {
   const index last = process.steps() - 1, least = std::max<index>(stop, 0), span = last - least;
-  require_path(stop >= -1 && stop < last, "stop", stop, "-1 … " + std::to_string(last - 1) + ", before the last step");
+  require_path(stop >= -1 && stop < last, "stop", stop, "-1 … " + std::to_string(last - 1) + " (before the last step)");
   if (steps == 0) steps = span + 1;
   const index fewest = std::min<index>(2, span + 1);
-  require_path(
-      steps >= fewest && steps <= span + 1, "steps", steps,
-      "0 (all) or " + std::to_string(fewest) + " … " + std::to_string(span + 1) + ", from the last step to where generation stops");
+  require_path(steps >= fewest && steps <= span + 1, "steps", steps,
+               "0 (all) or " + std::to_string(fewest) + " … " + std::to_string(span + 1) + " (every step down to the stop)");
   const auto deviation = [&](index t) {
     if (t < 0) return 0.0;
     const auto q = process.q_mean_variance(t);
@@ -58,7 +57,7 @@ path make_path(const process<T>& process, index steps, index stop, bool determin
   path p{last, 1 / static_cast<double>(process.q_mean_variance(last).scale), {}};
   if (!(8 * p.start_deviation <= static_cast<double>(std::numeric_limits<T>::max())))  // no normal number drawn is as large as 8
     throw input_error("diffusion::sampler: the schedule leaves nothing of the signal at step " + std::to_string(last) +
-                      ", so no way leads back from there; take fewer steps or a schedule with less noise");
+                      ", so there is no way back from there; take fewer steps or a schedule with less noise");
   const auto step = [&](index k) { return k < 0 ? -1 : least + (steps > 1 ? (k * span + (steps - 1) / 2) / (steps - 1) : 0); };
   for (index k = steps - 1; k > (stop < 0 ? -1 : 0); --k) {
     const double to = deviation(step(k - 1)), ratio = to / deviation(step(k));
@@ -71,7 +70,7 @@ path make_path(const process<T>& process, index steps, index stop, bool determin
 
 /// Draws x_s ~ q(x_s | x_t, x̂_0) move by move. `steps` states are visited, evenly spread over stop … T - 1, both ends among them; 0: all.
 /// input_error unless stop is in -1 … T - 2 and steps between 2 and the number there are, and for a process whose last step leaves nothing
-/// of the signal: √ᾱ_{T-1} is 0, or all but, in the process's numbers.
+/// of the signal: √ᾱ_{T-1} is 0, or almost, in the process's scalar type.
 template <class T>
 path ancestral(const process<T>& process, index steps = 0, index stop = 0) {
   return detail::make_path(process, steps, stop, false);
@@ -83,8 +82,8 @@ path ddim(const process<T>& process, index steps = 0, index stop = 0) {
   return detail::make_path(process, steps, stop, true);
 }
 
-/// What the predictions make of the result. Calls predict(t), a view [rows, d] that need only last until the next call, for every move
-/// in order. out: [rows, d], assigned.
+/// The predictions' part of y_stop, to which noise_of() is still to be added. Calls predict(t), a view [rows, d] that need only last until
+/// the next call, for every move in order. out: [rows, d], assigned.
 template <class T, class Predict>
 void follow(const path& way, Predict&& predict, core::view<T> out, core::execution how = {}) {
   namespace simd = core::simd;
@@ -107,7 +106,7 @@ void follow(const path& way, Predict&& predict, core::view<T> out, core::executi
   }
 }
 
-/// The noise of one draw, which is to be added to every row that follow() made: [d]. The ε of a move is a function of `draw` and of the
+/// The noise of one draw, to be added to every row of follow()'s result: [d]. The ε of a move is a function of `draw` and of the
 /// step it starts from alone.
 template <class T>
 void noise_of(const path& way, const core::random& draw, std::span<T> out) {

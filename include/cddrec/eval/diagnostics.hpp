@@ -16,7 +16,7 @@ namespace cddrec::eval {
 using core::index;
 
 namespace detail {
-/// Rows of length 1, in double; a row of zeros stays, and one that is not a number.
+/// Rows of length 1, in double; a row of zeros stays as it is, one that holds a NaN becomes NaN.
 template <class T>
 core::matrix<double> unit_rows(core::view<const T> x) {
   core::matrix<double> unit(x.rows(), x.cols());
@@ -120,7 +120,7 @@ double uniformity(core::in<T> x) {
 struct latent_use {
   std::vector<double> kl;  // mean KL(N(mean, variance) || N(0, 1)) of each dimension
   double total_kl = 0;
-  index active = 0;  // dimensions whose mean varies over the data by more than 0.01 (Burda et al., 2016)
+  index active = 0;  // dimensions whose mean has a variance over the data above 0.01 (Burda et al., 2016)
 };
 
 /// How much of its latent variables an encoder q(z | x) = N(mean, exp(log_variance)) uses; both [N, d].
@@ -145,10 +145,10 @@ latent_use latent_dimensions(core::in<T> mean, core::in<T> log_variance) {
 }
 
 struct list_diagnostics {
-  double gap_to_second = 0;  // mean score of the first less that of the second
+  double gap_to_second = 0;  // mean of the first score less the second
   double gap_to_tenth = 0;
   index distinct_first = 0;  // items that are somebody's first
-  index lists = 0;           // of ten items or more: the others are left out
+  index lists = 0;           // that were counted: those of ten items or more
 };
 
 /// What the tops of ranked lists say, as eval::recommend returns them.

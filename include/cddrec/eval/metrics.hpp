@@ -24,7 +24,7 @@ struct metrics {
   double ndcg_at_5 = 0, ndcg_at_10 = 0, ndcg_at_20 = 0;
   double mrr = 0;  // not truncated
   index users = 0;
-  index target_in_history = 0;  // how many of the users; they count as misses
+  index target_in_history = 0;  // users whose target stands in their history; they count as misses
 
   using field = std::pair<std::string_view, double metrics::*>;
   /// Names and members in the order of every report.

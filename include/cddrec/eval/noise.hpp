@@ -1,5 +1,5 @@
 // The control of every diagnosis: a scorer that knows nothing. Users and items are directions of Gaussian noise, a score is their cosine.
-// Vectors and lists of a model say as much as they differ from these.
+// A model's vectors and lists say something only where they differ from these.
 #pragma once
 
 #include "cddrec/core/random.hpp"
@@ -13,7 +13,7 @@ class noise {
  public:
   using scalar = float;
 
-  /// input_error unless there is an item and a dimension.
+  /// input_error unless both numbers are 1 or more.
   noise(index items, index dimensions, core::seed seed) : draw_(seed), items_(check(items, "items"), check(dimensions, "dimensions")) {
     for (index i = 0; i < items; ++i) draw_row(items_, i, draw_.child(0).child(static_cast<std::uint64_t>(i)));
   }
@@ -42,7 +42,7 @@ class noise {
     core::buffer<float> workspace(static_cast<std::size_t>(kernel::matmul_workspace<float>(a, b, how)));
     kernel::matmul<float>(a, b, kernel::write::assign, out, workspace, how);
   }
-  /// One of them.
+  /// One of them, the same to the last bit.
   float score_item(const core::matrix<float>& users, index row, data::item i) const {
     core::matrix<float> one(1, 1);
     score(users.middleRows(row, 1), i, one, {});
@@ -51,7 +51,7 @@ class noise {
 
  private:
   static index check(index count, const char* name) {
-    if (count < 1) throw input_error(std::string("eval::noise: ") + name + " must be 1 or more, it is " + std::to_string(count));
+    if (count < 1) throw input_error(std::string("eval::noise: ") + name + " must be 1 or more, not " + std::to_string(count));
     return count;
   }
   static void draw_row(core::matrix<float>& x, index row, const core::random& draw) {

@@ -32,7 +32,7 @@ template <class T>
 principal_components principal_components_of(core::in<T> x, index k) {
   if (x.rows() < 1 || k < 1 || k > x.cols())
     throw input_error("eval::principal_components_of: " + std::to_string(k) + " components of [" + std::to_string(x.rows()) + ", " +
-                      std::to_string(x.cols()) + "]; give it rows, and ask for 1 component to as many as there are columns");
+                      std::to_string(x.cols()) + "]; give it rows, and ask for at least 1 component and at most one per column");
   principal_components p;
   core::matrix<double> centred = x.matrix_map().template cast<double>();
   p.mean = centred.colwise().mean();

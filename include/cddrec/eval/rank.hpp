@@ -92,7 +92,7 @@ template <class S, class Visit, class Settle>
 void for_each_block(const S& s, histories users, bool mask_history, std::span<const data::item> hidden, core::execution how,
                     block_sizes blocks, const core::progress& tell, Visit visit, Settle settle) {
   using T = typename S::scalar;
-  if (blocks.users < 1 || blocks.items < 1) throw input_error("eval: blocks of users and items have at least one of each");
+  if (blocks.users < 1 || blocks.items < 1) throw input_error("eval: a block needs at least one user and one item");
   const index all_users = static_cast<index>(users.size()), all_items = s.items();
   // A thread takes a block of users through the whole catalogue, so its scores stay in cache; threads share a block that is alone.
   const core::execution inner = all_users > blocks.users ? core::execution{1} : how;
@@ -153,8 +153,8 @@ void for_each_block(const S& s, histories users, bool mask_history, std::span<co
 
 /// The 0-based rank of every case's target among all items that are not in the history: the number of them with a higher
 /// score, or the same score and a lower number. `missed` if the target itself is in the history, however far back.
-/// Throws numeric_error for a score that is not finite, input_error for a target the scorer does not know, stopped if `tell`, which hears
-/// of the users that are done, says so.
+/// Throws numeric_error for a score that is not finite, input_error for a target the scorer does not know or whose score differs from its
+/// score_item, stopped if `tell`, which is told how many users are done, returns false.
 template <scorer S>
 std::vector<index> rank(const S& s, const data::cases& cases, core::execution how = {}, block_sizes blocks = {},
                         const core::progress& tell = {}) {
@@ -167,8 +167,8 @@ std::vector<index> rank(const S& s, const data::cases& cases, core::execution ho
     seen[u] = cases.history(static_cast<index>(u));
     targets[u].item = cases.target(static_cast<index>(u));
     if (targets[u].item < 0 || targets[u].item >= s.items())
-      throw input_error("eval::rank: the target of user " + std::to_string(u) + " is item " + std::to_string(targets[u].item) + " of " +
-                        std::to_string(s.items()) + "; rank with a scorer made for this log");
+      throw input_error("eval::rank: the target of user " + std::to_string(u) + " is item " + std::to_string(targets[u].item) +
+                        ", but the scorer has " + std::to_string(s.items()) + "; use a scorer made for this log");
     if (std::find(seen[u].begin(), seen[u].end(), targets[u].item) != seen[u].end()) ranks[u] = missed;
   }
   std::vector<std::vector<data::item>> open(users);  // whose rough scores are too near to the target's to tell
@@ -207,7 +207,7 @@ struct recommend_options {
 
 /// The k best items for every history, best first: score descending, then item number ascending. Where fewer than k items
 /// may be recommended, all of them. Throws numeric_error for a score that is not finite, input_error for an excluded item that the scorer
-/// does not know.
+/// does not know or a negative k, stopped if options.tell returns false.
 template <scorer S>
 std::vector<std::vector<kernel::scored<typename S::scalar>>> recommend(const S& s, histories users, index k, core::execution how = {},
                                                                        recommend_options options = {}) {

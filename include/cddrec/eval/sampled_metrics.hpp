@@ -24,13 +24,14 @@ inline std::vector<index> other_items(const data::cases& cases, index items) {
 }
 
 /// Expected metrics if every target were ranked among `sample` of its other items, drawn evenly and without replacement; among all of
-/// them where they are fewer. `ranks` are those of eval::rank, others[u] >= ranks[u] those of other_items. They flatter, by how much
-/// depends on the model, and can order models otherwise than the full ranking does (Krichene and Rendle, KDD 2020). Throws input_error for
-/// a sample of less than one item and for columns of different length.
+/// them where they are fewer. `ranks` are those of eval::rank, others[u] >= ranks[u] those of other_items. They are no
+/// worse than those of the full ranking, better by how much depends on the model, and can order models differently (Krichene and Rendle,
+/// KDD 2020). Throws input_error for a sample of less than one item, and for `ranks` and `others` of different length.
 inline metrics sampled_metrics(std::span<const index> ranks, std::span<const index> others, index sample) {
   if (sample < 1) throw input_error("eval::sampled_metrics: a sample of " + std::to_string(sample) + " items; take 1 or more");
   if (ranks.size() != others.size())
-    throw input_error("eval::sampled_metrics: " + std::to_string(ranks.size()) + " ranks and " + std::to_string(others.size()) + " users");
+    throw input_error("eval::sampled_metrics: " + std::to_string(ranks.size()) + " ranks, but " + std::to_string(others.size()) +
+                      " counts of other items");
   const auto log_choose = [](double n, double k) { return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1); };
   return detail::mean_over(ranks, [&](metrics& m, std::size_t u) {
     CDDREC_ASSERT(ranks[u] <= others[u]);

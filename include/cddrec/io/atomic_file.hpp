@@ -38,7 +38,7 @@ class descriptor {
 // What the last system call says went wrong, or what a number of its kind says.
 inline std::string reason(int number = errno) { return std::generic_category().message(number); }
 
-// A file in a directory that goes unless it is kept, whatever is thrown.
+// A temporary file in a directory: removed at the end of the scope unless it is kept.
 struct passing_file {
   int directory;
   const char* name;
@@ -86,11 +86,11 @@ inline std::string read_all(int file, const std::string& name) {
 
 }  // namespace detail
 
-/// Whether there is anything of this name. Throws input_error `FILE: cannot be looked at: reason` where that cannot be known.
+/// Whether there is anything of this name. Throws input_error `FILE: cannot be examined: reason` where that cannot be known.
 inline bool is_there(const std::filesystem::path& path) {
   std::error_code failed;
   const bool there = std::filesystem::exists(path, failed);
-  if (failed) throw input_error(path.string() + ": cannot be looked at: " + failed.message());
+  if (failed) throw input_error(path.string() + ": cannot be examined: " + failed.message());
   return there;
 }
 
@@ -101,7 +101,8 @@ inline std::string read_file(const std::filesystem::path& path) {
   return detail::read_all(file.number(), path.string());
 }
 
-/// Makes `parts`, one after the other, the content of a file, all or nothing; a symbolic link is followed.
+/// Makes `parts`, one after the other, the content of a file, all or nothing; a symbolic link is followed. A file that is
+/// replaced leaves its permissions to the new one.
 /// Throws error `FILE: cannot be written: reason`; then the old file is as it was, and nothing new lies beside it.
 inline void write_atomically(const std::filesystem::path& path, std::span<const std::string_view> parts) {
   const auto refuse = [&](const std::string& why) { throw error(path.string() + ": cannot be written: " + why); };
@@ -130,7 +131,8 @@ inline void write_atomically(const std::filesystem::path& path, std::span<const 
   if (!file.is_open()) refuse(detail::reason());
 
   detail::passing_file temporary{directory.number(), name.c_str()};
-  bool good = true;
+  struct stat old;
+  bool good = ::fstatat(directory.number(), last.c_str(), &old, 0) != 0 || ::fchmod(number, old.st_mode & 0777) == 0;
   for (const std::string_view part : parts) good = good && detail::write_all(number, part);
   temporary.kept = good && ::fsync(number) == 0 && ::renameat(directory.number(), name.c_str(), directory.number(), last.c_str()) == 0;
   if (!temporary.kept) {

@@ -55,19 +55,27 @@ void get_matrix(const tensor_file& file, const std::string& name, core::matrix<T
   std::copy(from.begin(), from.end(), value.data());
 }
 
+/// Adds every parameter that visit() names. If they are lent, the network must stay where it is, as it is, until the file is saved.
 template <class Network>
 void put_weights(tensor_file& file, const Network& net, values how = values::copied) {
   net.visit([&](const std::string& name, const auto& p) { put_matrix(file, name, p.value, how); });
 }
+/// Reads every parameter that visit() names. Throws as get_matrix.
 template <class Network>
 void get_weights(const tensor_file& file, Network& net, const std::string& where) {
   net.visit([&](const std::string& name, auto& p) { get_matrix(file, name, p.value, where); });
 }
 
-/// Item ids, one a line in the order of their numbers: an id is UTF-8 without control characters.
+/// Adds item ids, one a line in the order of their numbers. input_error for an id that is empty, not UTF-8 or has control characters.
 inline void put_ids(tensor_file& file, const data::id_map& ids) {
   std::string joined;
-  for (core::index i = 0; i < ids.size(); ++i) joined += ids.name(static_cast<data::item>(i)) + '\n';
+  for (core::index n = 0; n < ids.size(); ++n) {
+    const std::string& id = ids.name(static_cast<data::item>(n));
+    std::string problem = id.empty() ? "it is empty; rename it" : "";
+    for (std::size_t i = 0; problem.empty() && i < id.size();) problem = detail::take_character(id, i);
+    if (!problem.empty()) throw input_error("io::put_ids: the id of item " + std::to_string(n) + " (from 0): " + problem);
+    joined += id + '\n';
+  }
   file.add<std::uint8_t>("item_ids", {static_cast<core::index>(joined.size())},
                          {reinterpret_cast<const std::uint8_t*>(joined.data()), joined.size()});
 }
@@ -76,20 +84,22 @@ inline core::index count_ids(const tensor_file& file) {
   const std::span<const std::uint8_t> bytes = file.values<std::uint8_t>("item_ids");
   return static_cast<core::index>(std::count(bytes.begin(), bytes.end(), std::uint8_t{'\n'}));
 }
+/// Reads what put_ids wrote. input_error for a list that is cut off, and for an id that is empty, there twice or not as put_ids says.
 inline data::id_map get_ids(const tensor_file& file, const std::string& where) {
   const std::span<const std::uint8_t> bytes = file.values<std::uint8_t>("item_ids");
   const std::string_view joined(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   data::id_map ids;
   for (std::size_t begin = 0; begin < joined.size();) {
     const std::size_t end = joined.find('\n', begin);
-    if (end == joined.npos || end == begin) throw input_error(where + ": damaged model: the list of item ids is torn");
+    if (end == joined.npos || end == begin)
+      throw input_error(where + ": damaged model: the list of item ids is cut off or holds an empty one");
     const std::string_view id = joined.substr(begin, end - begin);
     const core::index before = ids.size();
     for (std::size_t i = 0; i < id.size();)
       if (const std::string problem = detail::take_character(id, i); !problem.empty())
-        throw input_error(where + ": damaged model: in the id of item " + std::to_string(before) + " (from 0), " + problem);
+        throw input_error(where + ": damaged model: the id of item " + std::to_string(before) + " (from 0): " + problem);
     ids.add(id);
-    if (ids.size() == before) throw input_error(where + ": damaged model: an item id stands twice");
+    if (ids.size() == before) throw input_error(where + ": damaged model: an item id occurs twice");
     begin = end + 1;
   }
   return ids;

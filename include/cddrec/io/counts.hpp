@@ -18,7 +18,8 @@ template <class To>
 std::vector<To> get_as(const tensor_file& file, const std::string& name, const std::string& where) {
   const auto values = file.values<std::int64_t>(name);
   for (const std::int64_t v : values)
-    if (!std::in_range<To>(v)) throw input_error(where + ": damaged model: tensor " + name + " holds " + std::to_string(v));
+    if (!std::in_range<To>(v))
+      throw input_error(where + ": damaged model: tensor " + name + " holds " + std::to_string(v) + ", which is out of range");
   return {values.begin(), values.end()};
 }
 
@@ -38,6 +39,7 @@ baseline::sparse_rows<T> get_rows(const tensor_file& file, const std::string& na
 
 }  // namespace detail
 
+/// Adds what a model has counted; its settings are not among it.
 inline void put_counts(tensor_file& file, const baseline::popularity& model) { detail::put_indices(file, "counts", model.counts()); }
 inline void put_counts(tensor_file& file, const baseline::markov& model) {
   put_counts(file, model.item_counts());
@@ -51,7 +53,7 @@ inline void put_counts(tensor_file& file, const baseline::item_knn& model) {
   file.add<double>("neighbours.similarities", {static_cast<index>(similarities.size())}, similarities);
 }
 
-/// Each throws input_error for what is missing or damaged, or not of so many items.
+/// These read what put_counts wrote, for a model of so many items. Each throws input_error for what is missing, damaged or of another size.
 inline baseline::popularity get_popularity(const tensor_file& file, index items, const std::string& where) {
   baseline::popularity counts(detail::get_as<index>(file, "counts", where));
   if (counts.items() != items) throw input_error(where + ": damaged model: counts and item ids differ in number");

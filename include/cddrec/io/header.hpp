@@ -101,7 +101,7 @@ class header_reader {
     entry_.name = std::move(key_);
   }
   void put(header_value value) {
-    if (in_metadata_) throw input_error(where_ + ": damaged model: metadata " + detail::quoted(key_) + " is not a text");
+    if (in_metadata_) throw input_error(where_ + ": damaged model: metadata " + detail::quoted(key_) + " is not a string");
     header_value& into = depth_ == 2 ? entry_ : entry_.parts.back();
     if (into.parts.size() == header_value::most_parts)
       refuse("gives " + detail::quoted(entry_.name) + " more than " + std::to_string(header_value::most_parts) + " values");

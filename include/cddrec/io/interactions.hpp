@@ -29,7 +29,7 @@ inline std::string format_of(std::filesystem::path path) {
   return "sequences";
 }
 
-/// How a log is to be read: its format, if not the one that its name says, and the columns of a table; and who hears of the bytes that are
+/// How a log is to be read: its format, if not the one that its name says, and the columns of a table. `tell` is told of the bytes that are
 /// read, and may stop it.
 struct reading {
   std::string format{};
@@ -39,10 +39,10 @@ struct reading {
 
 namespace detail {
 
-// What the errors of lines end in that a table would give.
+// How an error about a line ends, since the line may be a table's.
 inline std::string maybe_table(std::string_view line) {
   return line.find("::") == line.npos ? "; is it a table? give its format: --format csv, tsv or inter"
-                                      : "; is it a table? put a tab for every `::` and a header above it, and give --format tsv";
+                                      : "; is it a table? replace every `::` by a tab, put a header above it, and give --format tsv";
 }
 
 // Throws if the first line is the header of a table: it begins with usual names for a user and an item.
@@ -55,9 +55,9 @@ inline void refuse_header(std::string_view text, const std::string& name) {
     return is_usual(tokens[token].substr(0, tokens[token].find(':')), usual);  // without the type that RecBole's have
   };
   if ((named(0, usual_users) && named(1, usual_items)) || (named(0, usual_items) && named(1, usual_users)))
-    throw input_error(name + ":1: this is the header of a table; " +
+    throw input_error(name + ":1: this looks like the header of a table; " +
                       (line.find('\t') == line.npos ? "put tabs between all fields, and " : "") +
-                      "give its format: --format tsv, or name the file .tsv; if it is none, --format sequences");
+                      "give --format tsv or name the file .tsv; if it is not one, give --format sequences");
 }
 
 // Whether every line has three or four fields parted by tabs, the last a number as long as seconds since 1970 are, or longer.
@@ -101,7 +101,7 @@ inline data::interactions parse_sequences(std::string_view text, const std::stri
     const data::item user = number(log.users, tokens.front());
     // Every line so far gave one user, so a user's number is that of the line less one.
     if (user + index{1} != line_number)
-      refuse("the user stands on line " + std::to_string(user + index{1}) + " already; put all items of a user on one line" +
+      refuse("this user is on line " + std::to_string(user + index{1}) + " already; put all items of a user on one line" +
                  detail::maybe_table(line),
              static_cast<std::size_t>(tokens.front().data() - line.data()) + 1);
     history.clear();
@@ -123,7 +123,8 @@ inline data::interactions read_interactions(const std::filesystem::path& path, c
   const std::string name = name_of_input(path), text = read_text(path, mended);
   if (format == "sequences") {
     if (!how.columns.user.empty() || !how.columns.item.empty() || !how.columns.time.empty())
-      throw input_error(name + ": is read as lines of `user item item …`, which have no columns; name a table's format: csv, tsv or inter");
+      throw input_error(name +
+                        ": is read as lines of `user item item …`, which have no columns; for a table give its format: csv, tsv or inter");
     if (how.format.empty()) detail::refuse_header(text, name);  // who says that these are sequences knows better
     data::interactions log = parse_sequences(text, name, mended, how.tell);
     if (mended && how.format.empty()) mended->like_table = detail::is_like_table(text);
@@ -136,16 +137,20 @@ inline data::interactions read_interactions(const std::filesystem::path& path, c
 
 namespace detail {
 
-// A name as a log can hold it, in lines without blanks. Throws input_error.
+// The name of a user or an item. Throws input_error unless a log can hold it: not empty, UTF-8 without control characters, no blanks around
+// it or, in lines of sequences, in it.
 inline const std::string& checked_name(const char* kind, const data::id_map& map, data::item number, bool in_lines,
                                        const std::string& path) {
+  if (number < 0 || number >= map.size())
+    throw input_error(path + ": " + kind + " number " + std::to_string(number) + " has no name; the log names " +
+                      std::to_string(map.size()) + " of them");
   const std::string& name = map.name(number);
   bool good = !name.empty() && name.front() != ' ' && name.back() != ' ';
   for (std::size_t i = 0; good && i < name.size();) good = (!in_lines || name[i] != ' ') && take_character(name, i).empty();
   if (good) return name;
   throw input_error(path + ": the name of " + kind + " " + std::to_string(number) + " (from 0), " + detail::quoted(name, '\'') +
                     ", is empty, not UTF-8, or has blanks " + (in_lines ? "" : "around it ") + "or control characters; rename it" +
-                    (in_lines ? ", or write .csv, .tsv or .inter, which hold blanks" : ""));
+                    (in_lines ? ", or write .csv, .tsv or .inter, which allow blanks" : ""));
 }
 
 inline std::string written_sequences(const data::interactions& log, const std::string& path) {
@@ -190,11 +195,12 @@ inline std::string written_table(const data::interactions& log, const std::strin
 }  // namespace detail
 
 /// Writes a log that read_interactions reads back, all or nothing, in the format that the file's name says: as sequences, which have no
-/// times, or as a table. Throws input_error for a log without users, a user without items or a name that the format cannot hold, error
-/// if the file cannot be written.
+/// times, or as a table. Throws input_error for a log without users, a user without items, a number without a name, a name that the
+/// format cannot hold or times that are not as many as the items, error if the file cannot be written.
 inline void write_interactions(const std::filesystem::path& path, const data::interactions& log) {
-  if (detail::extension_of(path) == ".gz") throw input_error(path.string() + ": logs are written as plain text; leave .gz away");
+  if (detail::extension_of(path) == ".gz") throw input_error(path.string() + ": logs are written as plain text; leave off .gz");
   if (log.histories.size() == 0) throw input_error(path.string() + ": the log has no users; there is nothing to write");
+  data::detail::check_times(log, "io::write_interactions");
   for (index u = 0; u < log.histories.size(); ++u)
     if (log.histories[u].empty()) throw input_error(path.string() + ": user " + std::to_string(u) + " (from 0) has no items; leave it out");
   const std::string format = format_of(path);

@@ -137,7 +137,8 @@ class graph {
  private:
   static void check_size(std::size_t bytes) {
     if (bytes > INT32_MAX)
-      throw input_error("an ONNX model of " + std::to_string(bytes) + " bytes or more: the format holds 2 GiB; export the items instead");
+      throw input_error("an ONNX model of " + std::to_string(bytes) +
+                        " bytes or more: the format holds at most 2 GiB; export the items instead");
   }
 
   std::string fresh(const std::string& what) { return what + "_" + std::to_string(count_++); }

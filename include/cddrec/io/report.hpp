@@ -1,5 +1,5 @@
 // A training run as one page of HTML that needs nothing else: no script, nothing fetched, light or dark as the reader's system is.
-// It is made of figures alone: who trained gathers them, and what was not gathered has no section.
+// It is made of figures alone, which the caller gathers; what is not given has no section.
 #pragma once
 
 #include "cddrec/eval/diagnostics.hpp"
@@ -14,6 +14,7 @@ struct training_report {
     std::string name;
     std::vector<double> values;  // under metric_names
     bool trained = false;        // what the page is about
+    bool bound = false;          // what could be reached at best: no model, so never in bold
   };
   struct named_spectrum {
     std::string name;
@@ -69,7 +70,7 @@ inline std::string section(const std::string& heading, const std::string& text, 
 }
 inline std::string panel(const svg::frame& f, const std::vector<svg::series>& all) { return "<div>" + svg::plot(f, all) + "</div>\n"; }
 
-// The best of the models in bold; what could be reached at best is no model.
+// The best of the models in bold.
 inline std::string table_of(const training_report& r) {
   std::string out = "<div class=\"scroll\"><table><caption>" + svg::escaped(r.table_caption) + "</caption>\n<tr><th>model</th>";
   for (const std::string& name : r.metric_names) out += "<th>" + svg::escaped(name) + "</th>";
@@ -77,8 +78,8 @@ inline std::string table_of(const training_report& r) {
   for (const auto& row : r.table) {
     out += std::string(row.trained ? "<tr class=\"trained\">" : "<tr>") + "<td>" + svg::escaped(row.name) + "</td>";
     for (std::size_t k = 0; k < row.values.size(); ++k) {
-      bool best = row.name != "best possible";
-      for (const auto& other : r.table) best = best && (other.name == "best possible" || other.values[k] <= row.values[k]);
+      bool best = !row.bound;
+      for (const auto& other : r.table) best = best && (other.bound || k >= other.values.size() || other.values[k] <= row.values[k]);
       char buffer[40];
       const std::string value(buffer, std::to_chars(buffer, buffer + sizeof buffer, row.values[k], std::chars_format::fixed, 4).ptr);
       out += (best ? "<td class=\"best\">" : "<td>") + value + "</td>";
@@ -111,22 +112,21 @@ inline std::string curves_of(const training_report& r) {
     if (parts.size() == 1 || std::all_of(values.begin(), values.end(), [](double v) { return v == 0; })) continue;
     panels += panel({.title = part, .x_label = "epoch", .height = 200, .whole = true}, {over("", "c3", values, epochs)});
   }
-  return section("Training", "The loss is the mean over an epoch's batches, and below it each of its parts by itself.", panels);
+  return section("Training", "The loss is the mean over an epoch's batches; each of its parts is shown below.", panels);
 }
 
 inline std::string schedule_of(const training_report& r) {
-  const svg::frame frame{
-      .title = "Share of the signal that is left, ᾱ", .x_label = "step t", .height = 240, .from_zero = true, .whole = true};
+  const svg::frame frame{.title = "Share of the signal left, ᾱ", .x_label = "step t", .height = 240, .from_zero = true, .whole = true};
   svg::frame added = frame;
-  added.title = "Variance that a step adds, β";
-  return section("Noise schedule", "What the forward process makes of an item’s vector in so many steps.",
+  added.title = "Variance added by a step, β";
+  return section("Noise schedule", "What each step of the forward process leaves of an item’s vector.",
                  panel(frame, {over("", "c1", r.alpha_bar, {})}) + panel(added, {over("", "c3", r.beta, {})}));
 }
 
 inline std::string spectra_of(const training_report& r) {
   std::vector<svg::series> shown;
   constexpr const char* colours[] = {"c1", "c0", "cloud", "c2", "c3"};
-  std::string table = "<table><tr><th>vectors</th><th>effective rank</th><th>largest’s share</th></tr>\n";
+  std::string table = "<table><tr><th>vectors</th><th>effective rank</th><th>share of the largest</th></tr>\n";
   for (const auto& s : r.spectra) {
     const std::vector<double>& all = s.of.singular_values;
     std::vector<double> shares, places;
@@ -137,9 +137,9 @@ inline std::string spectra_of(const training_report& r) {
     table += "<tr><td>" + svg::escaped(s.name) + "</td><td>" + svg::short_number(s.of.effective_rank) + " of " +
              std::to_string(all.size()) + "</td><td>" + svg::short_number(100 * s.of.top_share, 3) + " %</td></tr>\n";
   }
-  svg::frame frame{.title = "Singular values, beside the largest", .x_label = "number, the largest first"};
+  svg::frame frame{.title = "Singular values, relative to the largest", .x_label = "index, largest first"};
   frame.logarithmic = frame.whole = true;
-  return section("Spectra", "Vectors that use all of their dimensions have a flat spectrum; a steep fall is collapse.",
+  return section("Spectra", "Vectors that use all of their dimensions have a flat spectrum; a steep drop means collapse.",
                  panel(frame, shown) + "<div class=\"scroll\">" + table + "</table></div>\n");
 }
 
@@ -158,12 +158,13 @@ inline std::string paths_of(const training_report& r) {
                             {.name = "prediction μ(t)", .colour = "c0", .points = p.predictions},
                             {.name = "target", .colour = "c5", .mark = svg::mark::cross, .points = {p.target}}});
   }
-  return section("Denoising, drawn in two dimensions",
-                 "Some users of the test, in the plane in which the items differ most: its axes have " + percent(r.plane_shares.first) +
-                     " and " + percent(r.plane_shares.second) +
-                     " of the items’ variance, so that what is near in the picture need not be near. Vectors are drawn as they are "
-                     "multiplied to give scores. From the noisiest step to the last: x_t of one ancestral draw, and the prediction.",
-                 panels);
+  return section(
+      "Denoising, drawn in two dimensions",
+      "Some test users, in the plane in which the items vary most: its axes hold " + percent(r.plane_shares.first) + " and " +
+          percent(r.plane_shares.second) +
+          " of the items’ variance, so points close in the picture need not be close. Vectors are drawn as they are "
+          "multiplied to give scores. Lines run from the noisiest step to the last: x_t of one ancestral draw, and the prediction.",
+      panels);
 }
 
 }  // namespace detail

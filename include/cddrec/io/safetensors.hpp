@@ -52,10 +52,10 @@ inline std::size_t dtype_bytes(std::string_view name) {
   return name == "U8" ? 1 : 0;
 }
 
-// Eight lower-case hexadecimal digits for a whole file in pieces, the first of which has the digits, of any value.
+// The CRC-32 of a whole file in pieces, as eight lower-case hexadecimal digits. The digits' own place in the first piece counts as zeros.
 inline std::string checksum(std::span<const std::string_view> file) {
   const auto add = [](uLong crc, std::string_view part) {
-    // No bytes may lie nowhere, which zlib would take for a new beginning.
+    // A part without bytes may have a null pointer, by which zlib would begin anew.
     return part.empty() ? crc : ::crc32_z(crc, reinterpret_cast<const Bytef*>(part.data()), part.size());
   };
   uLong crc = add(0, file[0].substr(0, digits_begin));
@@ -190,12 +190,12 @@ inline std::vector<std::string_view> tensor_file::pieces(std::string& header) co
     try {
       return nlohmann::json(words).dump();
     } catch (const nlohmann::json::type_error&) {
-      refuse("a name or a text of the metadata is not UTF-8");
+      refuse("a name or a metadata text is not UTF-8");
     }
   };
   header = std::string(detail::length_bytes, '\0') + std::string(detail::checksum_key) + std::string(detail::no_digits) + '"';
   for (const auto& [key, words] : metadata) {
-    if (key == "checksum") refuse("metadata cannot be named `checksum`, which is the format's own");
+    if (key == "checksum") refuse("metadata cannot be named `checksum`, which the format reserves");
     header += ',' + text(key) + ':' + text(words);
   }
   header += '}';
@@ -218,7 +218,7 @@ inline std::vector<std::string_view> tensor_file::pieces(std::string& header) co
 
 inline tensor_file tensor_file::parse(std::string_view file, const std::string& name) {
   const auto refuse = [&](const std::string& what) { throw input_error(name + ": damaged model: " + what); };
-  if (file.size() < detail::length_bytes) refuse("it ends within the header's length; restore it from a copy");
+  if (file.size() < detail::length_bytes) refuse("the file ends within the header's length; restore it from a copy");
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
   if (length > file.size() - detail::length_bytes)
@@ -226,9 +226,9 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
   const std::string_view text = file.substr(detail::length_bytes, length);
   const std::string_view data = file.substr(detail::length_bytes + length);
   if (!text.starts_with(detail::checksum_key) || text.size() < detail::checksum_key.size() + detail::no_digits.size())
-    refuse("the header does not begin with a checksum; examples/pytorch/checkpoint.py seals a file of another hand");
+    refuse("the header does not begin with a checksum; examples/pytorch/checkpoint.py adds one to a file that another program wrote");
   if (file.substr(detail::digits_begin, detail::no_digits.size()) != detail::checksum(file))
-    refuse("the checksum does not match, bytes were changed or cut off; restore it from a copy");
+    refuse("the checksum does not match: bytes were changed or cut off; restore it from a copy");
 
   // From here on only a file made by another hand can be wrong.
   using detail::header_value;
@@ -251,13 +251,13 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
     if (!shape->is_naturals()) refuse(at + "the shape is not a list of whole numbers from 0");
     if (!offsets->is_naturals() || offsets->parts.size() != 2) refuse(at + "the data_offsets are not two whole numbers from 0");
     const std::uint64_t begin = offsets->parts[0].number, end = offsets->parts[1].number;
-    if (begin > end || end > data.size()) refuse(at + "the data_offsets leave the " + std::to_string(data.size()) + " bytes of data");
+    if (begin > end || end > data.size()) refuse(at + "the data_offsets do not fit the " + std::to_string(data.size()) + " bytes of data");
     tensor t{type->words, {}, {}, nullptr};
     for (const header_value& size : shape->parts) t.shape.push_back(static_cast<index>(size.number));
     std::uint64_t bytes = 0;
     if (!size_of(t.shape, detail::dtype_bytes(t.dtype), bytes)) refuse(at + "the shape overflows");
     if (bytes != end - begin)
-      refuse(at + "the shape needs " + std::to_string(bytes) + " bytes, the data_offsets give " + std::to_string(end - begin));
+      refuse(at + "the shape needs " + std::to_string(bytes) + " bytes, but the data_offsets give " + std::to_string(end - begin));
     const auto [place, is_new] = result.tensors_.try_emplace(std::move(entry.name), std::move(t));
     if (is_new) extents.push_back({begin, end, &place->first});
     return is_new;
@@ -270,7 +270,8 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
             [](const extent& a, const extent& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   std::uint64_t end = 0;
   for (const extent& e : extents) {
-    if (e.begin != end) refuse("tensor " + detail::quoted(*e.name) + ": its data " + (e.begin < end ? "overlap others" : "follow a hole"));
+    if (e.begin != end)
+      refuse("tensor " + detail::quoted(*e.name) + ": its data " + (e.begin < end ? "overlap another's" : "follow a gap"));
     end = e.end;
   }
   if (end != data.size()) refuse("the data hold " + std::to_string(data.size() - end) + " bytes more than the tensors");

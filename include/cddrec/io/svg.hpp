@@ -24,8 +24,8 @@ struct point {
 enum class mark { line, dots, ring, cross };
 
 struct series {
-  std::string name = "";      // in the legend; none: it has no place there
-  std::string colour = "c0";  // a class
+  std::string name = "";      // in the legend; empty: it is not listed
+  std::string colour = "c0";  // a class of style(): c0 to c5 or cloud
   svg::mark mark = svg::mark::line;
   std::vector<point> points = {};
 };
@@ -73,7 +73,7 @@ inline std::vector<double> ticks(double low, double high, int most, double least
   return all;
 }
 
-/// What plots need of the page's style; `rule` picks a colour for c0, c1 … on light and on dark paper.
+/// The CSS that plots need of the page around them: colours for c0, c1 … on light and on dark paper, and how lines and texts look.
 inline std::string style() {
   return ":root{color-scheme:light dark;--paper:#fff;--ink:#1f2328;--soft:#59636e;--faint:#d1d9e0;--cloud:#8b949e;"
          "--c0:#bc3f0a;--c1:#1d5fa8;--c2:#1a7f64;--c3:#8250df;--c4:#7d5b00;--c5:#b02a63}"

@@ -112,7 +112,7 @@ class table_rows {
     rest_.remove_prefix(rest_.find('"') + 1);
     for (;;) {
       const std::size_t quote = rest_.find('"');
-      if (quote == rest_.npos) refuse_at(opened, "a quotation mark opens a field that nothing closes");
+      if (quote == rest_.npos) refuse_at(opened, "this quotation mark is never closed");
       next_line_ += std::count(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(quote), '\n');
       field += rest_.substr(0, quote);
       rest_.remove_prefix(quote + 1);
@@ -123,8 +123,7 @@ class table_rows {
     places_.push_back({opened, place()});
     rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
     if (!rest_.empty() && rest_.front() != delimiter_ && rest_.front() != '\n' && !rest_.starts_with("\r\n"))
-      refuse_at(place(),
-                "something stands between a closing quotation mark and the end of the field; write a quotation mark in a field twice");
+      refuse_at(place(), "there is text between a closing quotation mark and the end of the field; double a quotation mark inside a field");
     return take_end();
   }
 
@@ -162,7 +161,7 @@ inline std::ptrdiff_t find_column(const std::vector<std::string>& header, const 
                                   std::span<const std::string_view> usual, const table_rows& rows) {
   // Errors show names, and bytes that are no text must not reach a terminal.
   const auto all = [&] {
-    for (std::size_t c = 0; c < header.size(); ++c) rows.check(c, "a name of the header");
+    for (std::size_t c = 0; c < header.size(); ++c) rows.check(c, "a column name");
     return listed(header);
   };
   std::ptrdiff_t found = -1;
@@ -175,7 +174,7 @@ inline std::ptrdiff_t find_column(const std::vector<std::string>& header, const 
   }
   if (found < 0 && !given.empty()) rows.refuse("there is no column '" + given + "'; the columns are " + all());
   if (found < 0 && usual.data() != usual_times)
-    rows.refuse(std::string("no column has a usual name for the ") + role + "; say which it is of " + all() +
+    rows.refuse(std::string("no column has a usual name for the ") + role + "; name one of " + all() +
                 "; if this line is data, put a header line above it, such as user,item,rating,timestamp");
   return found;
 }
@@ -214,7 +213,7 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
       const std::size_t colon = column.find(':');
       if (colon == column.npos) continue;
       if (column.ends_with("_seq") && !detail::is_usual(column.substr(0, colon), detail::usual_times)) {
-        rows.check(c, "a name of the header");
+        rows.check(c, "a column name");
         rows.refuse(c, "the column '" + column + "' holds sequences; give a table with one item a row");
       }
       column.resize(colon);
@@ -222,13 +221,13 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
   const std::ptrdiff_t user = detail::find_column(header, given.user, "user", detail::usual_users, rows);
   const std::ptrdiff_t item = detail::find_column(header, given.item, "item", detail::usual_items, rows);
   const std::ptrdiff_t time = detail::find_column(header, given.time, "time", detail::usual_times, rows);
-  if (user == item || user == time || item == time) rows.refuse("the columns of user, item and time are not three; name each");
+  if (user == item || user == time || item == time) rows.refuse("user, item and time must be three different columns; name each");
 
   data::events events;
   const auto number = [&](data::id_map& map, std::ptrdiff_t column) {
     const auto c = static_cast<std::size_t>(column);
     const std::string& token = fields[c];
-    if (token.empty()) rows.refuse(c, "nothing stands in the column '" + header[c] + "'");
+    if (token.empty()) rows.refuse(c, "there is nothing in the column '" + header[c] + "'");
     rows.check(c, "the column '" + header[c] + "'");
     if (map.size() == std::numeric_limits<data::item>::max() && !map.find(token))
       rows.refuse("the log has more than 2147483647 users or items; use a part of it");
@@ -238,7 +237,7 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
     if (fields.size() != header.size())
       rows.refuse(fields.size() == 1 && fields[0].empty()
                       ? "the line is blank; remove it"
-                      : "the row has " + std::to_string(fields.size()) + " fields, the header " + std::to_string(header.size()));
+                      : "the row has " + std::to_string(fields.size()) + " fields, but the header " + std::to_string(header.size()));
     events.user.push_back(number(events.users, user));
     events.what.push_back(number(events.items, item));
     if (time < 0) continue;
@@ -249,7 +248,7 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
     const std::optional<double> value = detail::read_time(when, exact);
     if (!value)
       rows.refuse(c, "the time " + detail::quoted(when, '\'') +
-                         " is not a finite number of 64 bits; give times as numbers, say seconds since 1970");
+                         " is not a finite number of 64 bits; give times as numbers, such as seconds since 1970");
     if (mended && !exact) ++mended->rounded_times;
     events.time.push_back(*value);
   }

@@ -53,7 +53,7 @@ inline std::string take_character(std::string_view line, std::size_t& place) {
   return place += length, std::string();
 }
 
-// Text of another hand as errors show it: between marks, on one line, without what a terminal would obey, and not all of a long one.
+// Foreign text as errors show it: between marks, on one line, with what a terminal would obey escaped, cut after 60 characters.
 inline std::string quoted(std::string_view text, char mark = '"') {
   constexpr int most = 60;  // characters
   std::string out(1, mark);
@@ -122,7 +122,7 @@ struct repairs {
   index byte_order_marks = 0;  // at the start, dropped
   index carriage_returns = 0;  // at the ends of lines, dropped
   index rounded_times = 0;     // whole numbers beyond 2^53 that no double holds: to the nearest one that does
-  std::string untimed{};       // of a table without times its columns: nothing is mended, but its rows were taken in their order
+  std::string untimed{};       // the columns of a table without times: nothing is mended, but its rows were taken in their order
   bool like_table = false;     // lines of sequences, each like a row of a table with a time at its end: taken as sequences
 
   /// The same in words, `1 byte-order mark dropped; …`; empty if nothing was mended.
@@ -150,7 +150,7 @@ inline std::vector<std::string_view> split_tokens(std::string_view line, const s
 /// Whether bytes begin as gzip'd data does (RFC 1952), which no UTF-8 text can.
 inline bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1F\x8B"); }
 
-/// What was gzip'd, of one member or of several. Throws input_error `WHERE: what is wrong` for data that is damaged, that ends too early
+/// Unpacks gzip'd data of one member or of several. Throws input_error `WHERE: what is wrong` for data that is damaged, that ends too early
 /// or that something else follows; bad_alloc where zlib finds no memory.
 inline std::string gunzip(std::string_view bytes, const std::string& where) {
   struct stream : z_stream {
@@ -158,7 +158,7 @@ inline std::string gunzip(std::string_view bytes, const std::string& where) {
       constexpr int gzip_with_largest_window = 16 + 15;
       const int state = ::inflateInit2(this, gzip_with_largest_window);
       if (state == Z_MEM_ERROR) throw std::bad_alloc();
-      if (state != Z_OK) throw error("io::gunzip: zlib is of another version than its header");
+      if (state != Z_OK) throw error("io::gunzip: the zlib library and its header differ in version");
     }
     stream(const stream&) = delete;
     stream& operator=(const stream&) = delete;

@@ -30,7 +30,7 @@ class training_log {
         cells.emplace_back(line.substr(0, end));
       }
       const auto refuse = [&](const std::string& what) {
-        throw input_error(path.string() + ":" + std::to_string(number) + ": " + what + "; a training log is written by training alone");
+        throw input_error(path.string() + ":" + std::to_string(number) + ": " + what + "; only training writes a training log");
       };
       if (number == 1) {
         if (cells.size() < 2 || cells[0] != "epoch" || cells[1] != "loss")

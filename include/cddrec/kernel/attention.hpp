@@ -22,7 +22,7 @@ namespace detail {
 
 inline constexpr index sequence_grain = 4;  // sequences a block
 
-/// The dropout factors of the keys of one (row, head): 0 or 1 / (1 - rate), a stream of its own for each.
+/// The dropout factors of the keys of one (row, head), 0 or 1 / (1 - rate), from elements of the stream that no other (row, head) uses.
 template <class T>
 class key_factors {
  public:
@@ -89,7 +89,7 @@ void attention_backward(core::in<T> dout, core::in<T> q, core::in<T> k, core::in
   const index heads = log_sum.cols(), width = q.cols() / heads;
   const T scale = static_cast<T>(1 / std::sqrt(static_cast<double>(width)));
   core::parallel_for(how, layout.size(), detail::sequence_grain, [&](index first, index last) {
-    const bool want_q = !dq.empty(), want_k = !dk.empty(), want_v = !dv.empty();  // locals that no store can change
+    const bool want_q = !dq.empty(), want_k = !dk.empty(), want_v = !dv.empty();  // locals, which no store can alias
     for (index s = first; s < last; ++s) {
       const index begin = layout.begin(s), end = layout.end(s);
       T *p = workspace.data() + 2 * begin, *dp = p + (end - begin);

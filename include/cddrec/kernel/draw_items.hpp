@@ -22,9 +22,10 @@ index draw_items_workspace(index rows, index items, index d) {
   return packed_size<T>(d, std::min(items, detail::drawn_slab)) + rows;
 }
 
-/// drawn_i = v with probability softmax(scale x_i . items_v), scale > 0: the block argmax_b (log sum_{v in b} exp(scale x_i . items_v) +
-/// g_ib) for Gumbel numbers g, and an item of it. x [N, d], items [V, d]. What row i draws is a function of `draw`, i and that row's
-/// scores. A block of items with a score that is NaN or infinity is not drawn from; where there is no other, item 0 is drawn.
+/// drawn_i = v with probability softmax(scale x_i . items_v), scale > 0: first the block argmax_b (log sum_{v in b}
+/// exp(scale x_i . items_v) + g_ib) with Gumbel noise g, then an item of that block. x [N, d], items [V, d], drawn [N]. What row i draws is
+/// a function of `draw`, i and that row's scores. A block with a score that is NaN or infinity is not drawn from; where there is no other,
+/// item 0 is drawn.
 template <class T, class Id>
 void draw_items(core::in<T> x, core::in<T> items, std::type_identity_t<T> scale, const core::random& draw, std::span<Id> drawn,
                 std::span<std::type_identity_t<T>> workspace, core::execution how) {

@@ -9,10 +9,10 @@ namespace cddrec::kernel {
 /// Two neighbouring coordinates, each times 2^15 and rounded.
 using fixed_pair = std::int32_t;
 
-/// Pairs that stand for d coordinates.
+/// How many pairs hold d coordinates.
 inline index fixed_pairs(index d) { return (d + 1) / 2; }
 
-/// What a product of two fixed-point rows is to be multiplied by.
+/// An integer product of two fixed-point rows, times this, is their inner product.
 template <class T>
 inline constexpr T fixed_point_unit = T(1) / (T(32768) * T(32768));
 
@@ -40,10 +40,10 @@ T to_fixed_point(const T* row, index d, fixed_pair* out) {
   return simd::sum<T>(length) <= T(1.0002) ? std::sqrt(simd::sum<T>(error)) : std::numeric_limits<T>::infinity();
 }
 
-/// A bound on |a . b - its fixed-point product| for rows whose rounding errors are `a` and `b` long, where a . b is summed in float.
+/// A bound on |x . y - their fixed-point product| for rows of d values whose to_fixed_point gave `a` and `b`; x . y is summed in float.
 template <class T>
 T fixed_point_error(T a, T b, index d) {
-  // |a.b - a'.b'| <= |a - a'| |b| + |a'| |b - b'|; d roundings of the sum, one of the fixed-point product; and all a little up.
+  // |x.y - x'.y'| <= |x - x'| |y| + |x'| |y - y'|; then d roundings of the sum and one of the fixed-point product; all rounded up a little.
   return T(1.001) * (a + b + a * b) + static_cast<T>(d + 4) * T(6e-8);
 }
 

@@ -15,9 +15,9 @@ namespace detail {
 
 // Rows of a block: whole register tiles at any vector width; their features, and a panel of frequencies, fit the second-level cache.
 inline constexpr index fourier_rows = 48;
-// Features that backward finds ready instead of making them again: at most so many bytes, which stay in the third-level cache.
+// Bytes of features, at most, that are kept for backward, which computes the others again: as many as stay in the third-level cache.
 inline constexpr index fourier_kept_bytes = index{16} << 20;
-// Sums over all rows are made of so many parts at most, whose rows depend on N alone.
+// Sums over all rows are made of at most so many partial sums; which rows go to which depends on N alone.
 inline constexpr index fourier_parts = 32;
 
 /// Rows of one block: first, first + 1 … of a, or of b; `anchor` is the number of the first among all 2 N.
@@ -87,8 +87,8 @@ struct fourier_pairs {
     }
   }
 
-  /// Calls f(number of a block, worker, sums of its part) for all blocks, those of a part in rising order, then adds the parts' sums up in
-  /// theirs. partial: parts() * line values.
+  /// to = the sum of what f(number of a block, worker, sums of its part) adds for every block: the blocks of a part in rising order, then
+  /// the parts in theirs. partial: parts() * line values.
   template <class F>
   void sum_over_blocks(T* partial, T* to, core::execution how, F&& f) const {
     core::parallel_for(how, parts(), 1, [&](index part, index, int worker) {
@@ -103,8 +103,8 @@ struct fourier_pairs {
 
 }  // namespace detail
 
-/// Frequencies of the features at a temperature, in turns: normal with variance 1 / (4 pi^2 temperature). out [m, d]; a row is a function
-/// of `draw` and its number alone.
+/// Frequencies of the features at a temperature, in turns of 2 pi: normal with variance 1 / (4 pi^2 temperature). out [m, d]; a row depends
+/// on `draw` and its number alone.
 template <class T>
 void draw_frequencies(const core::random& draw, std::type_identity_t<T> temperature, core::view<T> out, core::execution how) {
   const T deviation = T(1) / (T(2) * std::numbers::pi_v<T> * std::sqrt(temperature));
@@ -125,7 +125,7 @@ index fourier_info_nce_workspace(index pairs, index d, index m, core::execution 
   return std::max(2 * pairs + all.parts() * all.line, packed_size<T>(m, d)) + all.scratch_size(how);
 }
 
-/// A loss, and how many of its 2 N anchors had an estimate below the least the denominator can be.
+/// A loss, and how many of its 2 N anchors were clamped: their estimate was below the least that the denominator can be.
 template <class T>
 struct fourier_loss {
   T value;
@@ -133,8 +133,8 @@ struct fourier_loss {
 };
 
 /// The loss of info_nce_forward, whose denominators are estimated: with E_ij = exp((z_i . z_j - 1) / t), phi(z) the cosines and sines of
-/// z's frequencies over sqrt(m), and S = sum_j phi(z_j), sum_{j != i} E_ij is estimated by phi(z_i) . S - 1. A true one holds its pair's
-/// own E: an estimate below that is clamped to it, and the anchor's loss and gradient are 0.
+/// z's frequencies over sqrt(m), and S = sum_j phi(z_j), sum_{j != i} E_ij is estimated by phi(z_i) . S - 1. The true sum is at
+/// least the E of the anchor's own pair: an estimate below that is clamped to it, and the anchor's loss and gradient are 0.
 /// a, b [N, d] of unit rows; frequencies [m, d] in turns. O(N m d) time; `kept` is for backward.
 template <class T>
 fourier_loss<T> fourier_info_nce_forward(core::in<T> a, core::in<T> b, core::in<T> frequencies, std::type_identity_t<T> temperature,

@@ -51,7 +51,7 @@ inline index gru_workers(core::ragged layout, core::execution how) {
 
 }  // namespace detail
 
-/// The sequences by falling length, equal ones as they lie. order [sequences].
+/// Writes the numbers of the sequences to `order` [sequences]: the longest first, those of equal length as they lie.
 inline void longest_first(core::ragged layout, std::span<index> order) {
   for (index s = 0; s < layout.size(); ++s) order[static_cast<std::size_t>(s)] = s;
   std::sort(order.begin(), order.end(),
@@ -165,7 +165,7 @@ void gru_backward(core::in<T> dout, core::in<T> weight, core::ragged layout, std
   const std::span<T> rest = workspace.subspan(static_cast<std::size_t>(dg.size()));
   if (!dbias.empty()) add_bias_backward<T>(dg, dbias, rest, how);
   if (dweight.empty() || rows < 2) return;
-  // weight meets the row before, so a sequence's first row adds nothing, and what stands before it in memory is another's.
+  // weight multiplies the row before: a sequence's first row has none and adds nothing; what lies before it in memory is another sequence.
   for (index s = 0; s < layout.size(); ++s)
     if (layout.length(s) > 0) std::fill_n(dg.row(layout.begin(s)), 3 * d, T(0));
   matmul<T>(transposed(dg.middle_rows(1, rows - 1)), plain(out.middle_rows(0, rows - 1)), write::add, dweight, rest, how);

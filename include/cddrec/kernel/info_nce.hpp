@@ -11,9 +11,9 @@ namespace cddrec::kernel {
 namespace detail {
 
 // Rows of a block: whole register tiles and whole panels at any vector width, and a tile that fits the second-level cache.
-// Half a block is so too; a diagonal block leaves out the half below its diagonal by such halves.
+// Half a block is whole tiles and panels, too: a diagonal block is cut into halves, and the part below its diagonal is left out.
 inline constexpr index nce_block = 192;
-// What backward finds ready instead of multiplying again: at most so many bytes of tiles, which stay in the third-level cache.
+// Bytes of tiles, at most, that are kept for backward, which computes the others again: as many as stay in the third-level cache.
 inline constexpr index nce_kept_bytes = index{16} << 20;
 
 /// The scores of a pair of blocks, rows nce_block apart.
@@ -78,9 +78,9 @@ struct nce_pairs {
   }
 
   /// E = exp(scale (z_r . z_c - 1)) for a part: unit rows bound z_r . z_c by 1, so a fixed shift takes the place of a running maximum.
-  /// The exponent is down to -2 scale, which float's exp follows to -87: to a temperature of 0.023. Below that, E is too large where rows
-  /// are far apart. 0, or float's 2e-38, on the diagonal, at false negatives (`ids`, empty: not used, names each token's target, and other
-  /// tokens of the same target are left out) and where a row is filled up to a whole vector, or the rows to a whole group.
+  /// The exponent falls to -2 scale, and float's exp is right down to -87, that is to a temperature of .023: below it, E is too large where
+  /// rows are far apart. E is 0, in float at most 2e-38, on the diagonal, at other tokens of the same target (`ids` names each token's;
+  /// empty: none are left out), and where a row is filled up to a whole vector. Rows that fill up a group are 0.
   void exponentials(const nce_part& p, T* to) const {
     namespace simd = core::simd;
     constexpr T never = -std::numeric_limits<T>::infinity();
@@ -114,7 +114,7 @@ index info_nce_workspace(index pairs, index d) {
   return 2 * pairs * (detail::round_up(d, detail::panel<T>) + d);
 }
 
-/// Mean over the 2 N anchors of -log exp(z_i . z_pos / t) / sum_{j != i} exp(z_i . z_j / t), z = [a; b], each row of unit length.
+/// Mean over the 2 N anchors of -log(exp(z_i . z_pos / t) / sum_{j != i} exp(z_i . z_j / t)), z = [a; b], each row of unit length.
 /// a, b [N, d]; partner of a_i is b_i. `ids`, empty or [N], leaves out every j of i's id but its partner. sums [2 N, 1] keeps the shifted
 /// denominators, `kept` what backward reads of a and b. Returns the loss.
 template <class T, class Id>

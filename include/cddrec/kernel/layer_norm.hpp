@@ -16,7 +16,7 @@ using core::index;
 inline constexpr index row_grain = 128;  // rows a block in the row-wise kernels
 
 /// out = (x - mean) / sqrt(var + epsilon) * gain + bias. x, out [N, d]; gain, bias [1, d]; statistics [N, 2] keeps mean, 1/deviation.
-/// A row whose variance T cannot hold becomes NaN: divided by infinity it would look like one that says nothing.
+/// A row whose variance overflows T becomes NaN: divided by infinity it would look like a row whose values are all equal.
 template <class T>
 void layer_norm_forward(core::in<T> x, core::in<T> gain, core::in<T> bias, double epsilon, core::view<T> out, core::view<T> statistics,
                         core::execution how) {
@@ -90,6 +90,7 @@ void layer_norm_backward(core::in<T> dout, core::in<T> x, core::in<T> gain, core
   }
 }
 
+/// Values of workspace that `layer_norm_backward` needs.
 inline index layer_norm_workspace(index rows, index d) { return core::block_count(rows, row_grain) * 2 * d; }
 
 }  // namespace cddrec::kernel

@@ -53,7 +53,7 @@ bool is_transpose(operand<T> a) {
 inline index round_up(index n, index unit) { return (n + unit - 1) / unit * unit; }
 
 /// acc[r] += a[r, :] b_panel over `k`; a is read through its strides, four rows a pointer.
-/// Inlined whatever the compiler thinks of its size: the accumulators of a call would live in memory.
+/// Always inlined: passed to a call, the accumulators would live in memory.
 template <class T, index Rows>
 [[gnu::always_inline]] inline void accumulate(const T* a, index row_stride, index col_stride, const T* b, index k,
                                               core::simd::vec<T> (&acc)[Rows][2]) {
@@ -82,7 +82,7 @@ inline void tile(operand<T> a, index row, index first, index depth, const T* b_p
   constexpr index lanes = core::simd::lanes<T>;
   core::simd::vec<T> acc[Rows][2] = {};
   accumulate<T, Rows>(a.at(row, first), a.row_stride, a.col_stride, b_panel, depth, acc);
-  // Rows by their numbers: a loop would keep the accumulators in memory.
+  // Rows by constant numbers: a loop would keep the accumulators in memory.
   const auto put = [&]<index... R>(std::integer_sequence<index, R...>, T * to, index stride) __attribute__((always_inline)) {
     ((store<T>(to + R * stride, acc[R][0]), store<T>(to + R * stride + lanes, acc[R][1])), ...);
   };
@@ -102,7 +102,7 @@ inline void tile(operand<T> a, index row, index first, index depth, const T* b_p
 }
 
 /// c[0 … n) (+)= a[row, first … first + depth) b for a row that is no part of a tile: several panels at a time, since the two
-/// chains of one would wait for each other.
+/// sums of one alone would leave the multipliers waiting.
 template <class T>
 void single_row(operand<T> a, index row, index first, index depth, const T* b, index panel_stride, index n, T* c, bool add) {
   using core::simd::load;
@@ -136,10 +136,11 @@ inline void for_each_tile(index rows, F&& f) {
   for (; i < rows; ++i) f(std::integral_constant<index, 1>{}, i);
 }
 
-/// Side of the squares a transposed left side is laid out by: half a first-level cache, and whole tiles.
+/// Side of the square blocks by which a transposed left operand is copied: half a first-level cache, and whole tiles.
 inline constexpr index square = 96;
 
-/// c [rows of a, n] (+)= a b for a transposed a and packed b, whose panels lie `panel_stride` apart. Calls before_tile() often.
+/// c [rows of a, n] (+)= a b for a transposed a and packed b, whose panels lie `panel_stride` apart. Calls before_tile()
+/// before every tile.
 template <class T, class F>
 void multiply_transposed(operand<T> a, const T* packed, index panel_stride, index n, T* c, index c_stride, bool add, F&& before_tile) {
   alignas(core::alignment) T tiles[square * square];  // tile by tile, each [depth][rows of the tile]
@@ -149,7 +150,7 @@ void multiply_transposed(operand<T> a, const T* packed, index panel_stride, inde
       for_each_tile(rows, [&](auto count, index i) {
         constexpr index Rows = decltype(count)::value;
         const T* from = a.at(top + i, first);
-        const index step = a.col_stride;  // a local that no store can change
+        const index step = a.col_stride;  // a local, which no store can alias
         T* to = tiles + i * depth;
         for (const T* const stop = to + depth * Rows; to != stop; from += step, to += Rows) std::memcpy(to, from, sizeof(T) * Rows);
       });
@@ -163,11 +164,11 @@ void multiply_transposed(operand<T> a, const T* packed, index panel_stride, inde
     }
 }
 
-/// Asks for rows of a transposed a and of b some time before they are read: they come from far, and at a stride.
+/// Prefetches rows of a transposed a, and of b, some time before they are read: they are far from the cache, and strided.
 template <class T>
 class rows_ahead {
  public:
-  /// Every call asks for as many rows as are done after `calls`.
+  /// Every call asks for so many rows that `calls` of them ask for all.
   rows_ahead(operand<T> a, operand<T> b, index calls) : a_(a), b_(b), each_(core::block_count(b.rows, std::max<index>(1, calls))) {}
   void operator()() {
     for (const index stop = std::min(b_.rows, row_ + each_); row_ < stop; ++row_) {
@@ -211,7 +212,7 @@ inline constexpr index pack_grain = depth_block / 4;  // rows laid out by a thre
 template <class T>
 void pack_rows(operand<T> b, index begin, index end, T* packed) {
   constexpr index width = panel<T>;
-  const index last = b.cols / width * width, rest = b.cols - last, step = b.rows * width;  // locals that no store can change
+  const index last = b.cols / width * width, rest = b.cols - last, step = b.rows * width;  // locals, which no store can alias
   for (index p = begin; p < end; ++p) {
     const T* from = b.at(p, 0);
     T* to = packed + p * width;
@@ -241,7 +242,7 @@ void for_each_block(index m, index n, core::execution how, F&& f) {
 
 }  // namespace detail
 
-/// Values of a [k, n] matrix that pack() has laid out.
+/// How many values pack() writes for a [k, n] matrix.
 template <class T>
 index packed_size(index k, index n) {
   return detail::round_up(n, detail::panel<T>) * k;
@@ -254,7 +255,7 @@ void pack(operand<std::type_identity_t<T>> b, T* packed, core::execution how) {
   const index k = b.rows, n = b.cols;
   if (b.col_stride == 1) {
     core::parallel_for(how, k, detail::pack_grain, [&](index begin, index end) { detail::pack_rows<T>(b, begin, end, packed); });
-  } else {  // columns are, when b is a transpose
+  } else {  // b is a transpose: its columns are contiguous
     core::parallel_for(how, n, 4 * width, [&](index begin, index end) {
       if (end % width != 0) std::fill_n(packed + end / width * width * k, width * k, T(0));
       for (index j = begin; j < end; ++j) {

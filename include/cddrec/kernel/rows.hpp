@@ -27,7 +27,7 @@ void gather_forward(core::in<T> table, std::span<const Id> ids, core::view<T> ou
   });
 }
 
-/// Numbers that gather_backward sorts for N ids.
+/// Values of workspace that `gather_backward` needs for N ids.
 inline index gather_workspace(index N) { return N; }
 
 /// dtable[ids[i]] += dout[i], for each row of the table in the order of the tokens i. dout [N, d], dtable [V, d]; ids and N below
@@ -53,9 +53,9 @@ void gather_backward(core::in<T> dout, std::span<const Id> ids, core::view<T> dt
   });
 }
 
-/// out = x / |x| row by row; reciprocal [N, 1] keeps 1 / |x|. A row shorter than 1e-12 has no direction: out and reciprocal are 0, and so
-/// its gradient is. (Divided by 1e-12 as elsewhere, one prediction that dropout left empty would send a gradient of 1e12 into the biases
-/// before it, and Adam's second moment would hold them still for thousands of steps.) A row whose squared length T cannot hold becomes
+/// out = x / |x| row by row; reciprocal [N, 1] keeps 1 / |x|. A row shorter than 1e-12 has no direction: out and reciprocal are 0, and
+/// so is its gradient. (Divided by 1e-12 as elsewhere, one prediction that dropout left empty would send a gradient of 1e12 into the biases
+/// before it, and Adam's second moment would hold them still for thousands of steps.) A row whose squared length overflows T becomes
 /// NaN.
 template <class T>
 void normalize_forward(core::in<T> x, core::view<T> out, core::view<T> reciprocal, core::execution how) {

@@ -10,14 +10,15 @@ namespace detail {
 inline constexpr index stream_rows = 4 * tile_rows;    // rows of one block
 inline constexpr index stream_cols = depth_block;      // columns of one block: also the depth of the second product
 inline constexpr index stream_slab = 8 * stream_cols;  // items laid out at a time: a third-level cache holds them for all rows
-// Scores of the first items that backward finds ready: reading one takes a fifth of the time of multiplying it again.
+// Bytes of scores, those of the first items, that are kept for backward: reading one takes a fifth of the time of computing it again.
 inline constexpr index stream_kept_bytes = index{32} << 20;
 
-/// Packs both forms that streaming needs of m [n, d]: m^T for scores, and m itself by blocks of stream_cols rows.
+/// Values of memory that `streamed` needs for m [n, d].
 template <class T>
 index streamed_size(index n, index d) {
   return round_up(n, panel<T>) * d + n * round_up(d, panel<T>);
 }
+/// Both forms of m [n, d] that streaming needs, packed into `memory`: m^T for scores, and m itself by blocks of stream_cols rows.
 template <class T>
 struct streamed {
   const T* scores;  // panels of m^T: block j starts at scores + j * d
@@ -85,7 +86,7 @@ void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<cons
             total *= fade;
             largest = raised;
           }
-          // Where all scores so far are -infinity, so are they less anything finite; less the largest they would be NaN.
+          // Where all scores so far are -infinity, less the largest they would be NaN; less a finite number they stay -infinity.
           const T shift = std::max(raised, std::numeric_limits<T>::lowest());
           simd::vec<T> sum{};
           const auto p = [&](index c, index m) { return simd::exp<T>(scale * simd::load_upto(from + c, m) - shift); };

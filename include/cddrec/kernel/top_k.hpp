@@ -43,7 +43,8 @@ index count(std::span<const T> x, F holds) {
   return total;
 }
 
-// Moves the k best to the front, the worst of them k-th, and drops what is more than `slack` below it; of equals with no slack, too.
+// Moves the k best to the front, the worst of them k-th, and drops all others that are more than `slack` below it,
+// or, if `slack` is 0, all others.
 template <class T>
 void keep_best(std::vector<scored<T>>& best, index k, T slack) {
   if (static_cast<index>(best.size()) < k) return;

@@ -18,13 +18,13 @@ inline void check(const std::string& name, float weight, float temperature, inde
   require_weight(name, weight);
   const std::string loss = "loss::" + name;
   if (!(temperature >= least_temperature || (features > 0 && temperature > 0)) || !std::isfinite(temperature))
-    throw input_error(loss + ": temperature must be 0.025 or more, or with features positive; it is " + std::to_string(temperature));
+    throw input_error(loss + ": temperature must be 0.025 or more (with features, positive), not " + std::to_string(temperature));
   if (features < 0 || features % 2 != 0)
-    throw input_error(loss + ": features must be an even number, a cosine and a sine of each frequency, or 0 for the exact loss; it is " +
+    throw input_error(loss + ": features must be even (a cosine and a sine per frequency), or 0 for the exact loss, not " +
                       std::to_string(features));
   if (features > 0 && mask_same_target)
     throw input_error(loss +
-                      ": with features the other tokens are known by their sum alone, so those of the same target cannot be left "
+                      ": with features only the sum over the other tokens is known, so those of the same target cannot be left "
                       "out; set mask_same_target to false, or features to 0 for the exact loss");
 }
 
@@ -62,7 +62,7 @@ struct in_view {
 
   loss::needs needs() const { return {.samples = weight != 0}; }
   /// in_view, and with features in_view_clamped: the share of anchors (summed over the steps as all parts are) whose estimated denominator
-  /// was below their pair's own term and which taught nothing. Where it is not next to zero, the temperature is too small for so few
+  /// was below their pair's own term, so that they taught nothing. Where it is not close to 0, the temperature is too low for so few
   /// features.
   std::vector<std::string> names() const {
     detail::check("in_view", weight, temperature, features, mask_same_target);
@@ -82,8 +82,8 @@ struct in_view {
 struct cross_view {
   float weight = 0.3f;
   float temperature = 0.5f;  // 0.025 or more; with features, positive
-  bool samples = true;
-  index features = 0;  // 0: exact; else random Fourier features, linear in the tokens
+  bool samples = true;       // false: the predictions themselves
+  index features = 0;        // 0: exact; else random Fourier features, linear in the tokens
 
   loss::needs needs() const { return {.augmented = weight != 0, .samples = weight != 0 && samples}; }
   /// cross_view, and with features cross_view_clamped.

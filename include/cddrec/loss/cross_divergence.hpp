@@ -128,7 +128,7 @@ struct cross_divergence {
   }
 };
 
-/// The plain denoising loss in place of the cross-divergence: mean |mu - x_0|^2 / d, without a negative.
+/// The plain denoising loss in place of the cross-divergence: mean |mu - x_0|^2 / d, without a negative. Its part, mse, is the main view's.
 struct squared_error {
   float weight = 1;
   bool augmented = true;

@@ -1,5 +1,5 @@
-// The divergence of a variational network's latent variables from their prior, by which they stay a distribution.
-// Its weight grows from 0: given at once, it leaves a latent variable nothing to say (posterior collapse).
+// The divergence of a variational network's latent variables from their prior, which keeps them a distribution.
+// Its weight grows from 0: at full weight from the start, the latent variables would come to say nothing (posterior collapse).
 #pragma once
 
 #include "cddrec/autodiff/gaussian_ops.hpp"
@@ -8,6 +8,7 @@
 namespace cddrec::loss {
 
 /// weight min(1, batches trained / annealed_over) mean KL(q(z | s) || N(0, I)) over the tokens; of both views where there are two.
+/// Its part, kl, is the main view's, without the weight.
 struct latent_kl {
   float weight = 1;
   index annealed_over = 0;  // batches; 0: the whole weight from the start

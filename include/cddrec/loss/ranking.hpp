@@ -1,5 +1,5 @@
 // Ranking objectives: cross-entropy of the target against all items, against sampled ones, or against one at a time.
-// They train what is served: the score of mu and E[v], over a temperature, which names() refuses if it is not positive.
+// They train what is served: the score of mu and E[v], divided by a temperature, which names() refuses if it is not positive.
 #pragma once
 
 #include "cddrec/loss/step.hpp"
@@ -8,7 +8,7 @@ namespace cddrec::loss {
 
 namespace detail {
 /// What all of them are: a mean over the tokens of the sequences and, if asked, over the clean ones of their augmented views, which sees
-/// items in other orders and with gaps. `each(view)` is the loss of every token of a view, [N, 1].
+/// items in other orders and with gaps. `each(view)` is the loss of every token of a view, [N, 1]. The part reported is the main view's.
 template <class Policy, class T, class F>
 variable<T> ranked(const Policy& policy, const step<T>& s, std::span<double> parts, F&& each) {
   if (policy.weight == 0) return {};

@@ -73,11 +73,11 @@ namespace detail {
 // Settings that several objectives have: names() refuses what is out of range, NaN too, before anything is trained on it.
 inline void require_weight(const std::string& loss, float weight) {
   if (!(weight >= 0 && std::isfinite(weight)))
-    throw input_error("loss::" + loss + ": weight must be 0 (left out) or more, it is " + std::to_string(weight));
+    throw input_error("loss::" + loss + ": weight must be 0 (left out) or more, not " + std::to_string(weight));
 }
 inline void require_positive(const std::string& loss, const char* setting, double value) {
   if (!(value > 0 && std::isfinite(value)))
-    throw input_error("loss::" + loss + ": " + setting + " must be positive, it is " + std::to_string(value));
+    throw input_error("loss::" + loss + ": " + setting + " must be positive, not " + std::to_string(value));
 }
 }  // namespace detail
 

@@ -18,7 +18,7 @@ struct cross_decoder_settings {
   index layers = 1;               // each reads what the one before it made of the sequence
   bool residual = false;          // LN(e_s + attention): what a position encodes itself is kept
   bool feed_forward = false;      // LN(h + W2 gelu(W1 h)) on top
-  index feed_forward_factor = 4;  // how many times as wide as the model it is within
+  index feed_forward_factor = 4;  // inner width of that layer, in multiples of the width
   double dropout = 0;             // of the hidden values
   double attention_dropout = 0;   // of the attention weights
 };
@@ -30,6 +30,7 @@ class cross_decoder {
   using scalar = T;
   using settings = cross_decoder_settings;
 
+  /// input_error if the heads do not divide the width, or there is no layer.
   cross_decoder(const settings& s, const core::random& draw)
       : settings_(s), step_embedding_(s.steps, s.width, nn::initial_deviation, draw.child(0)) {
     if (s.heads < 1 || s.width % s.heads != 0)
@@ -66,7 +67,7 @@ class cross_decoder {
   variable<T> predict(const context& c, index t, const core::random& draw) const {
     return higher_layers(finish(layers_.front(), attend(c, t, draw.child(0)), c.encoded, draw), c.steps.middle_rows(t, 1), c.layout, draw);
   }
-  /// predict() at the last position of every sequence alone, which is all that serving reads, of one step: [sequences, d].
+  /// predict() without dropout, at the last position of every sequence alone, which is all that serving reads: [sequences, d].
   variable<T> predict_last(const variable<T>& encoded, core::ragged layout, index t) const {
     const layer& first = layers_.front();
     const variable<T> step = encoded.owner().leaf(step_embedding_).middle_rows(t, 1);
@@ -76,7 +77,7 @@ class cross_decoder {
     return finish(first, last(attend(c, 0, {})), settings_.residual ? last(encoded) : encoded, {});
   }
 
-  /// The first layer's names say nothing of layers, those of the others do.
+  /// The first layer's parameters stand directly under `name`, those of layer l > 0 under `name`.layers.l.
   template <class Self, class F>
   static void visit(Self& self, const std::string& name, F&& f) {
     f(name + ".step_embedding.weight", self.step_embedding_);

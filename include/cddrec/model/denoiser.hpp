@@ -12,18 +12,32 @@ using autodiff::variable;
 using core::index;
 
 /// What a denoiser must supply: prepare() is called once a batch, predict() once a step on what it returned; `draw` feeds dropout.
+/// A whole one:
+///
+///     struct my_denoiser {
+///       using scalar = float;
+///       struct settings { core::index width = 0; };
+///       struct context { autodiff::variable<float> encoded; };   // what all steps of a batch share
+///       my_denoiser(const settings&, const core::random& draw);
+///       context prepare(const autodiff::variable<float>& encoded, core::ragged layout, const core::random& draw) const;
+///       autodiff::variable<float> predict(const context& c, core::index t, const core::random& draw) const;   // [N, d]
+///       template <class Self, class F> static void visit(Self& self, const std::string& name, F&& f);   // f(name, parameter)
+///     };
+///
 /// It may add
 /// - predict_last(encoded, layout, t), which predicts at the last position of every sequence alone; without it, predict() serves;
 /// - latent(context), a model::latent that the objective is to see.
 /// Of its settings the recommender fills width, steps, heads, dropout and attention_dropout, if there are such fields, and turns residual
 /// and feed_forward on, if they are of type bool and its own are on.
 template <class D>
-concept denoiser = requires(const D& d, variable<typename D::scalar> encoded, core::ragged layout, index t, core::random draw) {
+concept denoiser = requires(const D& d, variable<typename D::scalar> encoded, core::ragged layout, index t, core::random draw,
+                            std::string name, autodiff::any_visitor f) {
   typename D::settings;
   typename D::context;
   requires std::constructible_from<D, typename D::settings, core::random>;
   { d.prepare(encoded, layout, draw) } -> std::same_as<typename D::context>;
   { d.predict(d.prepare(encoded, layout, draw), t, draw) } -> std::same_as<variable<typename D::scalar>>;
+  D::visit(d, name, f);
 };
 
 /// mu(e_s, t) at the last position of every sequence alone, without dropout: [sequences, d].

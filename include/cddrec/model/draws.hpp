@@ -91,8 +91,8 @@ std::vector<std::vector<spread_score<typename Network::scalar>>> spread(const ra
 
 /// k unseen items for every history, none of them `excluded`, taken from the draws' own rankings in turn: the best of draw 0, the best of
 /// draw 1 that is not taken yet, and so on; after the last draw it is draw 0's turn again. In that order, each with its mean score as in
-/// spread(). Where fewer than k items are unseen, all of them. numeric_error for a score that is not finite: its user is the number of a
-/// draw.
+/// spread(). Where fewer than k items are unseen, all of them. input_error for a negative k or an unknown item, numeric_error for a score
+/// that is not finite: the user in its message is the number of a draw.
 template <class Network>
 std::vector<std::vector<kernel::scored<typename Network::scalar>>> diversified(const ranker<Network>& r, eval::histories users, index k,
                                                                                core::execution how = {},

@@ -21,12 +21,15 @@ namespace cddrec::model {
 ///       template <class Self, class F> static void visit(Self& self, const std::string& name, F&& f);  // f(name, parameter)
 ///     };
 template <class E>
-concept sequence_encoder = requires(const E& e, autodiff::variable<typename E::scalar> x, core::ragged layout, core::random draw) {
+concept sequence_encoder = requires(const E& e, autodiff::variable<typename E::scalar> x, core::ragged layout, core::random draw,
+                                    std::string name, autodiff::any_visitor f) {
   typename E::settings;
   requires std::constructible_from<E, typename E::settings, core::random>;
   { e(x, layout, draw) } -> std::same_as<autodiff::variable<typename E::scalar>>;
+  E::visit(e, name, f);
 };
 
+/// Whether an encoder says that it knows the order of its rows.
 template <class E>
 bool knows_order(const E& encoder) {
   if constexpr (requires { encoder.ordered(); })

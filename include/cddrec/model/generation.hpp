@@ -17,7 +17,7 @@ struct generation {
   way kind = way::direct;
   index steps = 0;  // states visited; 0: all
   index stop = 0;   // the step whose state is the result; a higher one has more noise, -1 none: mu(e_s, 0) again
-  index draws = 1;  // scores go by their mean
+  index draws = 1;  // the prediction is their mean
   core::seed seed = {};
 };
 
@@ -27,7 +27,7 @@ class generator {
  public:
   /// input_error for settings out of range, and for steps, stop or draws with direct, which has neither way nor noise.
   generator(const diffusion::process<T>& process, index width, const generation& g) : draws_(g.draws) {
-    if (g.draws < 1) throw input_error("model::generation: draws must be 1 or more, it is " + std::to_string(g.draws));
+    if (g.draws < 1) throw input_error("model::generation: draws must be 1 or more, not " + std::to_string(g.draws));
     if (g.kind == way::direct) {
       std::string given;
       const auto add = [&](const std::string& name, index value, index as_it_comes) {
@@ -35,7 +35,7 @@ class generator {
       };
       add("draws ", g.draws, 1), add("steps ", g.steps, 0), add("stop ", g.stop, 0);
       if (!given.empty())
-        throw input_error("model::generation: direct is one prediction without noise, " + given +
+        throw input_error("model::generation: direct makes one prediction without noise, so " + given +
                           " would change nothing; choose ancestral or ddim, or leave that out");
       return;
     }

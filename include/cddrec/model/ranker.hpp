@@ -31,8 +31,8 @@ class ranker {
   /// What scoring needs to know of users.
   struct query {
     core::buffer<T> unit;                    // [users, d]: predictions, of length 1 where the score is a cosine
-    core::buffer<kernel::fixed_pair> fixed;  // [users, fixed_pairs(d)]: the same in fixed point
-    core::buffer<T> error;                   // [users]: how far the fixed point is off
+    core::buffer<kernel::fixed_pair> fixed;  // [users, fixed_pairs(d)]: the same in fixed point, if the items are in it
+    core::buffer<T> error;                   // [users]: how far the fixed point is off; or empty
   };
 
   /// Keeps the items in fixed point if that takes at most `most_bytes`; otherwise eval goes by proper scores alone.
@@ -62,8 +62,8 @@ class ranker {
   index width() const { return network_.settings().width; }
   index draws() const { return generator_.draws(); }
 
-  /// Predictions for histories, as they are multiplied by items, of which the newest max_length items are read. input_error for an unknown
-  /// item. With `every_draw`, all draws in place of their mean: row u * draws() + k is draw k of user u.
+  /// Predictions for histories, of each of which the newest max_length items are read, as they are multiplied by items. input_error for an
+  /// empty history or an unknown item. With `every_draw`, all draws in place of their mean: row u * draws() + k is draw k of user u.
   query encode(eval::histories users, core::execution how, bool every_draw = false) const {
     query q;
     data::batch batch;
@@ -79,6 +79,7 @@ class ranker {
       const core::view<const T> predicted = predict(batch.inputs, batch.offsets, every_draw, t);
       q.unit.insert(q.unit.end(), predicted.data(), predicted.data() + predicted.size());
     }
+    if (fixed_.empty()) return q;
     const index rows = std::ssize(q.unit) / width(), pairs = kernel::fixed_pairs(width());
     q.fixed.resize(static_cast<std::size_t>(rows * pairs));
     q.error.resize(static_cast<std::size_t>(rows));
@@ -102,7 +103,7 @@ class ranker {
     return score;
   }
 
-  /// Scores of some items for one user.
+  /// Scores of some items for one user. That items exist, here and in score_item(), is not checked.
   void score_items(const query& q, index row, std::span<const data::item> items, std::span<T> out) const {
     if (items.empty()) return;
     const core::arena_pool::loan memory(*memory_);

@@ -52,7 +52,7 @@ Settings of_denoiser(Settings own, const recommender_settings& s, index steps) {
   own = shared(std::move(own), s);
   if constexpr (requires { own.steps; }) own.steps = steps;
   if constexpr (requires { own.residual; }) own.residual = own.residual || s.residual;
-  if constexpr (requires { requires std::same_as<decltype(own.feed_forward), bool>; })  // a transformer's is a width
+  if constexpr (requires { requires std::same_as<decltype(own.feed_forward), bool>; })  // elsewhere it may be a width
     own.feed_forward = own.feed_forward || s.feed_forward;
   return own;
 }
@@ -61,15 +61,16 @@ Settings of_denoiser(Settings own, const recommender_settings& s, index steps) {
 template <sequence_encoder Encoder, denoiser Denoiser>
 class recommender {
   static_assert(std::same_as<typename Encoder::scalar, typename Denoiser::scalar>,
-                "encoder and denoiser of a model::recommender have the same scalar: make both of float, or both of double");
+                "encoder and denoiser of a model::recommender must have the same scalar: make both float, or both double");
 
  public:
   using scalar = typename Encoder::scalar;
   using T = scalar;
   using denoiser_context = typename Denoiser::context;
 
-  /// Draws fresh weights. `encoder` and `denoiser` hold what is not in `s`; the rest of them is taken from there.
-  /// input_error for a setting out of range.
+  /// Draws fresh weights. `encoder` and `denoiser` hold what is not in `s`: their width, heads, dropout and attention_dropout and the
+  /// encoder's layers are those of `s`, whatever they say; residual and feed_forward are on where either says so. input_error for a setting
+  /// out of range.
   recommender(const recommender_settings& s, const diffusion::process<T>& process, core::seed seed,
               const typename Encoder::settings& encoder = {}, const typename Denoiser::settings& denoiser = {})
       : settings_(check(s)), process_(process), item_embedding_(s.items + 1, s.width, nn::initial_deviation, core::random(seed).child(0)),
@@ -113,7 +114,7 @@ class recommender {
   variable<T> embed(autodiff::tape<T>& t, std::span<const data::item> items) const {
     return autodiff::gather<T, data::item>(t, item_embedding_, items);
   }
-  /// The embeddings of the items proper: [V, d]. A recording tape has every one of them trained.
+  /// The embeddings of the items proper: [V, d]. On a recording tape every one of them gets a gradient.
   variable<T> item_table(autodiff::tape<T>& t) const { return t.leaf(item_embedding_).middle_rows(0, settings_.items); }
 
   /// Predictions or items as they are multiplied to give scores: of length 1 where the score is a cosine. [N, d] -> [N, d].
@@ -136,14 +137,14 @@ class recommender {
  private:
   static const recommender_settings& check(const recommender_settings& s) {
     const auto require = [](bool holds, const char* name, const auto& value, const char* range) {
-      if (!holds) throw input_error(std::string("model::recommender: ") + name + " must be " + range + ", it is " + std::to_string(value));
+      if (!holds) throw input_error(std::string("model::recommender: ") + name + " must be " + range + ", not " + std::to_string(value));
     };
     require(s.items >= 1, "items", s.items, "1 or more");
     require(s.width >= 1, "width", s.width, "1 or more");
     require(s.layers >= 1, "layers", s.layers, "1 or more");
     if (s.heads < 1 || s.width % s.heads != 0)
-      throw input_error("model::recommender: heads must be 1 or more and divide the width, it is " + std::to_string(s.heads) +
-                        " and the width is " + std::to_string(s.width));
+      throw input_error("model::recommender: heads must be 1 or more and divide the width " + std::to_string(s.width) + ", not " +
+                        std::to_string(s.heads));
     require(s.max_length >= 1, "max_length", s.max_length, "1 or more");
     require(s.dropout >= 0 && s.dropout < 1, "dropout", s.dropout, "in [0, 1)");
     require(s.attention_dropout >= 0 && s.attention_dropout < 1, "attention_dropout", s.attention_dropout, "in [0, 1)");
@@ -171,7 +172,7 @@ class recommender {
 template <sequence_encoder Encoder, denoiser Denoiser>
 auto recommender<Encoder, Denoiser>::recommend(std::span<const data::item> history, index k, core::execution how) const
     -> std::vector<kernel::scored<T>> {
-  return eval::recommend(ranker<recommender>(*this, how), eval::histories(&history, 1), k, how).front();
+  return eval::recommend(ranker<recommender>(*this, how, 0), eval::histories(&history, 1), k, how).front();
 }
 
 }  // namespace cddrec::model

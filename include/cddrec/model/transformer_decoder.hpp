@@ -17,7 +17,7 @@ struct transformer_decoder_settings {
   index steps = 20;
   index heads = 4;
   index layers = 1;
-  index feed_forward_factor = 4;  // how many times as wide as the model the feed-forward layer is within; the authors' is 1
+  index feed_forward_factor = 4;  // inner width of the feed-forward layer, in multiples of the width; the authors' is 1
   double dropout = 0;             // of the hidden values
   double attention_dropout = 0;   // of the weights of self-attention
 };

@@ -1,5 +1,5 @@
 // A network for a catalogue that has changed starts from the one that was trained before.
-// What an item is called tells which row it had; a new item's row, and nothing else, is as it is drawn for a fresh network.
+// Items are matched by name; a new item's row, and nothing else, stays as it was drawn.
 #pragma once
 
 #include <map>
@@ -12,9 +12,10 @@ namespace cddrec::model {
 
 using core::index;
 
-/// Gives `net`, made for the items of `ids`, the weights of `before`, made for those of `known`, a network of the same settings else.
+/// Copies to `net`, made for the items of `ids`, the weights of `before`, made for those of `known` and otherwise of the same settings.
 /// Tables called `item_embedding.weight` go row by row, by the items' names; rows behind the last item, the mask's, stay behind it. Returns
-/// how many items of `ids` were known. Throws input_error if another weight differs in size, or is not there.
+/// how many items of `ids` were known. Throws input_error if a weight of one has another size in the other, or is not there; `net` may then
+/// have some of the weights.
 template <class Network>
 index start_from(const Network& before, const data::id_map& known, Network& net, const data::id_map& ids) {
   using T = typename Network::scalar;
@@ -28,6 +29,7 @@ index start_from(const Network& before, const data::id_map& known, Network& net,
     const auto found = weights.find(name);
     if (found == weights.end()) refuse("is not in the network to start from; make both with the same settings");
     const core::matrix<T>& from = *found->second;
+    weights.erase(found);
     const bool by_item = name.ends_with("item_embedding.weight");
     const index more = by_item ? from.rows() - known.size() : 0, wanted = by_item ? ids.size() + more : from.rows();
     if (from.cols() != p.value.cols() || wanted != p.value.rows())
@@ -40,6 +42,9 @@ index start_from(const Network& before, const data::id_map& known, Network& net,
     for (const auto& [row, to] : rows) p.value.row(to) = from.row(row);
     for (index k = 0; k < more; ++k) p.value.row(ids.size() + k) = from.row(known.size() + k);
   });
+  if (!weights.empty())
+    throw input_error("model::start_from: " + weights.begin()->first +
+                      " of the network to start from has no place in the new one; make both with the same settings");
   return static_cast<index>(rows.size());
 }
 

@@ -15,6 +15,7 @@ struct bidirectional {
   static constexpr bool is_causal = false;
 };
 
+/// softmax(Q K^T / sqrt(d / heads)) V head by head inside every sequence, with projections in and out.
 template <class T, class Mask>
 struct attention {
   index heads = 1;
@@ -32,7 +33,7 @@ struct attention {
       throw input_error("nn::attention: " + std::to_string(heads) + " heads do not divide the width " + std::to_string(width));
   }
 
-  /// x [N, d] -> [N, d].
+  /// x [N, d] -> [N, d]; `draw` feeds the dropout of attention weights.
   variable<T> operator()(const variable<T>& x, core::ragged layout, const core::random& draw) const {
     autodiff::tape<T>& t = x.owner();
     const index d = x.cols();

@@ -26,7 +26,7 @@ class gru {
   gru() = default;
   gru(const settings& s, const core::random& draw) : dropout_(s.dropout) {
     const index d = s.width;
-    // PyTorch's spread. The hidden state is fed back through the weights, so ones too small forget all but the last items.
+    // PyTorch's spread. The hidden state is fed back through the weights, and too small ones would forget all but the last items.
     const double deviation = 1 / std::sqrt(3.0 * static_cast<double>(d));
     for (index l = 0; l < s.layers; ++l) {
       const core::random own = draw.child(static_cast<std::uint64_t>(l));

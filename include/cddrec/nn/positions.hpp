@@ -12,7 +12,7 @@ namespace cddrec::nn {
 using autodiff::variable;
 using core::index;
 
-/// The row of `table` [max_length, d] for the place of every row of a packed batch: [N, d]; the last row is the newest place.
+/// For every row of a packed batch the row of `table` [max_length, d] of its place: [N, d]. The table's last row is for the newest place.
 /// input_error for a sequence longer than the table.
 template <class T>
 variable<T> positions(const variable<T>& table, core::ragged layout) {
@@ -20,7 +20,7 @@ variable<T> positions(const variable<T>& table, core::ragged layout) {
   for (index s = 0; s < layout.size(); ++s) {
     if (layout.length(s) > table.rows())
       throw input_error("nn::positions: sequence " + std::to_string(s) + " has " + std::to_string(layout.length(s)) +
-                        " items, but there are positions for " + std::to_string(table.rows()) + "; give the newest of them alone");
+                        " items, but there are positions for " + std::to_string(table.rows()) + "; give only the newest of them");
     for (index i = layout.begin(s); i < layout.end(s); ++i) places[static_cast<std::size_t>(i)] = table.rows() - (layout.end(s) - i);
   }
   return autodiff::gather<T, index>(table, places);

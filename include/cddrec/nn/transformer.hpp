@@ -14,7 +14,7 @@ struct transformer_settings {
   index width = 128;
   index layers = 1;
   index heads = 4;
-  index feed_forward = 4;          // inner width, in multiples of the width
+  index feed_forward_factor = 4;   // inner width, in multiples of the width
   double dropout = 0;              // of the hidden values
   double attention_dropout = 0.2;  // of the attention weights
 };
@@ -30,8 +30,8 @@ class transformer {
     for (index l = 0; l < s.layers; ++l) {
       const core::random own = draw.child(static_cast<std::uint64_t>(l));
       layers_.push_back({attention<T, Mask>(s.width, s.heads, s.attention_dropout, own.child(0)),
-                         feed_forward<T>(s.width, s.feed_forward, s.dropout, own.child(1)), layer_norm<T>(s.width), layer_norm<T>(s.width),
-                         s.dropout});
+                         feed_forward<T>(s.width, s.feed_forward_factor, s.dropout, own.child(1)), layer_norm<T>(s.width),
+                         layer_norm<T>(s.width), s.dropout});
     }
   }
 

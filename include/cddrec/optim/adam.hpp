@@ -37,8 +37,8 @@ using core::index;
 ///   zero before it in both, so it takes the same step in both: for large t (1 - beta1) / sqrt(1 - beta2) ~ 3.2 learning rates.
 /// A parameter whose rows are all touched takes the step of `all`, to the bit.
 ///
-/// What is not finite in a row that rests, a NaN that somebody wrote there, is seen by neither gradient_norm() nor step(), where `all`
-/// tells of it at its next step: in training not before a batch reads the row, or validation ranks its item.
+/// A NaN that somebody wrote into a row that is not touched is seen by neither gradient_norm() nor step(), while `all` tells of it at its
+/// next step: in training it is not seen before a batch reads the row, or validation ranks its item.
 enum class adam_rows { all, touched };
 
 struct adam_settings {
@@ -53,12 +53,14 @@ struct adam_settings {
 template <class T>
 class adam {
  public:
-  /// The parameters must stay where they are. input_error for a beta that is not in [0, .99999]: 1 - beta is that of T, and float has too
-  /// few values below 1.
+  /// The parameters must stay where they are. input_error for a beta that is not in [0, .99999], as 1 - beta is taken in T and float has
+  /// too few values below 1, and for an epsilon that is not above 0 in T: where a gradient has always been 0, 0 would be divided by 0.
   adam(std::vector<parameter<T>*> parameters, adam_settings settings) : settings(settings), parameters_(std::move(parameters)) {
     for (const auto& [name, beta] : {std::pair("beta1", settings.beta1), std::pair("beta2", settings.beta2)})
       if (!(beta >= 0 && beta <= 0.99999))
-        throw input_error(std::string("optim::adam: ") + name + " must be in [0, 0.99999], it is " + std::to_string(beta));
+        throw input_error(std::string("optim::adam: ") + name + " must be in [0, 0.99999], not " + std::to_string(beta));
+    if (!(static_cast<T>(settings.epsilon) > 0))
+      throw input_error("optim::adam: epsilon must be above 0, not " + std::to_string(settings.epsilon));
     for (const parameter<T>* p : parameters_) {
       first_.push_back(core::matrix<T>::Zero(p->value.rows(), p->value.cols()));
       second_.push_back(first_.back());
@@ -72,8 +74,8 @@ class adam {
 
   /// Takes one step along `scale` times the accumulated gradients and zeroes them; nothing is touched any more. Returns the number of the
   /// first parameter of which a value or a moment is not finite now, -1 if all that was written is. A gradient too large to be
-  /// squared in T, in float some 1e19 at the first step and 6e20 later, counts as such: it would leave a value that is finite, and that
-  /// does not move any more.
+  /// squared in T, in float some 1e19 at the first step and 6e20 later, counts as such: it would leave a value that is finite, but
+  /// never moves again.
   std::ptrdiff_t step(core::execution how, double scale = 1) {
     namespace simd = core::simd;
     ++steps;
@@ -146,7 +148,7 @@ class adam {
   std::vector<core::matrix<T>>& second_moments() { return second_; }
 
   adam_settings settings;
-  std::vector<double> rate_factors;  // what each parameter's learning rate is times that of the settings; 1 to begin with
+  std::vector<double> rate_factors;  // each parameter's learning rate over that of the settings; 1 to begin with
   index steps = 0;
 
  private:

@@ -11,8 +11,8 @@
 namespace cddrec::optim {
 
 /// average = k average + (1 - k) value after every step t = 1, 2, …, with k = min(decay, (1 + t) / (10 + t)): the first steps, which have
-/// the least to say about the end, are soon forgotten. In float a value that rests is followed to 2^-25 / (1 - decay) of itself: a decay
-/// above .9999 stands still where it should go on.
+/// the least to say about the end, are soon forgotten. In float the average of a constant value stops a relative 2^-25 / (1 - decay)
+/// short of it: with a decay above .9999 it stops too early.
 template <class T>
 class weight_average {
  public:

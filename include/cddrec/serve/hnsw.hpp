@@ -2,7 +2,7 @@
 // Yashunin, 2018), by hnswlib. What the graph finds gets its proper scores: a list may miss an item, and is exact in all else.
 #pragma once
 
-// hnswlib uses some that it does not name
+// hnswlib uses some of these without including them
 #include <fstream>
 #include <limits>
 #include <mutex>
@@ -45,8 +45,8 @@ struct hnsw_settings {
 /// threads search it.
 class hnsw_graph {
  public:
-  /// numeric_error for a vector that is not finite, stopped if `tell`, which hears of the items that are in, says so. The settings are
-  /// taken to be in range; hnsw sees to it.
+  /// numeric_error for a vector that is not finite, stopped if `tell`, which is told how many items are in, returns false. That the
+  /// settings are in range is for hnsw to check.
   template <vector_scorer S>
   hnsw_graph(const S& scorer, const hnsw_settings& s, const core::progress& tell = {}) : width_(scorer.width()) {
     const index V = scorer.items();
@@ -83,7 +83,7 @@ class hnsw_graph {
     return items;
   }
 
-  /// How far the product with a vector may be from the same sum in another order.
+  /// How far, by rounding, the product of a vector with an item's may be from the same sum in another order.
   float product_error(std::span<const float> query) const {
     return static_cast<float>(length_of(query.data()) * longest_ * static_cast<double>(width_) * std::numeric_limits<float>::epsilon());
   }
@@ -129,7 +129,7 @@ struct hnsw {
       if (by_graph(static_cast<double>(settings.ef), scorer.items())) graph = std::make_shared<hnsw_graph>(scorer, settings, tell);
       return over(scorer, std::move(graph));
     } else {
-      throw input_error("serve::hnsw: a model that counts has no vectors to find its items by; its retrieval is exact");
+      throw input_error("serve::hnsw: a model that counts has no vectors to find its items by; use exact retrieval");
       return exact().prepare(scorer, how);  // for its type
     }
   }
@@ -143,7 +143,7 @@ struct hnsw {
  private:
   void check() const {
     const auto expect = [](bool good, const char* what, index is) {
-      if (!good) throw input_error(std::string("serve::hnsw: ") + what + ", it is " + std::to_string(is));
+      if (!good) throw input_error(std::string("serve::hnsw: ") + what + ", not " + std::to_string(is));
     };
     expect(settings.m >= 2 && settings.m <= 512, "m must be from 2 to 512", settings.m);
     expect(settings.ef_construction >= 1, "ef_construction must be 1 or more", settings.ef_construction);

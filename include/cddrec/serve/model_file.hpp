@@ -19,8 +19,8 @@ struct stored_model {
   std::variant<network, baseline::popularity, baseline::markov, baseline::item_knn> model;
 };
 
-/// A file that says what a model is; its weights or counts are still to be put there, and a network's settings. input_error for a kind
-/// that there is not, since no such file could be read.
+/// A file with a model's kind and item ids, to which the caller adds its settings and its weights or counts. input_error for an unknown
+/// kind, since no such file could be read.
 inline io::tensor_file describe(const std::string& kind, const data::id_map& ids) {
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) throw input_error("serve::describe: " + detail::unknown_kind(kind));
   io::tensor_file file;
@@ -61,7 +61,7 @@ inline void expect_weights(const io::tensor_file& file, const std::string& kind,
     if (t.dtype == "F32") held += {1, static_cast<double>(t.bytes.size() / sizeof(float))};
   const network_size asked = size_of(kind, s, items, judging_layers);
   const auto refuse = [&](double wanted, const char* what, double there) {
-    throw input_error(where + ": damaged model: its settings ask for " + detail::setting_text(wanted) + what + ", it holds " +
+    throw input_error(where + ": damaged model: its settings ask for " + detail::setting_text(wanted) + what + ", but it holds " +
                       detail::setting_text(there));
   };
   constexpr double few_weights = 1 << 16, few_tensors = 100;
@@ -69,7 +69,8 @@ inline void expect_weights(const io::tensor_file& file, const std::string& kind,
   if (held.tensors + few_tensors < asked.tensors) refuse(asked.tensors, " tensors of weights", held.tensors);
 }
 
-/// Calls f. What it refuses without naming the file, since those who refused it know nothing of files, is refused as damage of `where`.
+/// Calls f. An input_error that does not begin with `where`, because what threw it knows nothing of files, is thrown again as
+/// `WHERE: damaged model: …`.
 template <class F>
 auto naming_the_file(const std::string& where, F&& f) {
   try {
@@ -98,7 +99,7 @@ void get_setting(const io::tensor_file& file, const std::string& name, T& value,
   } else {
     value = text;
   }
-  if (!good) throw input_error(where + ": damaged model: its setting " + name + " is " + io::detail::quoted(text, '\''));
+  if (!good) throw input_error(where + ": damaged model: its setting " + name + " cannot be " + io::detail::quoted(text, '\''));
 }
 
 inline network read_network(const io::tensor_file& file, const std::string& kind, index items, const std::string& where) {
@@ -125,6 +126,7 @@ inline stored_model read_model(const io::tensor_file& file, const std::string& w
   detail::get_setting(file, "neighbours", s.neighbours, where);
   detail::get_setting(file, "shrinkage", s.shrinkage, where);
   detail::get_setting(file, "decay", s.decay, where);
+  detail::get_setting(file, "longest", s.longest, where);
   return stored(io::get_item_knn(file, items, s, where));
 }
 
@@ -136,8 +138,16 @@ inline void put_settings(io::tensor_file& file, const network_settings& s) {
       s, [&](const char* name, const auto& value) { file.metadata["settings." + std::string(name)] = detail::setting_text(value); });
 }
 
-/// Reads what describe() and those who put the rest made of it. input_error for what is missing, damaged or of another format; `where` is
-/// its name there.
+/// Adds those of item neighbours.
+inline void put_settings(io::tensor_file& file, const baseline::item_knn_settings& s) {
+  const auto put = [&](const char* name, const auto& value) {
+    file.metadata["settings." + std::string(name)] = detail::setting_text(value);
+  };
+  put("neighbours", s.neighbours), put("shrinkage", s.shrinkage), put("decay", s.decay), put("longest", s.longest);
+}
+
+/// Reads a model from a file that describe(), put_settings() and io's put_weights or put_counts filled. input_error for what is missing,
+/// damaged or of another format; `where` is the file's name in errors.
 inline stored_model read_model(const io::tensor_file& file, const std::string& where) {
   return naming_the_file(where, [&] { return detail::read_model(file, where); });
 }
@@ -154,7 +164,7 @@ inline io::tensor_file load_file(const std::filesystem::path& directory) {
   throw input_error(directory.string() + ": holds no model; `cddrec train --output` makes one");
 }
 
-/// Calls f with the scorer of a model, whose predictions are made as asked if it is a diffusion model; input_error if they can't be.
+/// Calls f(scorer) for a model. `made` is how a diffusion model generates predictions; input_error if it asks another kind for more.
 /// The model must stay alive and where it is as long as the scorer.
 template <class F>
 auto with_scorer(const stored_model& m, core::execution how, const model::generation& made, F&& f) {

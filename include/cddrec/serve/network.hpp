@@ -40,6 +40,7 @@ struct network_settings {
   }
 };
 
+/// A transformer or, if `recurrent`, a GRU.
 class any_encoder {
  public:
   using scalar = float;
@@ -74,6 +75,7 @@ class any_encoder {
   std::variant<transformer, nn::gru<float>> choice_;
 };
 
+/// One of the library's denoisers, by `kind`.
 class any_denoiser {
  public:
   using scalar = float;
@@ -233,7 +235,7 @@ inline network make_network(const std::string& kind, const network_settings& s, 
       {.items = items,
        .width = s.width,
        .layers = s.layers,
-       .heads = recurrent ? 1 : s.heads,  // which it has none of
+       .heads = recurrent ? 1 : s.heads,  // it has none
        .max_length = s.max_length,
        .dropout = s.dropout,
        .attention_dropout = s.attention_dropout,

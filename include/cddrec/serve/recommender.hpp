@@ -26,7 +26,7 @@ struct recommendations {
 struct wishes {
   index top = 10;
   std::vector<std::string> exclude = {};              // items that are not to be recommended; the history's own never are
-  std::optional<std::vector<std::string>> only = {};  // if given, the items that alone may be
+  std::optional<std::vector<std::string>> only = {};  // if given, only these may be recommended
   bool diverse = false;                               // let several draws take turns, each with its best item
   bool refuse_unknown = false;                        // an item that the model does not know is an error
 };
@@ -57,7 +57,7 @@ class recommender {
   const data::id_map& items() const { return model_->ids; }
 
   /// For one history, oldest first. One that holds no item that the model knows gets nothing. input_error where `only` and `exclude` leave
-  /// no item, `top` is negative, an item is unknown and that is an error, or there are no draws to take turns; numeric_error for a
+  /// no item, `top` is negative, an unknown item is to be refused, or diverse lists are asked of a model with one draw; numeric_error for a
   /// model whose scores are not finite.
   recommendations recommend(std::span<const std::string> history, const wishes& w = {}, core::execution how = {}) const {
     const std::vector<std::string> one(history.begin(), history.end());
@@ -104,7 +104,8 @@ class recommender {
     const auto put = [&](std::span<const data::item> some, bool value) {
       for (const data::item i : some) {
         if (i < 0 || i >= items().size())
-          throw input_error("serve::recommender: item " + std::to_string(i) + " of " + std::to_string(items().size()));
+          throw input_error("serve::recommender: item " + std::to_string(i) + " is not one of the model's " +
+                            std::to_string(items().size()));
         out[static_cast<std::size_t>(i)] = value;
       }
     };
@@ -113,7 +114,7 @@ class recommender {
     std::vector<data::item> all;
     for (std::size_t i = 0; i < out.size(); ++i)
       if (out[i]) all.push_back(static_cast<data::item>(i));
-    if (all.size() == out.size()) throw input_error("recommend: what is excluded, and what alone is allowed, leave no item");
+    if (all.size() == out.size()) throw input_error("recommend: `exclude` and `only` together leave no item");
     return all;
   }
 
@@ -156,7 +157,7 @@ class recommender {
     if (w == way::exact) return widened(exact().prepare(scorer, how)(histories, top, keep_out, how));
     if constexpr (requires { scorer.draws(); })
       if (scorer.draws() > 1) return widened(model::diversified(scorer, histories, top, how, keep_out));
-    throw input_error("serve::recommender: several draws take turns where lists are to be diverse, and this model makes one");
+    throw input_error("serve::recommender: diverse lists need several draws that take turns, and this model makes one");
   }
 
   std::vector<data::item> numbers(std::span<const std::string> tokens, bool refuse_unknown, index& unknown) const {

@@ -10,7 +10,7 @@ using core::index;
 
 struct early_stopping {
   index patience = 10;  // epochs without improvement before stopping; 0 never stops
-  double best = -1;
+  double best = -1;     // -1 before the first score
   index best_epoch = 0;
 
   /// Notes the score of an epoch; true if it is the best so far.
@@ -20,6 +20,7 @@ struct early_stopping {
     best_epoch = epoch;
     return true;
   }
+  /// Whether to stop after an epoch.
   bool exhausted(index epoch) const { return patience > 0 && epoch - best_epoch >= patience; }
 };
 

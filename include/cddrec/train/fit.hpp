@@ -18,16 +18,16 @@ namespace cddrec::train {
 struct fit_settings {
   index epochs = 200;
   index batch_users = 128;
-  index sampled_steps = 0;             // diffusion steps a batch, drawn; 0 trains on all of them
-  step_law law = step_law::by_weight;  // by which they are drawn
-  step_weight weight = step_weight::reciprocal;
+  index sampled_steps = 0;                                          // diffusion steps a batch, drawn; 0 trains on all of them
+  train::step_law step_law = train::step_law::by_weight;            // how they are drawn
+  train::step_weight step_weight = train::step_weight::reciprocal;  // of a step's loss
   data::negative_law negatives = data::negative_law::uniform;
   double negative_power = 1;       // of the popularity by which they are drawn
   index negatives_per_target = 1;  // for an objective with negatives of each target
   index candidates = 256;          // for one whose negatives the batch shares; in_batch takes its targets instead
   double learning_rate = 1e-3;
   double gradient_clip = 0;  // a gradient longer than this, over all parameters, is shortened to it; 0: none is
-  /// So many batches of an epoch may be left out because their loss or gradient is not finite; one more stops training.
+  /// So many batches of an epoch may be left out because their loss or gradient is not finite; one more throws numeric_error.
   index skip_bad_steps = 0;
   /// `touched`: with sampled negatives alone a step costs the same for any catalogue, but it is another Adam, see optim::adam_rows.
   optim::adam_rows adam_rows = optim::adam_rows::all;
@@ -44,7 +44,7 @@ struct fit_settings {
 struct epoch_report {
   index epoch = 0;                                    // from 1
   double loss = 0;                                    // mean over the batches that were trained on
-  std::vector<std::pair<std::string, double>> parts;  // likewise; each summed over the steps with their weights, without its own weight
+  std::vector<std::pair<std::string, double>> parts;  // likewise; summed over the steps, times the steps' weights but not the part's own
   eval::metrics validation;
   bool best = false;
   index skipped = 0;   // batches that were left out
@@ -80,7 +80,7 @@ struct fit_hooks {
 struct fit_result {
   index epochs = 0;
   index best_epoch = 0;
-  double best_ndcg = 0;
+  double best_ndcg = 0;  // validation NDCG@10 of that epoch; 0 if none was validated
   double seconds = 0;
   bool stopped = false;  // by a hook
 };
@@ -88,14 +88,15 @@ struct fit_result {
 /// Trains the network in place and leaves it with the weights of its best validation epoch (full ranking, NDCG@10).
 /// `state` continues an earlier sitting: pass what epoch_done or interrupted handed out, and the network with the weights it had then.
 /// Throws input_error for settings out of range, and numeric_error in the batch in which numbers go bad, naming epoch, batch and what it
-/// is: the loss of a diffusion step, or the parameter whose weights or gradient are not finite. No hook sees them.
+/// is: the loss of a diffusion step, or the parameter whose weights or gradient are not finite. No hook sees them. After an exception, a
+/// hook's own too, the network holds the weights of that moment, not the best.
 template <class Network, loss::objective Objective>
 fit_result fit(Network& net, const Objective& objective, const data::split& split, const fit_settings& settings,
                const fit_hooks<typename Network::scalar>& hooks = {}, fit_state<typename Network::scalar> state = {}) {
   using T = typename Network::scalar;
   using clock = std::chrono::steady_clock;
   const auto require = [](bool holds, const char* name, auto value, const char* range) {
-    if (!holds) throw input_error(std::string("train::fit: ") + name + " must be " + range + ", it is " + std::to_string(value));
+    if (!holds) throw input_error(std::string("train::fit: ") + name + " must be " + range + ", not " + std::to_string(value));
   };
   require(settings.epochs >= 1, "epochs", settings.epochs, "1 or more");
   require(settings.batch_users >= 1, "batch_users", settings.batch_users, "1 or more");
@@ -126,7 +127,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
     };
     if (there && !std::equal(given.begin(), given.end(), parameters.begin(), parameters.end(), same))
       throw input_error(std::string("train::fit: the state is of another network: its ") + list +
-                        " do not have the number and shapes of the parameters; give the state with the network that it was taken of");
+                        " do not have the number and shapes of the parameters; give the state with the network that it was taken from");
   };
   const bool moments = !state.first_moments.empty() || !state.second_moments.empty();
   require_shapes("first moments", state.first_moments, moments);
@@ -163,7 +164,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   std::vector<index> order(static_cast<std::size_t>(split.training_users()));
   std::vector<std::string> names = objective.names();
   if (names.empty() && own_parts<Network> == 0)
-    throw input_error("train::fit: the objective has no part, or all of weight 0, so there is nothing to train; give one a weight above 0");
+    throw input_error("train::fit: no part of the objective has a weight above 0, so there is nothing to train; give one such a weight");
   if constexpr (own_parts<Network> != 0) names.insert(names.end(), Network::own_names.begin(), Network::own_names.end());
   const loss::needs what = objective.needs();
   const index batches = core::block_count(split.training_users(), settings.batch_users);
@@ -171,8 +172,8 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
       (state.batch > 0 && state.sums.size() != names.size() + 1))
     throw input_error("train::fit: the state is of another log, objective or batch size: it stands at batch " +
                       std::to_string(state.batch) + " of " + std::to_string(batches));
-  fit_result result{.best_epoch = state.stopping.best_epoch, .best_ndcg = state.stopping.best};
-  // Lets a hook see the whole state, which has what lies elsewhere meanwhile: copies would be three times the network.
+  fit_result result{.best_epoch = state.stopping.best_epoch, .best_ndcg = std::max(0.0, state.stopping.best)};
+  // Shows a hook the whole state: what lies elsewhere is swapped in and out again, as copies would take three times the network.
   const auto show_state = [&](const auto& hook) {
     const auto exchange = [&] {
       state.first_moments.swap(adam.first_moments());
@@ -213,7 +214,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
           [&](index i) { return split.training(order[static_cast<std::size_t>(first + i)]); }, net.settings().max_length, net.items(), what,
           settings.augmentation, own.child(0), against);
       batch.trained = adam.steps;
-      choose_steps(net.process().steps(), settings.sampled_steps, own.child(1), steps, settings.law, settings.weight);
+      choose_steps(net.process().steps(), settings.sampled_steps, own.child(1), steps, settings.step_law, settings.step_weight);
       const auto stop = [&](const std::string& what) {
         throw numeric_error("epoch " + std::to_string(epoch) + ", batch " + std::to_string(b + 1) + ": " + what);
       };
@@ -284,7 +285,7 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   for (std::size_t k = 0; k < parameters.size(); ++k) parameters[k]->value = state.best[k];
   result.epochs = state.epoch;
   result.best_epoch = state.stopping.best_epoch;
-  result.best_ndcg = state.stopping.best;
+  result.best_ndcg = std::max(0.0, state.stopping.best);
   result.seconds = seconds();
   return result;
 }

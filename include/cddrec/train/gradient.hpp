@@ -29,14 +29,14 @@ struct views {
   std::vector<unsigned char> clean;  // of the augmented rows
   std::vector<data::row_pair> pairs;
   std::vector<data::item> inputs, targets;
-  std::vector<std::vector<data::item>> negatives;  // each a list beside `targets`
+  std::vector<std::vector<data::item>> negatives;  // negatives_per_target lists, each beside `targets`
   std::vector<data::item> candidates;
   std::vector<double> candidate_log_inclusion, target_log_inclusion;
   std::vector<unsigned char> not_candidates;  // 1 for a target that is not among them
   std::vector<index> offsets, paired_main, paired_augmented;
   index trained = 0;  // batches before this one
 
-  /// Packs users; `sequence(i)` is the i-th of `count` training sequences.
+  /// Packs `count` users, of whom `sequence(i)` is the i-th's training sequence; draws what `what` asks for and nothing else.
   template <class Sequence>
   void build(index count, Sequence&& sequence, index max_length, index items, loss::needs what, const data::augmentation& how,
              const core::random& draw, const train::negatives& against = {}) {
