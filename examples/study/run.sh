@@ -8,7 +8,8 @@ cd "$(dirname "$0")/../.."
 logs=$(realpath "${1:?the directory of the logs}") seeds=${2:-3}
 shift $(($# > 2 ? 2 : $#))
 [ $# -gt 0 ] || set -- Office_Products Beauty Tools_and_Home_Improvement Toys_and_Games
-failed=0 study=examples/study leaders='cddrec|cddrec-no-divergence|encoder|sasrec-softmax|gru4rec|gan|gan-policy|vae|svae'
+failed=0 study=examples/study
+leaders='cddrec|cddrec-no-divergence|encoder|encoder-two-layers|sasrec-softmax|gru4rec|gan|gan-policy|vae|svae'
 . "$study/compare_all.sh"
 build_command
 for log in "$@"; do
