@@ -71,8 +71,7 @@ inline void put_ids(tensor_file& file, const data::id_map& ids) {
   std::string joined;
   for (core::index n = 0; n < ids.size(); ++n) {
     const std::string& id = ids.name(static_cast<data::item>(n));
-    std::string problem = id.empty() ? "it is empty; rename it" : "";
-    for (std::size_t i = 0; problem.empty() && i < id.size();) problem = detail::take_character(id, i);
+    const std::string problem = id.empty() ? "it is empty; rename it" : detail::bad_character(id);
     if (!problem.empty()) throw input_error("io::put_ids: the id of item " + std::to_string(n) + " (from 0): " + problem);
     joined += id + '\n';
   }
@@ -95,9 +94,8 @@ inline data::id_map get_ids(const tensor_file& file, const std::string& where) {
       throw input_error(where + ": damaged model: the list of item ids is cut off or holds an empty one");
     const std::string_view id = joined.substr(begin, end - begin);
     const core::index before = ids.size();
-    for (std::size_t i = 0; i < id.size();)
-      if (const std::string problem = detail::take_character(id, i); !problem.empty())
-        throw input_error(where + ": damaged model: the id of item " + std::to_string(before) + " (from 0): " + problem);
+    if (const std::string problem = detail::bad_character(id); !problem.empty())
+      throw input_error(where + ": damaged model: the id of item " + std::to_string(before) + " (from 0): " + problem);
     ids.add(id);
     if (ids.size() == before) throw input_error(where + ": damaged model: an item id occurs twice");
     begin = end + 1;

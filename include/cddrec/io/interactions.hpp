@@ -145,9 +145,8 @@ inline const std::string& checked_name(const char* kind, const data::id_map& map
     throw input_error(path + ": " + kind + " number " + std::to_string(number) + " has no name; the log names " +
                       std::to_string(map.size()) + " of them");
   const std::string& name = map.name(number);
-  bool good = !name.empty() && name.front() != ' ' && name.back() != ' ';
-  for (std::size_t i = 0; good && i < name.size();) good = (!in_lines || name[i] != ' ') && take_character(name, i).empty();
-  if (good) return name;
+  const bool blanks = in_lines ? name.find(' ') != name.npos : name.starts_with(' ') || name.ends_with(' ');
+  if (!name.empty() && !blanks && bad_character(name).empty()) return name;
   throw input_error(path + ": the name of " + kind + " " + std::to_string(number) + " (from 0), " + detail::quoted(name, '\'') +
                     ", is empty, not UTF-8, or has blanks " + (in_lines ? "" : "around it ") + "or control characters; rename it" +
                     (in_lines ? ", or write .csv, .tsv or .inter, which allow blanks" : ""));

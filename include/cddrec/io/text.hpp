@@ -53,6 +53,13 @@ inline std::string take_character(std::string_view line, std::size_t& place) {
   return place += length, std::string();
 }
 
+// What is wrong with the first bad character of a text, nothing if all are fine.
+inline std::string bad_character(std::string_view text) {
+  std::string problem;
+  for (std::size_t place = 0; problem.empty() && place < text.size();) problem = take_character(text, place);
+  return problem;
+}
+
 // Foreign text as errors show it: between marks, on one line, with what a terminal would obey escaped, cut after 60 characters.
 inline std::string quoted(std::string_view text, char mark = '"') {
   constexpr int most = 60;  // characters
