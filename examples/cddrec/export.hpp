@@ -128,7 +128,7 @@ inline void export_recommendations(const export_options& o, core::execution how)
   if (const auto none = std::count_if(histories.begin(), histories.end(), [](const auto& h) { return h.empty(); }); none > 0)
     std::cerr << "cddrec: " << none << " users have no item that the model knows: nothing is recommended to them\n";
   std::string bytes = format == ".csv" ? "user,rank,item,score\n" : "";
-  for_each_list(m, histories, o.top > 0 ? o.top : recommend_options().top, excluded, false, how, [&](std::size_t u, const auto& list) {
+  const auto add = [&](std::size_t u, const serve::recommender::list& list) {
     const std::string& user = log.users.name(static_cast<data::item>(u));
     std::string items;
     index rank = 0;
@@ -141,6 +141,9 @@ inline void export_recommendations(const export_options& o, core::execution how)
         items += (items.empty() ? "" : ",") + ("{\"item\":" + json(name).dump()) + ",\"score\":" + detail::text(score) + '}';
     }
     if (format == ".jsonl") bytes += "{\"user\":" + json(user).dump() + ",\"recommendations\":[" + items + "]}\n";
+  };
+  for_all_lists(m, histories, o.top > 0 ? o.top : recommend_options().top, excluded, false, how, [&](std::size_t first, const auto& lists) {
+    for (std::size_t u = 0; u < lists.size(); ++u) add(first + u, lists[u]);
   });
   io::write_atomically(o.output, bytes);
   std::cerr << o.output << ": " << histories.size() << " users\n";

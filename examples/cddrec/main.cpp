@@ -168,6 +168,7 @@ int run(int argc, char** argv) {
       ->check(positive);
   add_generation(recommend);
   recommend->add_flag("--diverse", r.diverse, "Let the draws take turns, each with its best item");
+  recommend->add_flag("--spread", r.spread, "Show each score's mean and standard deviation over the draws");
   recommend->add_flag("--json", r.as_json, "Print one JSON object per history");
   add_threads(recommend);
 

@@ -13,7 +13,7 @@ struct recommend_options {
   std::string unknown = "drop";  // or "error"
   std::string exclude, only;     // files of items
   index top = 10;
-  bool diverse = false, as_json = false;
+  bool diverse = false, spread = false, as_json = false;
   retrieval_options retrieval = {};
 };
 
@@ -92,10 +92,10 @@ inline std::vector<data::item> excluded_items(const serve::recommender& m, const
   return out;
 }
 
-/// Calls f(number, list) with the best unseen items of every history in turn; a history without items has none. Some are made at a time, so
-/// that not all are in memory, and a bar on the terminal shows how many, unless f writes there, too.
+/// Calls f(first, lists) with the best unseen items of the histories first, first + 1, …; a history without items has none. Some are made
+/// at a time, so that not all are in memory, and a bar on the terminal shows how many, unless f writes there, too.
 template <class F>
-void for_each_list(const serve::recommender& m, eval::histories all, index top, std::span<const data::item> excluded, bool diverse,
+void for_all_lists(const serve::recommender& m, eval::histories all, index top, std::span<const data::item> excluded, bool diverse,
                    core::execution how, F&& f) {
   constexpr std::size_t batch = 1024;
   std::optional<work_display> bar;
@@ -105,7 +105,7 @@ void for_each_list(const serve::recommender& m, eval::histories all, index top, 
   for (std::size_t begin = 0; begin < all.size(); begin += batch) {
     done.add(0);
     const auto lists = m.lists(all.subspan(begin, std::min(batch, all.size() - begin)), top, excluded, diverse, how);
-    for (std::size_t u = 0; u < lists.size(); ++u) f(begin + u, lists[u]);
+    f(begin, lists);
     done.add(static_cast<index>(lists.size()));
   }
 }
@@ -145,6 +145,7 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
   if (o.history.empty() && o.input.empty()) throw input_error("recommend: give a history with --history, or a file of them with --input");
   one_standard_input("recommend", {o.input, o.exclude, o.only});
   if (o.diverse && made.draws < 2) throw input_error("recommend: --diverse needs several draws that take turns; give --draws 2 or more");
+  if (o.spread && made.draws < 2) throw input_error("recommend: --spread is that of several draws; give --draws 2 or more");
   if (o.diverse && o.retrieval.kind != "exact")
     throw input_error("recommend: --diverse lists are exact; leave out --retrieval " + o.retrieval.kind);
   std::optional<work_display> bar;
@@ -181,19 +182,28 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
   if (const auto none = std::count_if(all.begin(), all.end(), [](const auto& h) { return h.empty(); }); none > 0)
     std::cerr << "cddrec: " << none << " histories hold no item that the model knows: nothing is recommended for them\n";
 
-  const auto print = [&](std::size_t number, const serve::recommender::list& list) {
+  const auto print = [&](std::size_t number, const auto& list) {
     json items = json::array();
     if (!o.as_json && !o.input.empty()) std::cout << "history " << number << '\n';
-    for (const auto& [item, score] : list) {
-      if (o.as_json)
-        items.push_back({{"item", m.items().name(item)}, {"score", score}});
-      else
-        std::cout << std::fixed << std::setprecision(4) << std::setw(10) << score << "  " << m.items().name(item) << '\n';
+    for (const auto& one : list) {
+      json shown{{"item", m.items().name(one.item)}, {"score", one.score}};
+      if (!o.as_json) std::cout << std::fixed << std::setprecision(4) << std::setw(10) << one.score;
+      if constexpr (requires { one.deviation; }) {
+        shown["deviation"] = one.deviation;
+        if (!o.as_json) std::cout << " ± " << one.deviation;
+      }
+      if (!o.as_json) std::cout << "  " << m.items().name(one.item) << '\n';
+      items.push_back(std::move(shown));
     }
     if (o.as_json) std::cout << json{{"recommendations", std::move(items)}}.dump() << '\n';
   };
   const std::vector<std::span<const data::item>> histories(all.begin(), all.end());
-  for_each_list(m, histories, o.top, excluded, o.diverse, how, [&](std::size_t u, const auto& list) { print(u + 1, list); });
+  for_all_lists(m, histories, o.top, excluded, o.diverse, how, [&](std::size_t first, const auto& lists) {
+    const auto print_all = [&](const auto& some) {
+      for (std::size_t u = 0; u < some.size(); ++u) print(first + u + 1, some[u]);
+    };
+    o.spread ? print_all(m.spread(std::span(histories).subspan(first, lists.size()), lists, how)) : print_all(lists);
+  });
   if (graph) tell_recall(m, histories, o.top, excluded, how, graph_seconds);
 }
 

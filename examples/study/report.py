@@ -58,7 +58,7 @@ def notes(page, name):
 def write(page, logs, search):
     """{path: content} of the page and its pictures."""
     runs, trials, images = all_runs(logs), all_runs(search), {}
-    spent = f"{hours(runs + trials)} hours in all" + (f" with the search's {hours(trials)}" if search else "")
+    spent = f"{hours(runs + trials)} hours of training in all" + (f" with the search's {hours(trials)}" if search else "")
     lines = ["# Study", "",
              "Protocol: leave-one-out, full ranking over all items that are not in the history, selection by NDCG@10 on validation only.",
              f"{many(len(runs), 'record')} of {many(len(logs), 'log')}, {spent}; written by `examples/study/report.py`.",

@@ -117,28 +117,40 @@ def seeds(models):
 
 
 def set_differently(model, base):
-    """The words that a model's command sets beside those of the base's, and those of the base that it lacks."""
+    """A model's kind, where it is another than the base's, the words that its command sets beside those of the base's, and those of the
+    base that it lacks."""
     mine, theirs = (next((set_words(r["command"]) for r in runs if isinstance(r.get("command"), str)), None) for runs in (model, base))
     if mine is None or theirs is None:
         return ""
-    return ", ".join([word for word in mine if word not in theirs] + [f"without {word}" for word in theirs if word not in mine])
+    kind, other = (str(runs[0].get("kind", "")) for runs in (model, base))
+    return ", ".join([f"model={kind}"] * (kind != other) + [word for word in mine if word not in theirs] +
+                     [f"without {word}" for word in theirs if word not in mine])
+
+
+# Of which row others are a change of one thing, and how these are named.
+BASES = {"cddrec": r"cddrec-.*|encoder(-.*)?", "paper-code": r"paper-(no-.*|one-view|mse)"}
 
 
 def single_changes(models):
-    """What each change of the base brings: the base is `cddrec`, and a change is named by what follows it."""
-    base, changes = models.get("cddrec"), {m: runs for m, runs in models.items() if m.startswith("cddrec-")}
-    if not base or not changes:
-        return []
-    heads, rows = ("validation N@10", "N@10", "R@1"), []
-    for model, runs in best_first(changes, heads[0]):
-        cells = [model, set_differently(runs, base)]
-        both = {r["seed"] for r in runs} & {r["seed"] for r in base}
-        for head in heads:
-            own, other = (mean([r for r in some if r["seed"] in both], *ACCURACY[head]) for some in (runs, base))
-            cells += [figure(mean(runs, *ACCURACY[head])), "" if own is None or other is None else figure(own - other, sign="+")]
-        rows.append(cells)
-    return ["### Single changes", "", "Means over all seeds of a model; differences are to `cddrec`, over the seeds that both have.", "",
-            *table(["model", "set differently", heads[0], "difference", "test N@10", "difference", "test R@1", "difference"], rows)]
+    """What each change of a base brings."""
+    heads, lines = ("validation N@10", "N@10", "R@1"), []
+    for name, names in BASES.items():
+        base, changes, rows = models.get(name), {m: runs for m, runs in models.items() if re.fullmatch(names, m)}, []
+        for model, runs in best_first(changes, heads[0]) if base else ():
+            both = {r["seed"]: r for r in base if r["seed"] in {run["seed"] for run in runs}}
+            cells = [model, set_differently(runs, base), len(both)]
+            for head in heads:
+                pairs = [(number(r, *ACCURACY[head]), number(both[r["seed"]], *ACCURACY[head])) for r in runs if r["seed"] in both]
+                differences = [own - other for own, other in pairs if own is not None and other is not None]
+                spread = deviation(differences)
+                cells += [figure(mean(runs, *ACCURACY[head])),
+                          figure(average(differences), sign="+") + ("" if spread is None else f" ± {figure(spread)}")]
+            rows.append(cells)
+        if rows:
+            lines += [f"Means over all seeds of a model; differences are to `{name}`, over the seeds that both have, ± their sample standard "
+                      "deviation.", "", *table(["model", "set differently", "seeds of both", heads[0], "difference", "test N@10", "difference",
+                                                "test R@1", "difference"], rows)]
+    return ["### Single changes", "", *lines] if lines else []
 
 
 def game(models):
@@ -234,9 +246,9 @@ def generation(models):
     if not found:
         return []
     known = {key: show for key, show in VARIETY.items() if any(numbers(entries, key) for entries in found.values())}
-    rows = [[model, kind, whole(steps), f"{stop:g}", whole(draws), figure(mean(entries, "recall@1")), figure(mean(entries, "ndcg@10")),
-             *(show(mean(entries, key)) for key, (show, _) in known.items()), seconds(mean(entries, "seconds"))]
+    rows = [[model, len(entries), kind, whole(steps), f"{stop:g}", whole(draws), figure(mean(entries, "recall@1")),
+             figure(mean(entries, "ndcg@10")), *(show(mean(entries, key)) for key, (show, _) in known.items()), seconds(mean(entries, "seconds"))]
             for (model, kind, stop, draws, steps), entries in found.items()]
     return ["### Generation", "", *(text for _, text in known.values()),
             "Seconds are of one evaluation, beside whatever else ran on the machine: they compare within a model at best.", "",
-            *table(["model", "kind", "steps", "stop", "draws", "R@1", "N@10", *known, "seconds"], rows)]
+            *table(["model", "seeds", "kind", "steps", "stop", "draws", "R@1", "N@10", *known, "seconds"], rows)]

@@ -7,6 +7,7 @@
 #include "cddrec/train/fit.hpp"
 #include "compare.hpp"
 #include "layers.hpp"
+#include "loss/fixture.hpp"
 #include "network_gradients.hpp"
 #include "reference/reference.hpp"
 
@@ -153,6 +154,18 @@ TEST_CASE("the losses of both sides: value and gradient by hand and by differenc
   const core::matrix<double> real = core::matrix<double>::Constant(2, 1, 1.5), fake = core::matrix<double>::Constant(2, 1, -0.5);
   CHECK(baseline::discriminator_loss(t.constant(real), t.constant(fake)).scalar() ==
         Approx(std::log1p(std::exp(-1.5)) + std::log1p(std::exp(-0.5))));
+}
+
+TEST_CASE("the policy loss is PyTorch's, value and gradients") {
+  const auto torch = reference::load();
+  const auto drawn = reference::whole<data::item>(torch, "policy.drawn");
+  const auto rewards = reference::whole<double>(torch, "policy.rewards");
+  const auto [value, gradient] = value_and_gradients(
+      {reference::get(torch, "policy.x"), reference::get(torch, "policy.items")},
+      [&](auto& v) { return baseline::policy_loss<double>(v[0], v[1], drawn, rewards, reference::scalar(torch, "policy.scale")); });
+  CHECK(value == Approx(reference::scalar(torch, "policy.value")).epsilon(1e-12));
+  CHECK(error_of(gradient[0], reference::get(torch, "policy.x.gradient")) < 1e-12);
+  CHECK(error_of(gradient[1], reference::get(torch, "policy.items.gradient")) < 1e-12);
 }
 
 TEST_CASE("the gradient of a whole batch with the network's own loss, by central differences") {

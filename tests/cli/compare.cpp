@@ -158,4 +158,11 @@ TEST_CASE("settings are looked at before the first row, and those tested are cou
   CHECK_THAT(shop().run("compare --data few.txt --models markov --output few").out, ContainsSubstring("5 items, 2 users\n"));
 }
 
+TEST_CASE("every row of the study can be made") {
+  // All of a list is read before a name is looked for in it; a row with a bad setting would be told by its line.
+  for (const std::string list : {"small_log", "large_log", "search"})
+    refused("compare --data log.txt --models nobody --output none --variants '" CDDREC_SOURCE_DIR "/examples/study/" + list + ".txt'",
+            "cddrec: unknown kind of model 'nobody'");
+}
+
 }  // namespace cddrec::test

@@ -88,6 +88,18 @@ TEST_CASE("predictions are generated in several ways") {
       "recommend --model model --history 'i1 i2' --json --top 5 --generation ancestral --generation-stop 15 --draws ";
   CHECK(shop().run(recommend + "4 --diverse").status == 0);
   refused(recommend + "1 --diverse", "--draws");
+  refused(recommend + "1 --spread", "--spread is that of several draws; give --draws 2 or more");
+  const auto items = [](std::string line) { return line.substr(line.rfind("  i")); };
+  std::string words = recommend + "4";
+  words.erase(words.find("--json "), 7);
+  const auto plain = lines_of(shop().run(words).out), spread = lines_of(shop().run(words + " --spread").out);
+  REQUIRE((plain.size() == 5 && spread.size() == 5));
+  for (std::size_t k = 0; k < 5; ++k) {
+    CHECK(items(spread[k]) == items(plain[k]));
+    CHECK_THAT(spread[k], ContainsSubstring(" ± 0."));
+    CHECK_THAT(plain[k], !ContainsSubstring("±"));
+  }
+  CHECK_THAT(shop().run(recommend + "4 --spread").out, ContainsSubstring(",\"deviation\":0."));
 }
 
 TEST_CASE("what is held out and unknown to the model is a miss") {

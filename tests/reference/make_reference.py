@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes reference.txt: what PyTorch makes of the encoders, the decoders, the discriminator and every loss, in double precision.
+"""Writes reference.txt: what PyTorch makes of encoders, decoders, variational head, discriminator and every loss, in double precision.
 
     pip install torch            # or: apt-get install python3-torch; any version from 1.13 on
     python3 tests/reference/make_reference.py
 
 The inputs are Python's own random numbers, rounded to two decimals, so every run on every machine has the same; every part has its own.
+The noise of a draw is the library's, which noise.py computes once more.
 Format: a line `name rows cols`, then one line a row; lines that begin with # are comments. `X.gradient` is the derivative
 with respect to X, of the loss `value` or, where there is an output, of sum(output * direction).
 Weights of linear maps are [out, in], as PyTorch has them: y = x W^T + b. Packed rows: sequence after sequence.
@@ -17,6 +18,8 @@ import random
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+import noise
 
 WIDTH, HEADS, ITEMS, LONGEST, STEPS = 4, 2, 7, 5, 2
 LENGTHS = [4, 1, 2]
@@ -151,11 +154,15 @@ def decoder():
         gradients((output * direction).sum(), name, {"encoding": encoding, "step": step, "key": stack[layers - 1]["key"]})
 
 
-def latent():
+def latent_kl(mean, log_variance):
     """KL(q || N(0, I)) of independent Gaussians q, given by means and logarithms of variances: the mean over tokens."""
-    mean, log_variance = leaf("latent.mean", 5, 3, scale=1.0), leaf("latent.log_variance", 5, 3, scale=1.0)
     given, standard = torch.distributions.Normal(mean, (0.5 * log_variance).exp()), torch.distributions.Normal(0.0, 1.0)
-    loss("latent", torch.distributions.kl_divergence(given, standard).sum(-1).mean(), mean=mean, log_variance=log_variance)
+    return torch.distributions.kl_divergence(given, standard).sum(-1).mean()
+
+
+def latent():
+    mean, log_variance = leaf("latent.mean", 5, 3, scale=1.0), leaf("latent.log_variance", 5, 3, scale=1.0)
+    loss("latent", latent_kl(mean, log_variance), mean=mean, log_variance=log_variance)
 
 
 def softplus(x):
@@ -290,7 +297,37 @@ def gru():
     gradients((output * direction).sum(), "gru", {"x": x, **dict(layers.named_parameters())})
 
 
-for part in (encoder, decoder, cross_divergence, contrastive, softmax_over_items, transformer_decoder, ranking, gru, latent):
+def policy():
+    """REINFORCE with the batch's mean reward as the baseline: -(R - mean R) log p(drawn), averaged; rewards are constants."""
+    scale = setting("policy.scale", 2.0)
+    x, table = leaf("policy.x", 6, WIDTH), leaf("policy.items", ITEMS, WIDTH)
+    drawn = whole("policy.drawn", [4, 0, 4, 6, 1, 0])
+    rewards = leaf("policy.rewards", 6, 1, scale=0.2, centre=0.5).detach()[:, 0]
+    log_probability = torch.distributions.Categorical(logits=scale * x @ table.T).log_prob(drawn)
+    loss("policy", -((rewards - rewards.mean()) * log_probability).mean(), x=x, items=table)
+
+
+def variational():
+    """mu and log sigma^2 are linear in x; W2 gelu(W1 z) is the prediction, z = mu + sigma noise in training and mu in serving. The loss is
+    the mean over rows of prediction * direction, and the latent variables' divergence from N(0, I) with a weight."""
+    x, direction = (leaf(f"variational.{name}", 7, WIDTH, scale=1.0) for name in ("x", "direction"))
+    linear1, linear2 = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
+    head = nn.ModuleDict({"mean": nn.Linear(WIDTH, WIDTH), "log_variance": nn.Linear(WIDTH, WIDTH),
+                          "decoder": nn.ModuleDict({"linear1": linear1, "linear2": linear2})}).double()
+    fill(head, "variational.")
+    drawn = torch.tensor(noise.normals(7, WIDTH, setting("variational.seed", 11)), dtype=torch.float64)
+    decode = lambda z: linear2(F.gelu(linear1(z)))
+    mean, log_variance = head["mean"](x), head["log_variance"](x)
+    prediction = decode(mean + (0.5 * log_variance).exp() * drawn)
+    for name, tensor in {"noise": drawn, "latent_mean": mean, "latent_log_variance": log_variance, "prediction": prediction,
+                         "served": decode(mean)}.items():
+        put(f"variational.{name}", tensor)
+    weighted = setting("variational.kl_weight", 0.3) * latent_kl(mean, log_variance)
+    loss("variational", (prediction * direction).sum(-1).mean() + weighted, x=x, **dict(head.named_parameters()))
+
+
+for part in (encoder, decoder, cross_divergence, contrastive, softmax_over_items, transformer_decoder, ranking, gru, latent, policy,
+             variational):
     draw.seed(f"20230422 {part.__name__}")
     part()
 path = pathlib.Path(__file__).with_name("reference.txt")

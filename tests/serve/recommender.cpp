@@ -162,6 +162,32 @@ TEST_CASE("several draws take turns where lists are to be diverse") {
   CHECK_THAT(message_of<input_error>([&] { small_model("sasrec", 90, several); }), ContainsSubstring("has no diffusion"));
 }
 
+TEST_CASE("scores have a spread over several draws, item by item of a list") {
+  const std::vector<data::item> first{3, 1, 4}, none, third{7};
+  const std::vector<std::span<const data::item>> histories{first, none, third};
+  const serve::recommender model = small_model("cddrec", 90, {.kind = model::way::ancestral, .stop = 3, .draws = 4});
+  for (const bool diverse : {false, true}) {
+    const auto lists = model.lists(histories, 5, {}, diverse);
+    const auto spread = model.spread(histories, lists);
+    CHECK(spread == model.spread(histories, lists, {2}));
+    CHECK(spread[1].empty());
+    for (const std::size_t u : {0, 2}) {
+      REQUIRE(spread[u].size() == 5);
+      // A mean of cosines is the cosine with the mean times its length: one factor for all items of a history.
+      const double factor = spread[u][0].score / lists[u][0].score;
+      CHECK(factor <= 1 + 1e-6);
+      for (std::size_t k = 0; k < 5; ++k) {
+        CHECK(spread[u][k].item == lists[u][k].item);
+        CHECK(spread[u][k].score == Approx(factor * lists[u][k].score).margin(1e-5));
+        CHECK(spread[u][k].deviation > 0);
+      }
+    }
+  }
+  CHECK_THAT(message_of<input_error>([&] { model.spread(histories, {}); }), ContainsSubstring("0 lists for 3 histories"));
+  const serve::recommender one = small_model("cddrec");
+  CHECK_THAT(message_of<input_error>([&] { one.spread(histories, one.lists(histories, 5)); }), ContainsSubstring("this model makes one"));
+}
+
 TEST_CASE("a recommender may be moved, and opens a directory") {
   const scratch directory;
   model_file("cddrec", 90, small_settings()).save(serve::model_path(directory / ""));

@@ -87,9 +87,9 @@ class report(unittest.TestCase):
                     "| cddrec | predictions | .0310 | .0620 | .500 | 12.2 | .200 | -3.50 | 1.250 | .020 | .080 | 4,021 of 22,363 |",
                     "| cddrec | items |  |  | .500 | 12.2 | .200 | -3.50 |  |  |  |  |",
                     "| Gaussian noise, 3 dimensions | predictions |  |  | .000 | 120.5 |  |  |  |  |  |  |",
-                    "22,363 users, 12,101 items, CRC-32 `a1b2c3d4`.", "| model | kind | steps | stop | draws | R@1 | N@10 | seconds |",
-                    "| cddrec | direct | 1 | 0 | 1 | .0310 | .0620 | 2.0 |", "| cddrec | ddim | 5 | 3 | 1 | .0155 | .0310 | 11 |",
-                    "4 records of 1 log, 1.5 hours in all; written by `examples/study/report.py`.",
+                    "22,363 users, 12,101 items, CRC-32 `a1b2c3d4`.", "| model | seeds | kind | steps | stop | draws | R@1 | N@10 | seconds |",
+                    "| cddrec | 2 | direct | 1 | 0 | 1 | .0310 | .0620 | 2.0 |", "| cddrec | 2 | ddim | 5 | 3 | 1 | .0155 | .0310 | 11 |",
+                    "4 records of 1 log, 1.5 hours of training in all; written by `examples/study/report.py`.",
                     "# cddrec: seeds 1, 2; 1,700,000 parameters; best epoch 2 of 3, 2 of 2",
                     "cddrec train --data Beauty.txt --output DIR --seed 1 --set width=128"):
             self.assertIn(row, lines)
@@ -147,11 +147,11 @@ class report(unittest.TestCase):
             "Spread: the standard deviation of a score over the draws, mean over the ten best of the first thousand users.",
             "Distinct: different items in the lists of ten of all users.",
             "Seconds are of one evaluation, beside whatever else ran on the machine: they compare within a model at best.", "",
-            "| model | kind | steps | stop | draws | R@1 | N@10 | spread | distinct | seconds |", "|" + "---|" * 10,
-            "| cddrec | direct | 1 | 0 | 1 | .0300 | .0600 |  | 1,200 |  |",
-            "| cddrec | ancestral | 10 | 10 | 8 | .0200 | .0400 | .0314 | 1,234 | 2.0 |",
-            "| cddrec | ddim | 10 | 10 | 1 | .0200 | .0400 |  |  | 2.0 |",
-            "| cddrec | diversified | 10 | 10 | 8 | .0200 | .0400 |  | 2,345 | 2.0 |"])
+            "| model | seeds | kind | steps | stop | draws | R@1 | N@10 | spread | distinct | seconds |", "|" + "---|" * 11,
+            "| cddrec | 1 | direct | 1 | 0 | 1 | .0300 | .0600 |  | 1,200 |  |",
+            "| cddrec | 1 | ancestral | 10 | 10 | 8 | .0200 | .0400 | .0314 | 1,234 | 2.0 |",
+            "| cddrec | 1 | ddim | 10 | 10 | 1 | .0200 | .0400 |  |  | 2.0 |",
+            "| cddrec | 1 | diversified | 10 | 10 | 8 | .0200 | .0400 |  | 2,345 | 2.0 |"])
         drawing = (self.folder / "docs/images/study/Beauty-generation.svg").read_text(encoding="utf-8")
         self.assertIn(">diversified, stop 10, 8 draws<", drawing)
 
@@ -188,15 +188,23 @@ class report(unittest.TestCase):
         self.assertNotIn("### Single changes", self.made())  # no base
         for seed, recall, ndcg, valid in ((1, 0.03, 0.06, 0.07), (2, 0.032, 0.064, 0.074)):
             put("cddrec", seed, recall, ndcg, valid, command=f"train --seed {seed} --preset office --set width=64 --set lambda=0.1")
+            put("encoder", seed, 0.03, 0.06, valid, kind="sasrec", command=f"train --seed {seed} --model sasrec --preset office")
+        put("paper-code", 1, 0.01, 0.02, 0.03), put("paper-mse", 1, 0.01, 0.01, 0.01), put("paper-office", 1, 0.01, 0.01, 0.01)
         page = self.made()
         lines = page.splitlines()
         start = lines.index("### Single changes")
         # The base's first seed, which they share, has .0300, .0600 and, on validation, .0700.
-        self.assertEqual(lines[start + 4:start + 10], [
-            "| model | set differently | validation N@10 | difference | test N@10 | difference | test R@1 | difference |", "|" + "---|" * 8,
-            "| cddrec-wide | width=128, heads=2, decay=-1, without width=64 | .0725 | +.0025 | .0610 | +.0010 | .0350 | +.0050 |",
-            "| cddrec-untold |  | .0713 | +.0013 | .0500 | -.0100 | .0300 | +.0000 |",
-            "| cddrec-bare | without preset=office, without width=64, without lambda=0.1 |  |  | .0620 | +.0020 | .0310 | +.0010 |", ""])
+        head = "| model | set differently | seeds of both | validation N@10 | difference | test N@10 | difference | test R@1 | difference |"
+        self.assertEqual(lines[start + 4:start + 16], [
+            head, "|" + "---|" * 9,
+            "| cddrec-wide | width=128, heads=2, decay=-1, without width=64 | 1 | .0725 | +.0025 | .0610 | +.0010 | .0350 | +.0050 |",
+            # Differences of seed 1 and seed 2: .0000 and -.0040, .0000 and -.0020.
+            "| encoder | model=sasrec, without width=64, without lambda=0.1 | 2 | .0720 | +.0000 ± .0000 | .0600 | -.0020 ± .0028 | .0300 "
+            "| -.0010 ± .0014 |",
+            "| cddrec-untold |  | 1 | .0713 | +.0013 | .0500 | -.0100 | .0300 | +.0000 |",
+            "| cddrec-bare | without preset=office, without width=64, without lambda=0.1 | 1 |  |  | .0620 | +.0020 | .0310 | +.0010 |", "",
+            "Means over all seeds of a model; differences are to `paper-code`, over the seeds that both have, ± their sample standard "
+            "deviation.", "", head, "|" + "---|" * 9, "| paper-mse |  | 1 | .0100 | -.0200 | .0100 | -.0100 | .0100 | +.0000 |"])
         self.assertIn("| cddrec-wide | **.0350** |  |  |  |  | .0610 |", page)
 
     def test_search(self):
@@ -216,9 +224,9 @@ class report(unittest.TestCase):
         for k, content in enumerate(trials):
             self.write(f"{k}.json", content, "search")
         page = self.made()
-        self.assertIn("\n4 records of 1 log, 6.0 hours in all with the search's 4.5; written by `examples/study/report.py`.\n", page)
+        self.assertIn("\n4 records of 1 log, 6.0 hours of training in all with the search's 4.5; written by `examples/study/report.py`.\n", page)
         head = "| family | this trial | validation N@10 | best epoch | seconds |\n|---|---|---|---|---|"
-        expected = ["## Search", "", "9 trials, 4.5 hours: on Beauty every family alike, 2 trials each; "
+        expected = ["## Search", "", "9 trials, 4.5 hours of training: on Beauty every family alike, 2 trials each; "
                     "on Toys 1 of cddrec, 2 of gan; only validation was looked at.", "",
                     "<!-- notes on the search -->", "<!-- /notes on the search -->", "", "<details><summary>Beauty: 6 trials</summary>", "",
                     "| family | all its trials |", "|---|---|", "| cddrec | heads=4 |", "| vae | lambda=0, heads=4, width=64 |", "", head,

@@ -37,6 +37,8 @@ class recommender {
  public:
   /// Item numbers and scores, best first.
   using list = std::vector<kernel::scored<double>>;
+  /// The same, each score as the mean over several draws, with its standard deviation.
+  using spread_list = std::vector<model::spread_score<double>>;
 
   /// Reads a model directory, as `cddrec train` leaves it. input_error for one that is missing or damaged, and for a way of generation
   /// that the model does not have. `how` is for this alone. `found` is how the best items are found: any `retrieval`.
@@ -97,6 +99,23 @@ class recommender {
     return ask(histories, top, keep_out, way::exact, how);
   }
 
+  /// The items of every history's list, in its order, each score as the mean over the draws and with its standard deviation
+  /// (model::spread). input_error for other than one list a history, and for a model that makes one draw.
+  std::vector<spread_list> spread(eval::histories histories, std::span<const list> lists, core::execution how = {}) const {
+    if (!spread_) refuse_one_draw("scores have a spread where there are several draws");
+    if (histories.size() != lists.size())
+      throw input_error("serve::recommender: " + std::to_string(lists.size()) + " lists for " + std::to_string(histories.size()) +
+                        " histories; give one each");
+    std::vector<spread_list> all(histories.size());
+    core::parallel_for(how, static_cast<index>(histories.size()), 1, [&](index u, index) {
+      const std::size_t at = static_cast<std::size_t>(u);
+      std::vector<data::item> items;
+      for (const auto& [item, score] : lists[at]) items.push_back(item);
+      if (!items.empty() && !histories[at].empty()) all[at] = spread_(histories[at], items);
+    });
+    return all;
+  }
+
   /// What is to be kept out, in rising order: `exclude` and, if `only` is given, all that it does not hold. input_error if no item is left,
   /// or for one that is none of the model's.
   std::vector<data::item> excluded(std::span<const data::item> exclude, const std::optional<std::vector<data::item>>& only) const {
@@ -140,6 +159,15 @@ class recommender {
     else
       kept = std::make_shared<const S>(std::move(scorer));
     ask_ = [kept, found = retrieval.prepare(*kept, how)](auto&&... asked) { return best(*kept, found, asked...); };
+    if constexpr (requires { kept->draws(); })
+      if (kept->draws() > 1)
+        spread_ = [kept](std::span<const data::item> history, std::span<const data::item> items) {
+          spread_list wide;
+          const auto narrow = model::spread(*kept, {&history, 1}, items);
+          for (const auto& [item, score, deviation] : narrow.front())
+            wide.push_back({item, static_cast<double>(score), static_cast<double>(deviation)});
+          return wide;
+        };
   }
 
   template <class S, class Found>
@@ -157,7 +185,11 @@ class recommender {
     if (w == way::exact) return widened(exact().prepare(scorer, how)(histories, top, keep_out, how));
     if constexpr (requires { scorer.draws(); })
       if (scorer.draws() > 1) return widened(model::diversified(scorer, histories, top, how, keep_out));
-    throw input_error("serve::recommender: diverse lists need several draws that take turns, and this model makes one");
+    refuse_one_draw("in diverse lists several draws take turns");
+  }
+
+  [[noreturn]] static void refuse_one_draw(const std::string& why) {
+    throw input_error("serve::recommender: " + why + ", and this model makes one");
   }
 
   std::vector<data::item> numbers(std::span<const std::string> tokens, bool refuse_unknown, index& unknown) const {
@@ -176,6 +208,7 @@ class recommender {
 
   std::unique_ptr<const stored_model> model_;  // at an address of its own: the scorer refers to it
   std::function<std::vector<list>(eval::histories, index, std::span<const data::item>, way, core::execution)> ask_;
+  std::function<spread_list(std::span<const data::item>, std::span<const data::item>)> spread_;  // none where there is one draw
 };
 
 }  // namespace cddrec::serve
