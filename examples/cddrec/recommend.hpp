@@ -186,14 +186,15 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
     json items = json::array();
     if (!o.as_json && !o.input.empty()) std::cout << "history " << number << '\n';
     for (const auto& one : list) {
-      json shown{{"item", m.items().name(one.item)}, {"score", one.score}};
-      if (!o.as_json) std::cout << std::fixed << std::setprecision(4) << std::setw(10) << one.score;
-      if constexpr (requires { one.deviation; }) {
-        shown["deviation"] = one.deviation;
-        if (!o.as_json) std::cout << " ± " << one.deviation;
+      constexpr bool spread = requires { one.deviation; };
+      if (o.as_json) {
+        items.push_back({{"item", m.items().name(one.item)}, {"score", one.score}});
+        if constexpr (spread) items.back()["deviation"] = one.deviation;
+      } else {
+        std::cout << std::fixed << std::setprecision(4) << std::setw(10) << one.score;
+        if constexpr (spread) std::cout << " ± " << one.deviation;
+        std::cout << "  " << m.items().name(one.item) << '\n';
       }
-      if (!o.as_json) std::cout << "  " << m.items().name(one.item) << '\n';
-      items.push_back(std::move(shown));
     }
     if (o.as_json) std::cout << json{{"recommendations", std::move(items)}}.dump() << '\n';
   };
