@@ -171,7 +171,7 @@ TEST_CASE("scores have a spread over several draws, item by item of a list") {
     const auto spread = model.spread(histories, lists);
     CHECK(spread == model.spread(histories, lists, {2}));
     CHECK(spread[1].empty());
-    for (const std::size_t u : {0, 2}) {
+    for (const std::size_t u : {std::size_t{0}, std::size_t{2}}) {
       REQUIRE(spread[u].size() == 5);
       // A mean of cosines is the cosine with the mean times its length: one factor for all items of a history.
       const double factor = spread[u][0].score / lists[u][0].score;
