@@ -2,6 +2,8 @@
 // dimensions for the same histories, positions and items.
 #pragma once
 
+#include <map>
+
 #include "cddrec/eval/diagnostics.hpp"
 #include "cddrec/eval/noise.hpp"
 #include "model_file.hpp"
@@ -94,10 +96,38 @@ inline void print_diagnostics(const json& all) {
     for (const auto& [name, value] : figures.items()) {
       if (value.is_array()) continue;  // for programs
       std::cout << "  " << name << ' ';
-      value.is_number_float() ? std::cout << value.get<double>() : std::cout << value.get<index>();
+      value.is_number_float() ? std::cout << four_decimals(value.get<double>()) : std::cout << value.get<index>();
     }
     std::cout << '\n';
   }
+}
+
+/// What `compare` shows beside accuracy: of `vectors`, if there are any, and of lists. The keys of both are those of diagnostics().
+inline json collapse_row(const json& vectors, const json& lists) {
+  json row = json::object();
+  const auto take = [&](const json& from, const char* key, const char* column) {
+    if (from.contains(key)) row[column] = from[key];
+  };
+  take(vectors, "mean_cosine", "cosine"), take(vectors, "effective_rank", "eff. rank"), take(vectors, "top_singular_share", "top share");
+  take(lists, "gap_to_second", "gap 1-2"), take(lists, "gap_to_tenth", "gap 1-10"), take(lists, "distinct_first", "firsts");
+  return row;
+}
+
+/// Whether the models of these records have collapsed; below them noise of each width that they have.
+inline void print_collapse(const std::vector<std::pair<std::string, json>>& records) {
+  std::vector<std::pair<std::string, json>> table;
+  std::map<std::string, json> controls;
+  const json none = json::object();
+  for (const auto& [name, record] : records) {
+    const json all = record.value("diagnostics", none);
+    table.emplace_back(name, collapse_row(all.value("predictions", none), all.value("lists", none)));
+    if (all.contains("noise"))
+      controls.emplace("noise, width " + record.value("settings", none).value("width", std::string("unknown")),
+                       collapse_row(all["noise"], all.value("noise_lists", none)));
+  }
+  table.insert(table.end(), controls.begin(), controls.end());
+  std::cout << "collapse: predictions' mean cosine, effective rank and top singular share; gaps of mean scores; different first items\n";
+  print_table(table, {"cosine", "eff. rank", "top share", "gap 1-2", "gap 1-10", "firsts"});
 }
 
 }  // namespace cddrec::cli

@@ -4,6 +4,7 @@
 
 #include <zlib.h>
 
+#include <cmath>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -68,22 +69,37 @@ inline void refuse_existing(const fs::path& output) {
   if (io::is_there(output)) throw input_error(output.string() + ": already exists; name another file");
 }
 
-/// One line per row; on a terminal that is too narrow the metrics continue in a table below.
-inline void print_table(const std::vector<std::pair<std::string, json>>& rows) {
+/// Rounded as it is printed, so that nothing is -0.0000.
+inline double four_decimals(double value) { return std::round(1e4 * value) / 1e4 + 0.0; }
+
+inline std::vector<std::string> metric_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, unused] : eval::metrics::fields) names.emplace_back(name);
+  return names;
+}
+
+/// One line per row, with a blank where it has no such figure; on a terminal that is too narrow the columns continue in a table below.
+inline void print_table(const std::vector<std::pair<std::string, json>>& rows, const std::vector<std::string>& columns = metric_names()) {
   constexpr int cell = 11;
   int name_width = 16;
   for (const auto& [name, unused] : rows) name_width = std::max(name_width, static_cast<int>(name.size()) + 1);
-  const auto& fields = eval::metrics::fields;
   const terminal screen = terminal::of(STDOUT_FILENO);
-  const std::size_t fit = screen.on ? static_cast<std::size_t>(std::max(1, (screen.width - name_width) / cell)) : fields.size();
-  for (std::size_t first = 0; first < fields.size(); first += fit) {
-    const std::size_t end = std::min(first + fit, fields.size());
+  const std::size_t fit = screen.on ? static_cast<std::size_t>(std::max(1, (screen.width - name_width) / cell)) : columns.size();
+  for (std::size_t first = 0; first < columns.size(); first += fit) {
+    const std::size_t end = std::min(first + fit, columns.size());
     std::cout << std::left << std::setw(name_width) << "" << std::right;
-    for (std::size_t k = first; k < end; ++k) std::cout << std::setw(cell) << fields[k].first;
+    for (std::size_t k = first; k < end; ++k) std::cout << std::setw(cell) << columns[k];
     std::cout << '\n';
-    for (const auto& [name, metrics] : rows) {
+    for (const auto& [name, figures] : rows) {
       std::cout << std::left << std::setw(name_width) << name << std::right << std::fixed << std::setprecision(4);
-      for (std::size_t k = first; k < end; ++k) std::cout << std::setw(cell) << metrics.at(std::string(fields[k].first)).get<double>();
+      for (std::size_t k = first; k < end; ++k) {
+        const json value = figures.value(columns[k], json());
+        std::cout << std::setw(cell);
+        if (value.is_number_float())
+          std::cout << four_decimals(value.get<double>());
+        else
+          std::cout << (value.is_null() ? "" : value.dump());
+      }
       std::cout << '\n';
     }
   }

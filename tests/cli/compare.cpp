@@ -1,4 +1,6 @@
 // The command line: comparisons.
+#include <regex>
+
 #include "cli/command.hpp"
 
 namespace cddrec::test {
@@ -25,6 +27,8 @@ TEST_CASE("compare records each model and seed once, and goes on where it stoppe
   const outcome first = shop().run(study + " --models neighbours,own --generations");
   CHECK(first.status == 0);
   CHECK_THAT(first.out, ContainsSubstring("neighbours 1") && ContainsSubstring("own 1") && ContainsSubstring("own 2"));
+  CHECK(std::regex_search(first.out, std::regex("eff. rank .*gap 1-10 +firsts\nneighbours 1 {20,}[0-9.]+ +[0-9.]+ +[0-9]+\nown 1")));
+  CHECK(std::regex_search(first.out, std::regex("own 2( +-?[0-9.]+){5} +[0-9]+\nnoise, width 8( +-?[0-9.]+){5} +[0-9]+\n$")));
   const std::string record = slurp(shop().root / "study/records/log-own-2.json");
   for (const char* part : {"\"model\": \"own\"", "\"seed\": 2", "--model cddrec --seed 2 --set width=8", "\"curve\": [",
                            "\"memory_mb\":", "\"ndcg@10\":", "\"effective_rank\":", "\"noise_lists\": {"})
@@ -38,7 +42,7 @@ TEST_CASE("compare records each model and seed once, and goes on where it stoppe
   CHECK_FALSE(fs::exists(shop().root / "study/models/log-own-1/training.safetensors"));
   CHECK(shop().run("evaluate --model study/models/log-own-1 --data log.txt").status == 0);
   const std::string search = compare + " --models bce --seeds 1 --validation-only --output ";
-  CHECK_THAT(shop().run(search + "searched").out, ContainsSubstring("valid, full ranking"));
+  CHECK_THAT(shop().run(search + "searched").out, ContainsSubstring("valid, full ranking") && !ContainsSubstring("collapse"));
   const std::string trial = slurp(shop().root / "searched/records/log-bce-1.json");
   CHECK_THAT(trial, ContainsSubstring(" --validation-only\""));
   CHECK_THAT(slurp(shop().root / "searched/models/log-bce-1/report.html"), !ContainsSubstring("<h2>Test</h2>"));
