@@ -301,7 +301,7 @@ inline index run_compare(const compare_options& o, core::execution how) {
   auto to_do = std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return !recorded(row); });
   index failed = 0, done = 0;
   const char* part = o.validation_only ? "valid" : "test";
-  std::vector<std::pair<std::string, json>> table, collapse;
+  std::vector<std::pair<std::string, json>> table, records;
   const interruptible signals;
   const auto started = std::chrono::steady_clock::now();
   for (const auto& row : rows) {
@@ -327,11 +327,11 @@ inline index run_compare(const compare_options& o, core::execution how) {
     const json record = read_record(o, v, seed, log_crc);
     if (!record.contains(part)) throw input_error(o.output + ": record " + name + " has no " + part + " metrics; name another directory");
     table.emplace_back(v.name + " " + std::to_string(seed), record.at(part));
-    collapse.emplace_back(table.back().first, record);
+    records.emplace_back(table.back().first, record);
   }
   std::cout << part << ", full ranking of " << log.items.size() << " items, " << measured << " users\n";
   print_table(table);
-  if (!o.validation_only) print_collapse(collapse);
+  if (!o.validation_only) print_collapse(records);
   return failed;
 }
 
