@@ -12,75 +12,14 @@
 #include <memory>
 #include <thread>
 
-#include "configure.hpp"
 #include "evaluate.hpp"
 #include "generations.hpp"
 #include "shell.hpp"
 #include "train.hpp"
+#include "variants.hpp"
 #include "write_lock.hpp"
 
 namespace cddrec::cli {
-
-/// A row of the comparison: a kind of model and what is set for it.
-struct variant {
-  std::string name, kind, preset;
-  std::vector<std::string> assignments;  // key=value
-};
-
-/// input_error if one of these sets the seed, which tells the rows of one model apart.
-inline void refuse_seed(const std::vector<std::string>& assignments) {
-  for (const std::string& a : assignments)
-    if (key_of(a) == "seed") throw input_error("a comparison trains every network with the seeds 1 to --seeds; leave out " + a);
-}
-
-/// A file of variants: a line each, `name kind [preset=NAME] key=value …`; # begins a comment. Errors name the line.
-inline std::vector<variant> read_variants(const std::string& path) {
-  std::vector<variant> all;
-  std::istringstream lines(io::read_file(path));
-  std::string line;
-  for (index number = 1; std::getline(lines, line); ++number) {
-    std::istringstream words(line.substr(0, line.find('#')));
-    variant v;
-    if (!(words >> v.name)) continue;
-    try {
-      if (!(words >> v.kind)) throw input_error("write `name kind key=value …`");
-      check_kind(v.kind);
-      if (v.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-.") != v.name.npos)
-        throw input_error("the name " + io::detail::quoted(v.name, '\'') + " may hold only a-z, 0-9, _, - and .: files are named after it");
-      for (const variant& other : all)
-        if (other.name == v.name) throw input_error("the name '" + v.name + "' is used twice");
-      for (std::string word; words >> word;) {
-        if (word.starts_with("preset="))
-          v.preset = word.substr(7);
-        else
-          v.assignments.push_back(word);
-      }
-      refuse_seed(v.assignments);
-      gather_settings(v.kind, v.preset, {}, v.assignments);
-    } catch (const input_error& e) {
-      throw input_error(path + ":" + std::to_string(number) + ": " + e.what());
-    }
-    all.push_back(v);
-  }
-  if (all.empty()) throw input_error(path + ": holds no model");
-  return all;
-}
-
-/// The named variants, in that order; a name that is not in the file but is a kind of model stands for its defaults. No names: all.
-inline std::vector<variant> choose_variants(const std::string& file, const std::vector<std::string>& names) {
-  const std::vector<variant> known = file.empty() ? std::vector<variant>{} : read_variants(file);
-  if (names.empty()) {
-    if (known.empty()) throw input_error("compare: name models with --models, or a file of them with --variants");
-    return known;
-  }
-  std::vector<variant> chosen;
-  for (const std::string& name : names) {
-    const auto found = std::find_if(known.begin(), known.end(), [&](const variant& v) { return v.name == name; });
-    if (found == known.end()) check_kind(name);
-    chosen.push_back(found != known.end() ? *found : variant{name, name, "", {}});
-  }
-  return chosen;
-}
 
 namespace detail {
 
@@ -137,11 +76,14 @@ struct compare_options {
   double minutes = 0;
   bool generations = false;
   bool validation_only = false;  // a search of settings has no business with test
+
+  const char* part() const { return validation_only ? "valid" : "test"; }
 };
 
 inline std::string row_name(const compare_options& o, const variant& v, index seed) {
   return fs::path(o.log.data).stem().string() + "-" + v.name + "-" + std::to_string(seed);
 }
+inline fs::path model_directory(const compare_options& o, const std::string& name) { return fs::path(o.output) / "models" / name; }
 inline fs::path record_path(const compare_options& o, const std::string& name) { return fs::path(o.output) / "records" / (name + ".json"); }
 
 /// What a row is trained with: its own settings and, of those for all models, the ones that concern it; settings_of() adds the seed.
@@ -198,17 +140,31 @@ inline json read_record(const compare_options& o, const variant& v, index seed, 
     for (const char* part : {"valid", "test"})
       for (const auto& [metric, unused] : eval::metrics::fields)
         if (record.contains(part)) record[part].at(std::string(metric)).get<double>();
+    if (!record.contains(o.part())) differs(std::string("has no ") + o.part() + " metrics");
+    if (o.generations && v.kind == "cddrec" && !record.contains("generation")) differs("has no ways of generation");
+    for (const auto& [key, value] : record.at("settings").get_ref<const json::object_t&>()) value.get_ref<const std::string&>();
+    const json diagnosed = record.value("diagnostics", json::object());
+    for (const auto& [key, value] : diagnosed.get_ref<const json::object_t&>()) value.get_ref<const json::object_t&>();
     return record;
   } catch (const json::exception&) {
     throw input_error(path + ": is not what `cddrec compare` writes; delete it, and the row is made again");
   }
 }
 
+/// input_error if what an earlier sitting left of a row is of another run: its record would be of neither.
+inline void refuse_other_run(const compare_options& o, const variant& v, index seed, const data::interactions& log) {
+  const fs::path directory = model_directory(o, row_name(o, v, seed)), state = training_path(directory);
+  if (!io::is_there(state)) return;
+  const std::string what = difference_of(io::tensor_file::load(state), state.string(), v.kind, settings_of(o, v, seed), log, {});
+  if (!what.empty())
+    throw input_error(directory.string() + ": holds an unfinished run that " + what + "; delete it, or name another directory");
+}
+
 /// Trains one variant with one seed and records it; false if training failed.
 inline bool compare_row(const compare_options& o, const variant& v, index seed, const data::interactions& log, const json& log_crc,
                         core::execution how) {
   const std::string name = row_name(o, v, seed);
-  const fs::path directory = fs::path(o.output) / "models" / name;
+  const fs::path directory = model_directory(o, name);
   std::vector<std::string> command{"cddrec", "train", "--data", o.log.data, "--output", directory.string(), "--model", v.kind};
   const auto add = [&](const std::string& option, const std::string& value) { command.insert(command.end(), {option, value}); };
   for (const std::string& word : o.log.words()) command.push_back(word);
@@ -226,7 +182,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   if (io::is_there(training_path(directory))) command.push_back("--resume");
   const auto started = std::chrono::steady_clock::now();
   const auto [status, output] = detail::run_child(command);
-  if (!may_go_on()) throw stopped("stopped at " + name + "; the same command goes on from there");
+  if (!may_go_on()) throw stopped("training was stopped");
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   if (status != 0) {
     std::cerr << "cddrec: " << name << ": training ended with status " << status << "; no record is written\n";
@@ -254,14 +210,13 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
     m.kind == "gan" ? make_gan(m.kind, m.settings, m.ids.size()).visit(count) : net->visit(count);
     row["parameters"] = parameters;
     const io::tensor_file trained = io::tensor_file::load(training_path(directory));
-    const auto state = training_progress(trained, training_path(directory).string());
+    const auto [state, memory_mb] = training_progress(trained, training_path(directory).string());
     row["epochs"] = state.epoch, row["best_epoch"] = state.stopping.best_epoch, row["curve"] = state.curve;
     for (std::size_t k = 0; k < state.own_curves.size(); ++k) row["game"][gan_network::own_names[k]] = state.own_curves[k];
     if (m.kind == "gan")
       row["game"]["epochs_of_pretraining"] = static_cast<double>(m.settings.gan_pretraining) /
                                              static_cast<double>(core::block_count(split.training_users(), m.settings.batch_users));
-    row["seconds"] = state.seconds,
-    row["memory_mb"] = detail::number<index>("peak_memory_mb", required(trained, "peak_memory_mb", name), 0, 1'000'000'000, "0 or more");
+    row["seconds"] = state.seconds, row["memory_mb"] = memory_mb;
   } else {
     row["memory_mb"] = detail::said_memory_mb(output, name);
   }
@@ -273,6 +228,24 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   return true;
 }
 
+/// input_error if the log's name or a column's is not UTF-8: JSON could not hold it.
+inline void require_text(const compare_options& o) {
+  try {
+    json{o.log.data, o.log.words()}.dump();
+  } catch (const json::exception&) {
+    throw input_error(o.log.data + ": the names of a log and its columns must be UTF-8 to be recorded; rename them, or link to the file");
+  }
+}
+
+/// input_error if two rows would be tested on different users.
+inline void require_same_division(const variant& a, const run_settings& of_a, const variant& b, const run_settings& of_b) {
+  if (of_a.division != "time" && of_a.division == of_b.division) return;  // then nothing is shared out
+  for (const char* key : {"division", "validation_share", "test_share"})
+    if (const auto& access = setting_keys().at(key); access.get(of_a) != access.get(of_b))
+      throw input_error("compare: " + a.name + " has " + key + " = " + access.get(of_a) + ", " + b.name + " " + access.get(of_b) +
+                        ": they would be tested on different users; compare them apart");
+}
+
 /// Rows that are not recorded yet, one after the other; the table of all that are. Returns the number of rows that failed.
 inline index run_compare(const compare_options& o, core::execution how) {
   const std::vector<variant> variants = choose_variants(o.variants, o.models);
@@ -280,7 +253,8 @@ inline index run_compare(const compare_options& o, core::execution how) {
   refuse_seed(o.assignments);
   run_settings any;
   for (const std::string& a : o.assignments) assign(any, a);  // also those that concern none of these models
-  for (const variant& v : variants) settings_of(o, v, 1);
+  for (const variant& v : variants) require_same_division(variants.front(), settings_of(o, variants.front(), 1), v, settings_of(o, v, 1));
+  require_text(o);
   const data::interactions log = o.log.read();
   const json log_crc = fingerprint(o.log.data).at("crc32");
   const index measured = [&] {
@@ -297,10 +271,12 @@ inline index run_compare(const compare_options& o, core::execution how) {
     for (index seed = 1; seed <= (is_network(v.kind) ? o.seeds : 1); ++seed) rows.emplace_back(v, seed);
   const auto recorded = [&](const auto& row) { return io::is_there(record_path(o, row_name(o, row.first, row.second))); };
   for (const auto& row : rows)  // before any work is done
-    if (recorded(row)) read_record(o, row.first, row.second, log_crc);
+    if (recorded(row))
+      read_record(o, row.first, row.second, log_crc);
+    else
+      refuse_other_run(o, row.first, row.second, log);
   auto to_do = std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return !recorded(row); });
   index failed = 0, done = 0;
-  const char* part = o.validation_only ? "valid" : "test";
   std::vector<std::pair<std::string, json>> table, records;
   const interruptible signals;
   const auto started = std::chrono::steady_clock::now();
@@ -319,17 +295,20 @@ inline index run_compare(const compare_options& o, core::execution how) {
         std::cerr << "\n" << to_do << (to_do == 1 ? " model" : " models") << " to train";
         if (done > 0) std::cerr << ", about " << duration(spent / static_cast<double>(done) * static_cast<double>(to_do)) << " left";
       }
-      if (!compare_row(o, v, seed, log, log_crc, how)) ++failed;
+      try {
+        if (!compare_row(o, v, seed, log, log_crc, how)) ++failed;
+      } catch (const stopped&) {
+        throw stopped("stopped at " + name + "; the same command goes on from there");
+      }
       ++done, --to_do;
       if (!may_go_on()) throw stopped("stopped after " + name + "; the same command goes on from there");
       if (!recorded(row)) continue;
     }
     const json record = read_record(o, v, seed, log_crc);
-    if (!record.contains(part)) throw input_error(o.output + ": record " + name + " has no " + part + " metrics; name another directory");
-    table.emplace_back(v.name + " " + std::to_string(seed), record.at(part));
+    table.emplace_back(v.name + " " + std::to_string(seed), record.at(o.part()));
     records.emplace_back(table.back().first, record);
   }
-  std::cout << part << ", full ranking of " << log.items.size() << " items, " << measured << " users\n";
+  std::cout << o.part() << ", full ranking of " << log.items.size() << " items, " << measured << " users\n";
   print_table(table);
   if (!o.validation_only) print_collapse(records);
   return failed;

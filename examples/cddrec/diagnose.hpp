@@ -116,14 +116,14 @@ inline json collapse_row(const json& vectors, const json& lists) {
 /// Whether the models of these records have collapsed; below them noise of each width that they have.
 inline void print_collapse(const std::vector<std::pair<std::string, json>>& records) {
   std::vector<std::pair<std::string, json>> table;
-  std::map<std::string, json> controls;
+  std::map<std::string, json> controls;  // of each figure what the first has that has it: older records have fewer
   const json none = json::object();
   for (const auto& [name, record] : records) {
     const json all = record.value("diagnostics", none);
     table.emplace_back(name, collapse_row(all.value("predictions", none), all.value("lists", none)));
     if (all.contains("noise"))
-      controls.emplace("noise, width " + record.value("settings", none).value("width", std::string("unknown")),
-                       collapse_row(all["noise"], all.value("noise_lists", none)));
+      for (const json noise = collapse_row(all["noise"], all.value("noise_lists", none)); const auto& [column, figure] : noise.items())
+        controls["noise, width " + record.value("settings", none).value("width", std::string("unknown"))].emplace(column, json(figure));
   }
   table.insert(table.end(), controls.begin(), controls.end());
   std::cout << "collapse: predictions' mean cosine, effective rank and top singular share; gaps of mean scores; different first items\n";

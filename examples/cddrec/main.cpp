@@ -50,7 +50,7 @@ int run(int argc, char** argv) {
   CLI::App* generate = app.add_subcommand("generate", "Write a synthetic log whose best possible metrics are known");
   data::synthetic_settings synthetic;
   evaluate_options e;
-  std::string output, preset_name, config;
+  std::string output, preset_name;
   std::uint64_t generate_seed = 42;
   std::vector<std::string> assignments;
   std::optional<std::string> seed, epochs;
@@ -99,7 +99,8 @@ int run(int argc, char** argv) {
   train->add_option("--preset", preset_name, "The paper's settings for a data set; by default, our own")
       ->check(CLI::IsMember({"office", "beauty", "tools", "toys"}))
       ->excludes(from);
-  train->add_option("--config", config, "File of settings, `key = value`, such as the settings.toml of an earlier run")->type_name("FILE");
+  train->add_option("--config", o.config, "File of settings, `key = value`, such as the settings.toml of an earlier run")
+      ->type_name("FILE");
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists all keys")->type_name("KEY=VALUE");
   train->add_option("--epochs", epochs, "Most epochs to train; by default what --config or the model of --from says, else 200");
   train->add_option("--seed", seed, "Seed; by default what --config or the model of --from says, else 42");
@@ -213,8 +214,8 @@ int run(int argc, char** argv) {
   if (*train) {
     std::optional<loaded_model> before;
     if (!o.from.empty()) before = load_start(o.from);
-    one_standard_input("train", {o.log.data, config});
-    const settings_file file = config.empty() ? settings_file{} : read_settings_file(config);
+    one_standard_input("train", {o.log.data, o.config});
+    const settings_file file = o.config.empty() ? settings_file{} : read_settings_file(o.config);
     if (const auto* version = file.find("version"); version && version->value != CDDREC_VERSION)
       std::cerr << "cddrec: " << version->where << ": written by version " << io::detail::quoted(version->value, '\'')
                 << ", this is " CDDREC_VERSION ": the run may differ\n";
@@ -250,6 +251,9 @@ int main(int argc, char** argv) {
   } catch (const cddrec::stopped& e) {
     std::cerr << "cddrec: " << e.what() << '\n';
     return cddrec::cli::stopped_status;
+  } catch (const std::bad_alloc&) {
+    std::cerr << "cddrec: there is not enough memory for this\n";
+    return 1;
   } catch (const std::exception& e) {
     std::cerr << "cddrec: " << cddrec::cli::without_cpp_name(e.what()) << '\n';
     return 1;

@@ -2,6 +2,8 @@
 // `training.safetensors` is where training stands.
 #pragma once
 
+#include <set>
+
 #include "cddrec/io/text.hpp"
 #include "cddrec/serve/model_file.hpp"
 #include "network.hpp"
@@ -82,9 +84,10 @@ inline std::string log_checksum(const data::interactions& log, const run_setting
 }
 
 /// Where training stands: the weights of the last epoch, those that training goes on with if they differ, and the moments of Adam.
+/// `memory_mb` is the most memory that any sitting so far has used.
 template <class Network>
 inline void save_training(const fs::path& directory, const std::string& kind, const Network& net, const train::fit_state<float>& state,
-                          const run_settings& s, const data::interactions& log) {
+                          index memory_mb, const run_settings& s, const data::interactions& log) {
   io::tensor_file file = describe(kind, s, log.items);
   file.metadata["log"] = log_checksum(log, s);
   file.metadata["epoch"] = std::to_string(state.epoch);
@@ -92,7 +95,7 @@ inline void save_training(const fs::path& directory, const std::string& kind, co
   file.metadata["best_ndcg"] = detail::text(state.stopping.best);
   file.metadata["seconds"] = detail::text(state.seconds);
   file.metadata["adam_steps"] = std::to_string(state.adam_steps);
-  file.metadata["peak_memory_mb"] = std::to_string(peak_memory_mb());
+  file.metadata["peak_memory_mb"] = std::to_string(memory_mb);
   const auto put_curve = [&](const std::string& name, const std::vector<double>& values) {
     for (const double v : values) file.metadata[name] += detail::text(v) + ' ';
   };
@@ -114,9 +117,16 @@ inline void save_training(const fs::path& directory, const std::string& kind, co
   file.save(training_path(directory));
 }
 
-/// How far training came: all of its state but the matrices.
-inline train::fit_state<float> training_progress(const io::tensor_file& file, const std::string& where) {
+/// Training as earlier sittings left it.
+struct training_so_far {
   train::fit_state<float> state;
+  index memory_mb = 0;  // the most that one of them used
+};
+
+/// How far training came: all of its state but the matrices.
+inline training_so_far training_progress(const io::tensor_file& file, const std::string& where) {
+  training_so_far so_far;
+  train::fit_state<float>& state = so_far.state;
   const auto whole = [&](const char* name) {
     return detail::number<index>(name, required(file, name, where), 0, 1'000'000'000'000, "0 or more");
   };
@@ -136,33 +146,37 @@ inline train::fit_state<float> training_progress(const io::tensor_file& file, co
   if (file.metadata.contains("skipped")) state.skipped = whole("skipped");
   if (file.metadata.contains(gan_network::own_names[0]))
     for (const char* name : gan_network::own_names) state.own_curves.push_back(curve(name));
-  return state;
+  if (file.metadata.contains("peak_memory_mb")) so_far.memory_mb = whole("peak_memory_mb");
+  return so_far;
 }
 
-/// Reads it back into a network of the same settings and log; input_error if they differ. Of a file that is too old to have
-/// the log's checksum, only the items are compared.
-template <class Network>
-inline train::fit_state<float> load_training(const fs::path& directory, const std::string& kind, Network& net, const run_settings& s,
-                                             const data::interactions& log) {
-  const std::string where = training_path(directory).string();
-  const io::tensor_file file = io::tensor_file::load(training_path(directory));
-  if (required(file, "model", where) != kind)
-    throw input_error(where + ": holds a " + io::detail::quoted(required(file, "model", where), '\'') + ", not a " + kind +
-                      "; name another directory");
-  for (const auto& [name, key] : setting_keys()) {
-    const bool counts = concerns(kind, name) && name != "epochs" && name != "patience" && name != "skip_bad_steps";
-    const std::string before = written_setting(file, name);
-    if (counts && before != key.get(s))
-      throw input_error(where + ": was trained with " + name + " = " + io::detail::quoted(before, '\'') + ", not " + key.get(s) +
-                        "; resume with the same settings");
-  }
+/// In what the run behind a training state differs from one of these settings on this log; empty if in nothing. Of a file that is too old
+/// to have the log's checksum, only the items are compared. `apart` from settings that a later sitting may change.
+inline std::string difference_of(const io::tensor_file& file, const std::string& where, const std::string& kind, const run_settings& s,
+                                 const data::interactions& log, const std::set<std::string>& apart) {
+  if (const std::string held = required(file, "model", where); held != kind)
+    return "holds a " + io::detail::quoted(held, '\'') + ", not a " + kind;
+  for (const auto& [name, key] : setting_keys())
+    if (const std::string before = written_setting(file, name); concerns(kind, name) && !apart.contains(name) && before != key.get(s))
+      return "was trained with " + name + " = " + io::detail::quoted(before, '\'') + ", not " + key.get(s);
   const data::id_map known = io::get_ids(file, where);
   bool same = known.size() == log.items.size();
   for (index i = 0; same && i < known.size(); ++i) same = known.name(static_cast<data::item>(i)) == log.name(static_cast<data::item>(i));
-  if (!same) throw input_error(where + ": was trained on a log with other items; resume with the same log");
-  if (const auto written = file.metadata.find("log"); written != file.metadata.end() && written->second != log_checksum(log, s))
-    throw input_error(where + ": was trained on another log of the same items; resume with the same log");
-  train::fit_state<float> state = training_progress(file, where);
+  if (!same) return "was trained on a log with other items";
+  const auto written = file.metadata.find("log");
+  return written != file.metadata.end() && written->second != log_checksum(log, s) ? "was trained on another log of the same items" : "";
+}
+
+/// Reads it back into a network of the same settings and log; input_error if they differ in more than when to stop.
+template <class Network>
+inline training_so_far load_training(const fs::path& directory, const std::string& kind, Network& net, const run_settings& s,
+                                     const data::interactions& log) {
+  const std::string where = training_path(directory).string();
+  const io::tensor_file file = io::tensor_file::load(training_path(directory));
+  if (const std::string what = difference_of(file, where, kind, s, log, {"epochs", "patience", "skip_bad_steps"}); !what.empty())
+    throw input_error(where + ": " + what + "; resume with the same log and settings, or name another directory");
+  training_so_far so_far = training_progress(file, where);
+  train::fit_state<float>& state = so_far.state;
   io::get_weights(file, net, where);
   const auto like = [&](const std::string& name, const auto& p) {
     core::matrix<float> m(p.value.rows(), p.value.cols());
@@ -175,7 +189,7 @@ inline train::fit_state<float> load_training(const fs::path& directory, const st
     state.best.push_back(like("best." + name, p));
     if (s.ema_decay > 0) state.trained.push_back(like("trained." + name, p));
   });
-  return state;
+  return so_far;
 }
 
 /// How predictions are made, as the command line says it.

@@ -136,7 +136,7 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"kl_weight", real("kl_weight", &r::kl_weight, 0, huge, "0 to 1e6")},
       {"kl_annealing", whole("kl_annealing", &r::kl_annealing, 0, "0 or more batches")},
       {"negatives", choice("negatives", &r::negatives, {"uniform", "popularity", "in_batch"})},
-      {"negative_power", real("negative_power", &r::negative_power, 0, 10, "0 to 10")},
+      {"negative_power", real("negative_power", &r::negative_power, 0, 2, "0 to 2")},
       {"negatives_per_target", whole("negatives_per_target", &r::negatives_per_target, 1, "1 to 1000", 1000)},
       {"candidates", whole("candidates", &r::candidates, 1, "1 to 1000000000")},
       {"frequency_correction", flag("frequency_correction", &r::frequency_correction)},

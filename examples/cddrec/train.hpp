@@ -34,7 +34,7 @@ class training_display {
     for (const auto& [name, value] : r.parts) parts << "  " << name << ' ' << value;
     end << std::fixed << std::setprecision(4) << "  validation ndcg@10 " << r.validation.ndcg_at_10 << (r.best ? " *" : "");
     if (r.skipped > 0) end << "  batches left out " << r.skipped;
-    if (!line_.on()) end << "  at most " << left(static_cast<double>(r.epoch)) << " left";
+    if (!line_.on() && static_cast<double>(r.epoch) > begun_) end << "  at most " << left(static_cast<double>(r.epoch)) << " left";
     const bool fits = !line_.on() || begin.str().size() + parts.str().size() + end.str().size() < line_.width();
     line_.clear();
     std::cerr << begin.str() << (fits ? parts.str() : "") << end.str() << std::endl;
@@ -70,7 +70,7 @@ class training_display {
 
 struct train_options {
   log_options log;
-  std::string output, model, from;
+  std::string output, model, from, config;
   double minutes = 0;
   bool resume = false, validation_only = false;
 
@@ -134,6 +134,8 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   if (o.resume && !goes_on) std::cerr << "cddrec: " << o.output << ": there is nothing to resume, training begins anew\n";
   // Not called before the run to resume has been read: if that is refused, its settings stay as they are.
   const fs::path settings_path = fs::path(o.output) / "settings.toml";
+  if (!goes_on && !o.config.empty() && fs::equivalent(o.config, settings_path, problem))
+    throw input_error(o.config + ": is where this run would write its own settings; name another directory, or give the file another name");
   const auto keep_settings = [&] { io::write_atomically(settings_path, settings_text(o.model, s, CDDREC_VERSION, o.command())); };
 
   std::vector<std::pair<std::string, json>> table;
@@ -165,20 +167,21 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   };
   const auto fit = [&](auto make) {  // make(settings, items): a fresh network
     auto net = make(s, split.items());
-    train::fit_state<float> state;
+    training_so_far so_far;
     io::training_log written;
     bool finished = false;
     if (goes_on) {
-      state = load_training(o.output, o.model, net, s, log);
-      if (state.epoch > 0 && !io::is_there(model_path(o.output))) {  // stopped after the first write of the state, before that of the model
+      so_far = load_training(o.output, o.model, net, s, log);
+      if (so_far.state.epoch > 0 &&
+          !io::is_there(model_path(o.output))) {  // stopped after the first write of the state, before that of the model
         auto best = make(s, split.items());
         std::size_t k = 0;
-        best.visit([&](const std::string&, auto& p) { p.value = state.best[k++]; });
+        best.visit([&](const std::string&, auto& p) { p.value = so_far.state.best[k++]; });
         save_network(o.output, o.model, best, s, log.items);
       }
       if (io::is_there(log_path(o.output))) written = io::training_log(log_path(o.output));
-      written.keep_until(state.epoch);
-      finished = is_finished(state, s, o.minutes);
+      written.keep_until(so_far.state.epoch);
+      finished = is_finished(so_far.state, s, o.minutes);
     } else if (before) {
       auto old = make(before->settings, before->ids.size());
       io::get_weights(serve::load_file(o.from), old, o.from);
@@ -186,20 +189,21 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
       std::cerr << o.from << ": " << known << " items are taken over, " << log.items.size() - known << " are new\n";
     }
     if (finished)
-      std::cerr << "cddrec: " << o.output << ": nothing is left to train after epoch " << state.epoch
+      std::cerr << "cddrec: " << o.output << ": nothing is left to train after epoch " << so_far.state.epoch
                 << ", settings.toml stays as it is; raise --epochs, --minutes or patience to go on\n";
     if (finished && io::is_there(settings_path))
       trained_with = gather_settings(o.model, "", read_settings_file(settings_path.string()), {}).settings;
     else
       keep_settings();
+    const auto memory_mb = [&] { return std::max(so_far.memory_mb, peak_memory_mb()); };
     train::fit_hooks<float> hooks;
     std::optional<training_display> display;
-    display.emplace(state, s.epochs, o.minutes);
+    display.emplace(so_far.state, s.epochs, o.minutes);
     hooks.progress = [&](index epoch, index batch, index batches) { return display->batch(epoch, batch, batches); };
     hooks.validation = [&](index done, index all) { return display->validation(done, all); };
     hooks.interrupted = [&](const train::fit_state<float>& now) {
       display->clear();
-      save_training(o.output, o.model, net, now, s, log);
+      save_training(o.output, o.model, net, now, memory_mb(), s, log);
       throw stopped("stopped in epoch " + std::to_string(now.epoch + 1) + " after " + std::to_string(now.batch) +
                     " batches; the same command with --resume goes on from there");
     };
@@ -207,20 +211,21 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
       // The model and the log first: a training state never stands beside older ones than it knows of. But for the first time, since a
       // model without a training state is another run's, which is not to be written over.
       const bool first = !io::is_there(training_path(o.output));
-      if (first) save_training(o.output, o.model, net, now, s, log);
+      if (first) save_training(o.output, o.model, net, now, memory_mb(), s, log);
       if (report.best) save_network(o.output, o.model, net, s, log.items);
       written.add(report);
       io::write_atomically(log_path(o.output), written.text());
-      if (!first) save_training(o.output, o.model, net, now, s, log);
+      if (!first) save_training(o.output, o.model, net, now, memory_mb(), s, log);
       display->epoch(report);
     };
     std::optional<interruptible> signals(std::in_place);
-    const auto result = train::fit(net, make_objective(o.model, s), split, make_fit_settings(s, o.minutes, how), hooks, std::move(state));
+    const auto result =
+        train::fit(net, make_objective(o.model, s), split, make_fit_settings(s, o.minutes, how), hooks, std::move(so_far.state));
     display.reset(), signals.reset();
     const std::vector<index> ranks = test(o.model, model::ranker<network>(net, how));
     std::cerr << "best epoch " << result.best_epoch << " of " << result.epochs << ", validation ndcg@10 " << std::fixed
               << std::setprecision(4) << result.best_ndcg << ", " << std::setprecision(1) << result.seconds << " s, " << peak_memory_words
-              << peak_memory_mb() << " MB\n";
+              << memory_mb() << " MB\n";
     add_best_possible();
     page.facts.push_back({"best epoch", std::to_string(result.best_epoch) + " of " + std::to_string(result.epochs)});
     page.facts.push_back({"seconds of training", io::svg::short_number(result.seconds, 3)});

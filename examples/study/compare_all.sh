@@ -13,20 +13,18 @@ build_command() {
 # row_names FILE: the names of its rows.
 row_names() { sed 's/#.*//' "$1" | awk 'NF { print $1 }'; }
 
-# compare_all KEPT WORK LOG.txt FILE OPTION…: compares the rows of FILE whose names are read; KEPT holds the committed records of such rows.
-# Status 1 if a row failed; the others are compared all the same.
+# compare_all RECORDS WORK LOG.txt FILE OPTION…: compares the rows of FILE whose names are read. Records are made in RECORDS, where the
+# committed ones are, and models in WORK. Status 1 if a row failed; the others are compared all the same.
 compare_all() {
-  local kept=$1 work=$2 log=$3 file=$4 status=0
+  local records=$1 work=$2 log=$3 file=$4
   shift 4
-  mkdir -p "$work/records" "$kept"
-  cp -n "$kept"/*.json "$work/records/" 2>/dev/null || true
+  mkdir -p "$work" "$records"
+  ln -sfnT "$(realpath "$records")" "$work/records" || return 1
   # A row that a signal ends would end xargs, and the rows behind it.
   # shellcheck disable=SC2016 # for the shell of a row
   OMP_NUM_THREADS=1 xargs -P "$(nproc)" -I {} bash -c 'build/release/bin/cddrec compare "$@" || exit 1' row --data "$log" --variants "$file" \
     --models {} --threads 1 --output "$work" "$@" || {
     echo "some rows of $file failed on $log; their messages are above" >&2
-    status=1
+    return 1
   }
-  cp "$work"/records/*.json "$kept/"
-  return "$status"
 }

@@ -23,7 +23,8 @@ def arguments():
     parser.add_argument("--search", type=pathlib.Path, default=ROOT / "search",
                         help="a folder of records of trials, each of a model FAMILY.TRIAL; if it does not exist, the page is without them")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT.parent.parent / "docs/study.md", help="the page")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the page or a picture would change")
+    parser.add_argument("--check", action="store_true",
+                        help="write nothing; exit status 1 if the page or a picture would change, or a picture is no longer on it")
     return parser.parse_args()
 
 
@@ -77,14 +78,26 @@ def main():
     except bad_input as error:
         print(f"report.py: {error}", file=sys.stderr)
         return 2
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"report.py: {given.output}: cannot be read: {error}", file=sys.stderr)
+        return 2
     changed = {path: content for path, content in files.items() if not path.exists() or path.read_bytes() != content.encode()}
+    left = sorted(path for path in (given.output.parent / "images" / given.output.stem).glob("*.svg") if path not in files)
+    for path in left:
+        print(f"report.py: {path} is no longer on the page; delete it", file=sys.stderr)
     if given.check:
-        return 1 if changed else 0
-    for path, content in changed.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(path.name + ".new")
-        fresh.write_bytes(content.encode())
-        fresh.replace(path)  # an interrupted run leaves the old file whole
+        for path in changed:
+            print(f"report.py: {path} would change", file=sys.stderr)
+        return 1 if changed or left else 0
+    try:
+        for path, content in changed.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_name(path.name + ".new")
+            fresh.write_bytes(content.encode())
+            fresh.replace(path)  # an interrupted run leaves the old file whole
+    except OSError as error:
+        print(f"report.py: {given.output}: cannot be written: {error}", file=sys.stderr)
+        return 2
     print(f"{given.output}: {len(files) - 1} pictures, {len(changed)} files changed")
     return 0
 

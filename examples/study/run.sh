@@ -8,12 +8,13 @@ cd "$(dirname "$0")/../.."
 logs=$(realpath "${1:?the directory of the logs}") seeds=${2:-3}
 shift $(($# > 2 ? 2 : $#))
 [ $# -gt 0 ] || set -- Office_Products Beauty Tools_and_Home_Improvement Toys_and_Games
+[[ $seeds =~ ^[1-9][0-9]*$ ]] || { echo "$0: SEEDS is how many, not '$seeds'" >&2 && exit 2; }
+for log in "$@"; do [ -r "$logs/$log.txt" ] || { echo "$0: there is no $logs/$log.txt" >&2 && exit 2; }; done
 failed=0 study=examples/study
 leaders='cddrec|cddrec-no-divergence|encoder|encoder-two-layers|sasrec-softmax|gru4rec|gan|gan-policy|vae|svae'
 . "$study/compare_all.sh"
 build_command
 for log in "$@"; do
-  [ -r "$logs/$log.txt" ] || { echo "$0: there is no $logs/$log.txt" >&2 && exit 2; }
   items=$(cut -d ' ' -f 2- "$logs/$log.txt" | tr -s ' ' '\n' | sort -u | wc -l)
   file=$study/large_log.txt
   [ "$items" -ge 5000 ] || file=$study/small_log.txt

@@ -133,6 +133,7 @@ TEST_CASE("item_knn refuses settings out of range and damaged neighbours") {
   CHECK_THROWS_WITH(baseline::item_knn(split, {.decay = 1.5}), ContainsSubstring("decay must be in (0, 1]"));
   const baseline::popularity items(std::vector<index>{1, 1});
   CHECK_THROWS_WITH(baseline::item_knn(items, {{0, 1, 1}, {1}, {-0.5}}, {}), ContainsSubstring("row of item 0"));
+  CHECK_THROWS_WITH(baseline::item_knn(items, {{0, 1, 1}, {1}, {INFINITY}}, {}), ContainsSubstring("row of item 0"));
   CHECK_THROWS_WITH(baseline::item_knn(items, {{0, 1}, {1}, {0.5}}, {}), ContainsSubstring("offsets do not ascend"));
 }
 

@@ -14,7 +14,12 @@ TEST_CASE("a signal stops a comparison, which goes on where it was") {
   CHECK(cut.status == 130);
   CHECK_THAT(cut.err, ContainsSubstring("cddrec: stopped in epoch ") && ContainsSubstring("cddrec: stopped at log-sasrec-1"));
   CHECK(fs::exists(shop().root / "cut_study/models/log-sasrec-1/training.safetensors"));
-  CHECK(shop().run(study + "--set patience=0 --set epochs=2").status == 0);
+  refused(
+      study + "--set patience=0 --set epochs=2",
+      "cut_study/models/log-sasrec-1: holds an unfinished run that was trained with epochs = '1000000', not 2; delete it, or name another");
+  CHECK_FALSE(fs::exists(shop().root / "cut_study/records/log-markov-1.json"));
+  CHECK(shop().run(study + "--set patience=0 --set epochs=1000000 --minutes 1e-9").status == 0);
+  CHECK_THAT(slurp(shop().root / "cut_study/records/log-sasrec-1.json"), ContainsSubstring("\"epochs\": \"1000000\""));
   CHECK(fs::exists(shop().root / "cut_study/records/log-markov-1.json"));
 }
 
@@ -47,9 +52,11 @@ TEST_CASE("compare records each model and seed once, and goes on where it stoppe
   CHECK_THAT(trial, ContainsSubstring(" --validation-only\""));
   CHECK_THAT(slurp(shop().root / "searched/models/log-bce-1/report.html"), !ContainsSubstring("<h2>Test</h2>"));
   CHECK_THAT(trial, ContainsSubstring("\"valid\": {") && !ContainsSubstring("\"test\"") && !ContainsSubstring("diagnostics"));
-  const outcome no_test = shop().run(compare + " --models bce --seeds 1 --output searched");
-  CHECK(no_test.status == 2);
-  CHECK_THAT(no_test.err, ContainsSubstring("cddrec: searched: record log-bce-1 has no test metrics; name another directory"));
+  const std::string searched = compare + " --seeds 1 --output searched --models ";
+  refused(searched + "own,bce", "cddrec: searched/records/log-bce-1.json: has no test metrics; delete it, or name another directory");
+  CHECK_FALSE(fs::exists(shop().root / "searched/models/log-own-1"));  // nothing was trained before that was seen
+  CHECK(shop().run(searched + "own").status == 0);
+  refused(searched + "own --generations", "searched/records/log-own-1.json: has no ways of generation; delete it");
   shop().write("wrong.txt", "a cddrec\nb sasrec ranking=none\n");
   refused("compare --data log.txt --variants wrong.txt --output s2", "wrong.txt:2:");
   shop().write("wrong.txt", "a moon\n");
@@ -104,7 +111,12 @@ TEST_CASE("a record is taken for what it is of alone") {
   told("log.txt --set decay=0.5 --format sequences", "is of a log that was read with other options");
   shop().write("kinds.txt", "item_knn markov\n");
   told("log.txt --variants kinds.txt", "is of the kind 'item_knn', not markov");
-  for (const std::string damaged : {"", "{", "[]", "{\"log_crc\": \"\"}", "{\"settings\": 3}"}) {
+  const auto with = [&](const std::string& key, const std::string& value) {  // what the record has, and this instead
+    return kept.substr(0, kept.rfind('}')) + ", \"" + key + "\": " + value + "}";
+  };
+  for (const std::string& damaged :
+       std::vector<std::string>{"", "{", "[]", "{\"log_crc\": \"\"}", "{\"settings\": 3}", with("settings", "[]"),
+                                with("settings", "{\"width\": 8}"), with("diagnostics", "3"), with("diagnostics", "{\"noise\": 3}")}) {
     shop().write("own/records/log-item_knn-1.json", damaged);
     const outcome o = shop().run(compare + "log.txt --set decay=0.5");
     CHECK(o.status == 2);
@@ -157,6 +169,13 @@ TEST_CASE("settings are looked at before the first row, and those tested are cou
   refused(compare + "--set seed=5", "leave out seed=5");
   shop().write("seeded.txt", "a sasrec seed=5\n");
   refused("compare --data log.txt --variants seeded.txt --output never", "seeded.txt:1: a comparison trains every network with the seeds");
+  shop().write("divided.txt", "a markov\nb markov division=time\n");
+  refused("compare --data log.txt --variants divided.txt --output never",
+          "a has division = leave_one_out, b time: they would be tested on");
+  shop().write("shares.txt", "a markov division=time\nb markov division=time test_share=0.2\n");
+  refused("compare --data log.txt --variants shares.txt --output never", "a has test_share = 0.1, b 0.2: they would be tested on");
+  shop().write("caf\xe9.txt", "u1 a b c d\n");
+  refused("compare --data 'caf\xe9.txt' --models markov --output never", "must be UTF-8");
   CHECK_FALSE(fs::exists(shop().root / "never"));
   shop().write("few.txt", "u1 a b c d\nu2 c d\nu3 b\nu4 b c d a e\n");
   CHECK_THAT(shop().run("compare --data few.txt --models markov --output few").out, ContainsSubstring("5 items, 2 users\n"));

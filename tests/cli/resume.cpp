@@ -1,4 +1,5 @@
 // The command line: what there is to go on with, and what is said where there is nothing.
+#include "cddrec/io/safetensors.hpp"
 #include "cli/command.hpp"
 
 namespace cddrec::test {
@@ -29,6 +30,29 @@ TEST_CASE("a run that has no epoch left says so, and its settings stay what they
   CHECK(on.status == 0);
   CHECK_THAT(on.err, !ContainsSubstring("nothing is left"));
   CHECK_THAT(slurp(root / "settings.toml"), ContainsSubstring("\nepochs = 40\n"));
+}
+
+TEST_CASE("a later sitting keeps the most memory that one used, and tells no time left where it has trained nothing") {
+  REQUIRE(shop().run(small + "sat --epochs 1").status == 0);
+  const fs::path path = shop().root / "sat/training.safetensors";
+  io::tensor_file state = io::tensor_file::load(path);
+  state.metadata["peak_memory_mb"] = "99999";
+  state.metadata["batch"] = "2", state.metadata["sums"] = "1 1 ";  // stopped in the validation of epoch 2: both batches are done
+  state.save(path);
+  const outcome on = shop().run(small + "sat --resume --epochs 2");
+  CHECK(on.status == 0);
+  CHECK_THAT(on.err, ContainsSubstring("epoch 2  loss 0.5") && !ContainsSubstring("left") && ContainsSubstring("peak memory 99999 MB"));
+}
+
+TEST_CASE("a file of settings is not written over by the run that reads it") {
+  shop().write("mine.toml", "# mine\nwidth = 8\nheads = 2\nepochs = 1\n");
+  fs::create_directories(shop().root / "home");
+  fs::copy_file(shop().root / "mine.toml", shop().root / "home/settings.toml");
+  const std::string train = "train --data log.txt --model sasrec --output home --config ";
+  refused(train + "home/settings.toml", "home/settings.toml: is where this run would write its own settings; name another directory");
+  CHECK(slurp(shop().root / "home/settings.toml") == slurp(shop().root / "mine.toml"));
+  CHECK(shop().run(train + "mine.toml").status == 0);
+  CHECK(shop().run(train + "home/settings.toml --epochs 2 --resume").status == 0);  // its own
 }
 
 TEST_CASE("a directory with nothing to resume is told") {

@@ -22,7 +22,7 @@ TEST_CASE("an adversarial model trains, resumes, evaluates and recommends; its k
   CHECK(e.status == 0);
   CHECK_THAT(e.out, ContainsSubstring("\"model\":\"gan\"") && ContainsSubstring("\"predictions\":{"));
   CHECK(shop().run("recommend --model gan --history i1").status == 0);
-  refused("train --output gan --epochs 5" + small + " --set gan_reward_weight=2", "resume with the same settings");
+  refused("train --output gan --epochs 5" + small + " --set gan_reward_weight=2", "resume with the same log and settings");
   CHECK(slurp(shop().root / "model/model.safetensors").find("settings.gan_pretraining") == std::string::npos);
 }
 
@@ -37,7 +37,7 @@ TEST_CASE("an interrupted run resumed is the run that was not interrupted") {
     CHECK(shop().run("train --output " + twice + " --epochs 4" + small).status == 0);
     const bool same = slurp(shop().root / once / "model.safetensors") == slurp(shop().root / twice / "model.safetensors");
     CHECK(same);
-    refused("train --output " + twice + " --epochs 5" + small + " --set width=32", "resume with the same settings");
+    refused("train --output " + twice + " --epochs 5" + small + " --set width=32", "resume with the same log and settings");
   }
   const std::string kept = slurp(shop().root / "once_by_row/settings.toml");
   refused("train --output once_by_row --epochs 5 --data log.txt --set width=16 --set heads=2 --set objective=paper --resume",
@@ -282,7 +282,7 @@ TEST_CASE("a run goes on with its own log alone, and one process at a time") {
   const std::string small = " --model sasrec --set width=8 --set heads=2 --threads 1 --resume --output own_log";
   CHECK(shop().run("train --data log.txt --epochs 1" + small).status == 0);
   shop().write("longer.txt", slurp(shop().root / "log.txt") + "one_more i1 i2 i3 i4\n");
-  refused("train --data longer.txt --epochs 2" + small, "was trained on another log of the same items; resume with the same log");
+  refused("train --data longer.txt --epochs 2" + small, "was trained on another log of the same items; resume with the same log and settings");
   const int held = ::open((shop().root / "own_log").c_str(), O_RDONLY);
   REQUIRE(::flock(held, LOCK_EX | LOCK_NB) == 0);
   refused("train --data log.txt --epochs 2" + small, "own_log: another process is writing here; wait until it ends");

@@ -70,10 +70,12 @@ TEST_CASE("the latent divergence is that of PyTorch's distributions, value and g
   CHECK(distance(gradient[1], reference::get(r, "latent.log_variance.gradient")) < 1e-12);
 }
 
-TEST_CASE("a network without latent variables has no such loss") {
+TEST_CASE("a network without latent variables has no such loss, and none is annealed backwards") {
   const diffusion::process<double> process(diffusion::linear_schedule{}, 1);
   std::array<double, 1> parts{};
   CHECK(loss::latent_kl{}(loss::step<double>{.process = process, .t = 0}, parts).rows() == 0);
+  CHECK_THROWS_WITH((loss::latent_kl{.annealed_over = -5}.names()),
+                    ContainsSubstring("annealed_over must be 0 (not annealed) or more, not -5"));
   CHECK(loss::latent_kl{.weight = 0}.names().empty());
 }
 

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "cddrec/nn/gru.hpp"
 #include "model/small_network.hpp"
 #include "reference/reference.hpp"
 #include "test.hpp"
@@ -184,6 +185,25 @@ TEST_CASE("the parts are told what they share with the whole, and keep what is t
     CHECK(denoiser.attention_dropout == 0.375);
     CHECK(denoiser.residual == dressed);
     CHECK(denoiser.feed_forward == !dressed);
+  }
+}
+
+TEST_CASE("what a part calls residual or feed_forward is left alone where it is no switch") {
+  struct measured : model::no_denoiser<float> {
+    struct settings {
+      double residual = 0.5;
+      index feed_forward = 3;
+      settings* told = nullptr;
+    };
+    measured(const settings& s, const core::random&) { *s.told = s; }
+  };
+  measured::settings told;
+  const diffusion::process<float> process(diffusion::linear_schedule{}, 7);
+  for (const bool dressed : {false, true}) {
+    const model::recommender<nn::gru<float>, measured> net({.items = 9, .width = 8, .residual = dressed, .feed_forward = dressed}, process,
+                                                           core::seed{1}, {}, {.told = &told});
+    CHECK(told.residual == 0.5);
+    CHECK(told.feed_forward == 3);
   }
 }
 

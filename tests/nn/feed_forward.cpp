@@ -32,4 +32,10 @@ TEST_CASE("in training the widened rows are dropped out, by the draw that is giv
   CHECK(run(still, 1) == run(still, 2));
 }
 
+TEST_CASE("a feed-forward layer without an inner width is refused, with what was given") {
+  for (const index bad : {0, -1})
+    CHECK_THROWS_WITH(nn::feed_forward<double>(5, bad, 0, {}),
+                      ContainsSubstring("nn::feed_forward: the factor must be 1 or more, not " + std::to_string(bad)));
+}
+
 }  // namespace cddrec::test

@@ -90,4 +90,8 @@ TEST_CASE("a packed sequence is encoded recurrently with the same bits as alone"
   }
 }
 
+TEST_CASE("recurrent units without a layer are refused") {
+  CHECK_THROWS_WITH(nn::gru<double>({.width = 4, .layers = -1}, {}), ContainsSubstring("nn::gru: layers must be 1 or more, not -1"));
+}
+
 }  // namespace cddrec::test

@@ -146,6 +146,11 @@ TEST_CASE("in training each rate of the transformer drops out what it is for, an
   }
 }
 
+TEST_CASE("a transformer without a layer is refused") {
+  CHECK_THROWS_WITH(encoder({.width = 4, .layers = 0, .heads = 2}, {}),
+                    ContainsSubstring("nn::transformer: layers must be 1 or more, not 0"));
+}
+
 TEST_CASE("fresh layers and their parts are drawn apart") {
   encoder layers({.width = 4, .layers = 3, .heads = 2}, core::random(core::seed{1}));
   CHECK(drawn_apart(parameters_of(layers, "encoder")));

@@ -100,7 +100,7 @@ TEST_CASE("a failed allocation ends in bad_alloc or a typed error, and nothing l
   survives("opening a model that counts", [&] { read_model(counts); });
   const io::tensor_file training = training_file();
   bool short_curve = false;
-  survives("reading how far training came", [&] { short_curve |= cli::training_progress(training, "FILE").curve.size() != 5; });
+  survives("reading how far training came", [&] { short_curve |= cli::training_progress(training, "FILE").state.curve.size() != 5; });
   CHECK_FALSE(short_curve);
 
   const scratch directory;

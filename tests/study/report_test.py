@@ -305,8 +305,15 @@ class report(unittest.TestCase):
         picture = self.folder / "docs/images/study/Beauty-bars.svg"
         picture.write_text("", encoding="utf-8")
         run = self.run_report("--check")
-        self.assertEqual((run.returncode, run.stdout, run.stderr, picture.read_text(encoding="utf-8")), (1, "", "", ""))
+        self.assertEqual((run.returncode, run.stdout, picture.read_text(encoding="utf-8")), (1, "", ""))
+        self.assertEqual(run.stderr, f"report.py: {picture} would change\n")
         self.made()
+        left = picture.with_name("Toys-bars.svg")
+        left.write_text("", encoding="utf-8")
+        for more in ([], ["--check"]):
+            run = self.run_report(*more)
+            self.assertEqual((run.returncode, run.stderr), (len(more), f"report.py: {left} is no longer on the page; delete it\n"))
+        left.unlink()
         self.write("d.json", record("popularity", 1, 0.0, 0.0056))
         self.assertEqual(self.run_report("--check").returncode, 1)
         self.assertEqual(files(), first)
@@ -340,6 +347,21 @@ class report(unittest.TestCase):
         self.write("good.json", {**good, "log_crc": "00000001"})
         self.write("other.json", {**good, "seed": 2, "log_crc": "00000002"})
         self.assert_refused(bad, "`log_crc` differs")
+
+    def test_a_page_that_cannot_be_read_or_written(self):
+        self.study()
+        self.page.mkdir(parents=True)
+        self.assertIn(f"report.py: {self.page}: cannot be read: ", self.run_report("--check").stderr)
+        self.page.rmdir()
+        self.page.write_bytes(b"\xe9")
+        run = self.run_report()
+        self.assertEqual((run.returncode, self.page.read_bytes()), (2, b"\xe9"))
+        self.assertIn(f"report.py: {self.page}: cannot be read: ", run.stderr)
+        self.page.unlink()
+        (self.page.parent / "images").write_text("", encoding="utf-8")  # a file where a folder must be
+        run = self.run_report()
+        self.assertEqual((run.returncode, run.stdout), (2, ""))
+        self.assertIn(f"report.py: {self.page}: cannot be written: ", run.stderr)
 
     def test_errors_of_the_search(self):
         self.study()

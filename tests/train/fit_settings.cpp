@@ -137,7 +137,7 @@ TEST_CASE("negatives are as many and drawn by the law that the settings say") {
   const data::split split = data::leave_one_out(log().log());
   for (const auto law : {data::negative_law::uniform, data::negative_law::popularity, data::negative_law::in_batch})
     for (const double power : {1.0, 0.5}) {
-      const data::negative_sampler sampler(split, law, power);
+      const data::negative_sampler sampler(split, law, fresh().settings().max_length, power);
       onlooker goal{.what = {.negatives = true, .candidates = true}};
       goal.look = [&](const loss::step<float>& s) {
         CHECK(s.main.negatives.size() == 3);

@@ -122,7 +122,7 @@ auto candidate_objective() {
 TEST_CASE("candidates are drawn once each, and targets among them are known") {
   const data::split split = split_of_sequences();
   for (const auto law : {data::negative_law::uniform, data::negative_law::popularity, data::negative_law::in_batch}) {
-    const train::negatives against{data::negative_sampler(split, law), 3, 20};
+    const train::negatives against{data::negative_sampler(split, law, 8), 3, 20};
     train::views batch;
     build(batch, {.augmented = true, .negatives = true, .candidates = true}, 1, against);
     CHECK((batch.negatives.size() == 3 && batch.negatives[0] != batch.negatives[1]));
@@ -148,7 +148,7 @@ TEST_CASE("candidates are drawn once each, and targets among them are known") {
 
 TEST_CASE("the gradient of a batch with candidates and several negatives, by central differences") {
   const data::split split = split_of_sequences();
-  const train::negatives against{data::negative_sampler(split, data::negative_law::popularity), 2, 20};
+  const train::negatives against{data::negative_sampler(split, data::negative_law::popularity, 8), 2, 20};
   network<double> net = fresh<double>(4);
   train::views batch;
   const auto goal = candidate_objective();
@@ -335,7 +335,7 @@ TEST_CASE("a steady training step with features allocates nothing") {
 TEST_CASE("a steady training step with candidates and several negatives allocates nothing") {
   const data::split split = split_of_sequences();
   check_steady(candidate_objective(), optim::adam_rows::touched, fresh<float>(16),
-               {data::negative_sampler(split, data::negative_law::popularity), 2, 20});
+               {data::negative_sampler(split, data::negative_law::popularity, 8), 2, 20});
 }
 
 TEST_CASE("a steady training step of touched rows allocates nothing") {

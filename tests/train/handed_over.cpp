@@ -114,7 +114,7 @@ void check_handed_over(model::similarity score) {
   const core::random draw(core::seed{3});
   const inspector<Network> goal{net, batch, draw, &seen};
   batch.build(20, [&](index i) { return split.training(i); }, 8, split.items(), goal.needs(), {}, core::random(core::seed{1}),
-              {data::negative_sampler(split, data::negative_law::popularity), 2, 40});
+              {data::negative_sampler(split, data::negative_law::popularity, 8), 2, 40});
   batch.trained = 7;
   REQUIRE(std::set<unsigned char>(batch.clean.begin(), batch.clean.end()).size() == 2);
   REQUIRE(std::set<unsigned char>(batch.not_candidates.begin(), batch.not_candidates.end()).size() == 2);

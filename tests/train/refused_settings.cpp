@@ -31,7 +31,7 @@ TEST_CASE("patience, minutes and threads out of range are refused, with the valu
   for (const int threads : {0, -3})
     CHECK(message([&](auto& s) { s.how.threads = threads; }) ==
           "train::fit: how.threads must be 1 or more, not " + std::to_string(threads));
-  CHECK_THAT(message([](auto& s) { s.negative_power = std::nan(""); }), ContainsSubstring("power must be in [0, 10], not nan"));
+  CHECK_THAT(message([](auto& s) { s.negative_power = std::nan(""); }), ContainsSubstring("power must be in [0, 2], not nan"));
 }
 
 TEST_CASE("an objective whose settings are out of range is refused as such, not when its loss goes bad") {

@@ -28,7 +28,7 @@ struct sparse_rows {
     for (auto i = low; i != high; ++i) f(*i, values[static_cast<std::size_t>(i - items.begin())]);
   }
 
-  /// Throws input_error, in the name of `owner`, unless these are `count` rows over as many items, each value at least `least`.
+  /// Throws input_error, in the name of `owner`, unless these are `count` rows over as many items, each value at least `least` and finite.
   void check(const std::string& owner, index count, Value least) const {
     const auto refuse = [&](const std::string& what) { throw input_error(owner + ": " + what + "; the counts are damaged, count again"); };
     if (static_cast<index>(offsets.size()) != count + 1 || offsets.front() != 0 || !std::is_sorted(offsets.begin(), offsets.end()) ||
@@ -36,8 +36,9 @@ struct sparse_rows {
       refuse("offsets do not ascend from 0 to the number of entries, one step for each of " + std::to_string(count) + " items");
     for (std::size_t v = 0; v + 1 < offsets.size(); ++v)
       for (std::size_t e = static_cast<std::size_t>(offsets[v]); e < static_cast<std::size_t>(offsets[v + 1]); ++e)
-        if (items[e] < 0 || items[e] >= count || !(values[e] >= least) || (static_cast<index>(e) > offsets[v] && items[e] <= items[e - 1]))
-          refuse("the row of item " + std::to_string(v) + " holds item numbers out of order or range, or too small a value");
+        if (items[e] < 0 || items[e] >= count || !(values[e] >= least) || !std::isfinite(static_cast<double>(values[e])) ||
+            (static_cast<index>(e) > offsets[v] && items[e] <= items[e - 1]))
+          refuse("the row of item " + std::to_string(v) + " holds item numbers out of order or range, or a value that is none");
   }
 };
 

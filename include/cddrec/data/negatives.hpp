@@ -18,16 +18,18 @@ class negative_sampler {
   negative_sampler() = default;
 
   /// Draws by `law`. By popularity an item's weight is the number of times it is a target in training, to the `power`: 1 is popularity
-  /// itself, 0 is even again. Items that are no target count as half of one, so that any can be drawn. input_error for a power that is not
-  /// in [0, 10].
-  negative_sampler(const split& log, negative_law law, double power = 1) : law_(law) {
-    if (!(power >= 0 && power <= 10)) throw input_error("data::negative_sampler: power must be in [0, 10], not " + std::to_string(power));
+  /// itself, 0 is even again. Targets are those of training_batch: the newest `max_length` of a sequence. Items that are none count as half
+  /// of one, so that any can be drawn. input_error for a power that is not in [0, 2], beyond which rounding would leave items out.
+  negative_sampler(const split& log, negative_law law, index max_length, double power = 1) : law_(law) {
+    if (!(power >= 0 && power <= 2)) throw input_error("data::negative_sampler: power must be in [0, 2], not " + std::to_string(power));
     std::vector<double> weight(static_cast<std::size_t>(log.items()), 0.5);
-    for (index u = 0; u < log.training_users(); ++u)
-      for (const item i : log.training(u).subspan(1)) {
+    for (index u = 0; u < log.training_users(); ++u) {
+      const auto targets = log.training(u).subspan(1);
+      for (const item i : targets.last(std::min(targets.size(), static_cast<std::size_t>(max_length)))) {
         double& own = weight[static_cast<std::size_t>(i)];
         own = own < 1 ? 1 : own + 1;
       }
+    }
     sums_.push_back(0);
     for (double& w : weight) {
       // A batch's own targets come as often as items are targets, whatever the power.

@@ -24,7 +24,7 @@ index draw_items_workspace(index rows, index items, index d) {
 
 /// drawn_i = v with probability softmax(scale x_i . items_v), scale > 0: first the block argmax_b (log sum_{v in b}
 /// exp(scale x_i . items_v) + g_ib) with Gumbel noise g, then an item of that block. x [N, d], items [V, d], drawn [N]. What row i draws is
-/// a function of `draw`, i and that row's scores. A block with a score that is NaN or infinity is not drawn from; where there is no other,
+/// a function of `draw`, i and that row's scores. A block with a score that is NaN or +infinity is not drawn from; where there is no other,
 /// item 0 is drawn.
 template <class T, class Id>
 void draw_items(core::in<T> x, core::in<T> items, std::type_identity_t<T> scale, const core::random& draw, std::span<Id> drawn,

@@ -8,7 +8,7 @@
 namespace cddrec::loss {
 
 /// weight min(1, batches trained / annealed_over) mean KL(q(z | s) || N(0, I)) over the tokens; of both views where there are two.
-/// Its part, kl, is the main view's, without the weight.
+/// Its part, kl, is the main view's, without the weight. A network without latent variables has none.
 struct latent_kl {
   float weight = 1;
   index annealed_over = 0;  // batches; 0: the whole weight from the start
@@ -16,6 +16,8 @@ struct latent_kl {
   loss::needs needs() const { return {}; }
   std::vector<std::string> names() const {
     detail::require_weight("latent_kl", weight);
+    if (annealed_over < 0)
+      throw input_error("loss::latent_kl: annealed_over must be 0 (not annealed) or more, not " + std::to_string(annealed_over));
     if (weight == 0) return {};
     return {"kl"};
   }

@@ -18,7 +18,7 @@ struct generation {
   index steps = 0;  // states visited; 0: all
   index stop = 0;   // the step whose state is the result; a higher one has more noise, -1 none: mu(e_s, 0) again
   index draws = 1;  // the prediction is their mean
-  core::seed seed = {};
+  core::seed seed = {};  // of the noise: another than the network's, whose weights were drawn from the same streams
 };
 
 /// A `generation` made ready for a process: moves and noise are laid out once.

@@ -51,8 +51,9 @@ template <class Settings>
 Settings of_denoiser(Settings own, const recommender_settings& s, index steps) {
   own = shared(std::move(own), s);
   if constexpr (requires { own.steps; }) own.steps = steps;
-  if constexpr (requires { own.residual; }) own.residual = own.residual || s.residual;
-  if constexpr (requires { requires std::same_as<decltype(own.feed_forward), bool>; })  // elsewhere it may be a width
+  // Of another type they may be a strength, or a width.
+  if constexpr (requires { requires std::same_as<decltype(own.residual), bool>; }) own.residual = own.residual || s.residual;
+  if constexpr (requires { requires std::same_as<decltype(own.feed_forward), bool>; })
     own.feed_forward = own.feed_forward || s.feed_forward;
   return own;
 }

@@ -24,7 +24,9 @@ class gru {
   static constexpr bool ordered = true;
 
   gru() = default;
+  /// input_error if there is no layer.
   gru(const settings& s, const core::random& draw) : dropout_(s.dropout) {
+    require_positive("gru: layers", s.layers);
     const index d = s.width;
     // PyTorch's spread. The hidden state is fed back through the weights, and too small ones would forget all but the last items.
     const double deviation = 1 / std::sqrt(3.0 * static_cast<double>(d));

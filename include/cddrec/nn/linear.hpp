@@ -15,6 +15,12 @@ using core::index;
 /// Deviation of freshly drawn weights.
 inline constexpr double initial_deviation = 0.02;
 
+/// A size as it is given; input_error in the name of `what` if it is below 1.
+inline index require_positive(const char* what, index size) {
+  if (size < 1) throw input_error("nn::" + std::string(what) + " must be 1 or more, not " + std::to_string(size));
+  return size;
+}
+
 /// y = x W^T + b. x [N, in] -> [N, out].
 template <class T>
 struct linear {

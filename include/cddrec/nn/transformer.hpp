@@ -26,7 +26,9 @@ class transformer {
   using settings = transformer_settings;
 
   transformer() = default;
+  /// input_error if there is no layer, the heads do not divide the width or the feed-forward layer has none.
   transformer(const settings& s, const core::random& draw) {
+    require_positive("transformer: layers", s.layers);
     for (index l = 0; l < s.layers; ++l) {
       const core::random own = draw.child(static_cast<std::uint64_t>(l));
       layers_.push_back({attention<T, Mask>(s.width, s.heads, s.attention_dropout, own.child(0)),

@@ -158,8 +158,8 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
 
   core::arena memory(std::size_t{16} << 20);
   views batch;
-  const negatives against{data::negative_sampler(split, settings.negatives, settings.negative_power), settings.negatives_per_target,
-                          settings.candidates};
+  const negatives against{data::negative_sampler(split, settings.negatives, net.settings().max_length, settings.negative_power),
+                          settings.negatives_per_target, settings.candidates};
   std::vector<weighted_step> steps;
   std::vector<index> order(static_cast<std::size_t>(split.training_users()));
   std::vector<std::string> names = objective.names();
