@@ -18,7 +18,7 @@ class negative_sampler {
   negative_sampler() = default;
 
   /// Draws by `law`. By popularity an item's weight is the number of times it is a target in training, to the `power`: 1 is popularity
-  /// itself, 0 is even again. Targets are those of training_batch: the newest `max_length` of a sequence. Items that are none count as half
+  /// itself, 0 is even again. Targets are those that batches hold: the newest `max_length` of a sequence. Items that are none count as half
   /// of one, so that any can be drawn. input_error for a power that is not in [0, 2], beyond which rounding would leave items out.
   negative_sampler(const split& log, negative_law law, index max_length, double power = 1) : law_(law) {
     if (!(power >= 0 && power <= 2)) throw input_error("data::negative_sampler: power must be in [0, 2], not " + std::to_string(power));
