@@ -137,4 +137,17 @@ TEST_CASE("item_knn refuses settings out of range and damaged neighbours") {
   CHECK_THROWS_WITH(baseline::item_knn(items, {{0, 1}, {1}, {0.5}}, {}), ContainsSubstring("offsets do not ascend"));
 }
 
+TEST_CASE("an item that a history has twice counts twice, each time by its age") {
+  data::interactions log;
+  for (const char* name : {"a", "b", "c", "d", "e"}) log.items.add(name);
+  log.histories.push_back(std::vector<data::item>{0, 1, 2, 4, 4});
+  log.histories.push_back(std::vector<data::item>{0, 1, 3, 2, 0});
+  const baseline::item_knn m(data::leave_one_out(log), {.shrinkage = 0, .decay = 0.5});
+  const std::vector<data::item> twice{3, 2, 3}, once{2, 3};
+  const std::vector<std::span<const data::item>> both{twice, once};
+  const auto q = m.encode(both, {});
+  // 3 is near 0 and 1, by 1 / sqrt(2): once more at age 2.
+  for (const data::item v : {0, 1}) CHECK(m.score_item(q, 0, v) - m.score_item(q, 1, v) == Approx(0.25 / std::sqrt(2.0)).epsilon(1e-9));
+}
+
 }  // namespace cddrec::test

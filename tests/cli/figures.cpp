@@ -174,4 +174,81 @@ TEST_CASE("users and items that are dropped are counted apart, and targets that 
              ContainsSubstring("cddrec: 2 of ") && ContainsSubstring(" test targets are items that occur nowhere in training"));
 }
 
+namespace {
+/// The numbers of a list in a JSON text.
+std::vector<double> list(const std::string& text, const std::string& name) {
+  const std::size_t begin = text.find('[', part(text, name)), end = text.find(']', begin);
+  std::vector<double> all;
+  for (const std::string& one : fields(text.substr(begin + 1, end - begin - 1), ',')) all.push_back(std::stod(one));
+  return all;
+}
+/// The figures of the row of a table that begins with a name.
+std::vector<double> row(const std::string& table, const std::string& name) {
+  for (const std::string& line : lines_of(table))
+    if (line.starts_with(name + " ")) {
+      std::istringstream in(line.substr(name.size()));
+      return {std::istream_iterator<double>(in), {}};
+    }
+  FAIL("no row " << name << " in\n" << table);
+  return {};
+}
+}  // namespace
+
+TEST_CASE("a record has the course of the training, epoch by epoch, and the table shows what is recorded of the part it names") {
+  const std::string compare = "compare --data log.txt --models sasrec,gan --set width=8 --set heads=2 --set batch_users=16 --set epochs=12 "
+                              "--set patience=0 --set learning_rate=0.05 --set ema_decay=0 --set gan_pretraining=20 --output course";
+  const outcome o = shop().run(compare);
+  REQUIRE(o.status == 0);
+  bool earlier = false;  // than the last epoch, or the two could be exchanged unseen
+  for (const std::string kind : {"sasrec", "gan"}) {
+    INFO(kind);
+    const std::string record = slurp(shop().root / "course/records" / ("log-" + kind + "-1.json"));
+    const auto rows = lines_of(slurp(shop().root / "course/models" / ("log-" + kind + "-1") / "log.csv"));
+    REQUIRE(rows.size() == 13);
+    const auto names = fields(rows[0], ',');
+    const auto column = [&](const std::string& name) {
+      const auto at = std::find(names.begin(), names.end(), name) - names.begin();
+      REQUIRE(at < std::ssize(names));
+      std::vector<double> all;
+      for (std::size_t epoch = 1; epoch < rows.size(); ++epoch)
+        all.push_back(std::stod(fields(rows[epoch], ',')[static_cast<std::size_t>(at)]));
+      return all;
+    };
+    const auto curve = column("ndcg@10");
+    CHECK(list(record, "curve") == curve);
+    CHECK(number(record, "epochs", part(record, "parameters")) == 12);
+    const auto best = std::max_element(curve.begin(), curve.end()) - curve.begin();
+    CHECK(number(record, "best_epoch") == static_cast<double>(1 + best));
+    earlier = earlier || best + 1 < std::ssize(curve);
+    if (kind == "gan")
+      for (const std::string name : {"gan_d", "gan_accuracy", "gan_reward"}) CHECK(list(record, name) == column(name));
+    const auto shown = row(o.out, kind + " 1");
+    REQUIRE(shown.size() == metrics.size());
+    for (std::size_t k = 0; k < metrics.size(); ++k)
+      CHECK(shown[k] == Approx(number(record, metrics[k], part(record, "test"))).margin(0.5001e-4));
+    CHECK(std::abs(number(record, "mrr", part(record, "test")) - number(record, "mrr", part(record, "valid"))) > 1e-3);
+  }
+  CHECK(earlier);
+}
+
+TEST_CASE("what counts stands beside a network with the metrics that it has by itself") {
+  const outcome network =
+      shop().run("train --data log.txt --model sasrec --epochs 1 --set width=8 --set heads=2 --set decay=0.2 --output beside");
+  REQUIRE(network.status == 0);
+  for (const std::string kind : {"popularity", "markov", "item_knn"}) {
+    INFO(kind);
+    const std::string set = kind == "item_knn" ? " --set decay=0.2" : "";
+    const outcome alone = shop().run("train --data log.txt --model " + kind + set + " --output alone_" + kind);
+    REQUIRE(alone.status == 0);
+    CHECK(row(network.out, kind) == row(alone.out, kind));
+    const std::string test = shop().run("evaluate --json --data log.txt --model alone_" + kind).out;
+    for (std::size_t k = 0; k < metrics.size(); ++k)
+      CHECK(row(network.out, kind).at(k) == Approx(number(test, metrics[k])).margin(0.5001e-4));
+  }
+  // and what is set of it counts
+  REQUIRE(shop().run("train --data log.txt --model item_knn --set decay=1 --set neighbours=3 --output alone_far").status == 0);
+  const auto mrr = [](const std::string& model) { return number(shop().run("evaluate --json --data log.txt --model " + model).out, "mrr"); };
+  CHECK(mrr("alone_far") != mrr("alone_item_knn"));
+}
+
 }  // namespace cddrec::test

@@ -35,4 +35,9 @@ TEST_CASE("vectors that are all the same have no variance to share") {
   CHECK_THROWS_AS(eval::principal_components_of<float>(core::matrix<float>(0, 4), 1), input_error);
 }
 
+TEST_CASE("no component, or fewer, is refused") {
+  const core::matrix<float> x = normal_matrix<float>(5, 4, 1);
+  for (const index k : {0, -1}) CHECK_THROWS_AS(eval::principal_components_of<float>(x, k), input_error);
+}
+
 }  // namespace cddrec::test

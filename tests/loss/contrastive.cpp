@@ -167,4 +167,59 @@ TEST_CASE("a part of weight zero asks for nothing and says nothing") {
   CHECK(loss::cross_view{}.needs().augmented);
 }
 
+TEST_CASE("an estimated term is of its own temperature and draw, and tells the share of anchors that were clamped") {
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 2);
+  const std::vector<core::matrix<double>> x{normal_matrix<double>(100, 16, 1), normal_matrix<double>(100, 16, 2)};
+  static const std::vector<index> all = [] {
+    std::vector<index> rows(100);
+    std::iota(rows.begin(), rows.end(), 0);
+    return rows;
+  }();
+  const auto value = [&](const auto& objective, std::uint64_t seed) {
+    std::vector<double> parts(objective.names().size(), 0);
+    return value_and_gradients(x, [&](auto& v) {
+             const loss::side<double> main{.x_hat = v[0], .x_t = v[1]}, augmented{.x_hat = v[1]};
+             return objective(loss::step<double>{.process = process,
+                                                 .t = 0,
+                                                 .main = main,
+                                                 .augmented = augmented,
+                                                 .paired_main = all,
+                                                 .paired_augmented = all,
+                                                 .draw = core::random(core::seed{seed})},
+                              parts);
+           })
+        .first;
+  };
+  const auto check = [&](auto objective) {
+    objective.weight = 1;
+    for (const float temperature : {0.5f, 2.0f}) {
+      objective.temperature = temperature, objective.features = 0;
+      const double exact = value(objective, 1);
+      objective.features = 64 * 16;
+      const double first = value(objective, 1);
+      CHECK(std::abs(first - exact) < 0.02 * exact);
+      CHECK(value(objective, 1) == first);
+      CHECK(value(objective, 2) != first);
+    }
+  };
+  check(loss::in_view{}), check(loss::cross_view{});
+
+  // The only two anchors of two opposite rows fare alike: both are clamped or neither.
+  core::matrix<double> a(1, 3), b(1, 3);
+  a << 1, 0, 0;
+  b << -1, 0, 0;
+  double most = 0, least = 1;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    std::array<double, 2> parts{};
+    value_and_gradients({a, b}, [&](auto& v) {
+      const loss::side<double> main{.x_hat = v[0], .x_t = v[1]};
+      return loss::in_view{.temperature = 0.05f, .features = 8}(
+          loss::step<double>{.process = process, .t = 0, .main = main, .draw = core::random(core::seed{seed})}, parts);
+    });
+    CHECK((parts[1] == 0 || parts[1] == 1));
+    most = std::max(most, parts[1]), least = std::min(least, parts[1]);
+  }
+  CHECK((most == 1 && least == 0));
+}
+
 }  // namespace cddrec::test

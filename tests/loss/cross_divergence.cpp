@@ -240,4 +240,28 @@ TEST_CASE("the plain denoising loss is the mean squared error of the prediction"
   }
 }
 
+TEST_CASE("a weight scales the divergence and its gradients, and not what is reported") {
+  const diffusion::process<double> process(schedule_for{0.6, 0.3}, 2);
+  const matrices x{normal_matrix<double>(9, 4, 1), normal_matrix<double>(9, 4, 2), normal_matrix<double>(9, 4, 3),
+                   normal_matrix<double>(9, 4, 4), normal_matrix<double>(9, 4, 5)};
+  const auto check = [&](auto divergence) {
+    for (const bool augmented : {false, true}) {
+      const auto run = [&](float weight) {
+        std::vector<double> parts(augmented ? 3 : 2, 0);
+        const auto result = value_and_gradients(x, [&](auto& v) {
+          return run_objective(
+              loss::cross_divergence<decltype(divergence)>{.divergence = divergence, .weight = weight, .augmented = augmented}, v, process,
+              parts);
+        });
+        return std::pair(result, parts);
+      };
+      const auto whole = run(1), quarter = run(0.25f);
+      CHECK(quarter.first.first == Approx(whole.first.first / 4).epsilon(1e-12));
+      for (std::size_t k = 0; k < x.size(); ++k) CHECK(distance(4 * quarter.first.second[k], whole.first.second[k]) < 1e-12);
+      CHECK(quarter.second == whole.second);
+    }
+  };
+  check(loss::kl{}), check(loss::kl_mean{}), check(loss::dot_product{}), check(loss::squared_distance{});
+}
+
 }  // namespace cddrec::test

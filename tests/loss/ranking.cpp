@@ -188,4 +188,59 @@ TEST_CASE("a weight scales the loss and not what is reported, and a cosine is th
   }
 }
 
+TEST_CASE("without the correction every candidate counts as it scores, in closed form") {
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 2);
+  const std::vector<index> candidate_rows{2, 0, 5, 6, 7}, target_rows{0, 1, 2, 3, 0};
+  const std::vector<unsigned char> not_candidates{0, 1, 0, 1, 0};
+  const std::vector<double> shares{-1, -2, -3, -4, -5}, own{-5, -4, -3, -2, -1};
+  const std::vector<core::matrix<double>> x{normal_matrix<double>(5, 4, 1), normal_matrix<double>(8, 4, 2)};
+  std::array<double, 1> parts{};
+  const double value = value_and_gradients(x, [&](auto& v) {
+                         const loss::side<double> main{.mean = v[0],
+                                                       .x0 = autodiff::gather<double, index>(v[1], target_rows),
+                                                       .target_log_inclusion = own,
+                                                       .not_candidates = not_candidates};
+                         return loss::sampled_softmax{.temperature = 0.5f, .correction = false}(
+                             loss::step<double>{.process = process,
+                                                .t = 0,
+                                                .main = main,
+                                                .candidates = {autodiff::gather<double, index>(v[1], candidate_rows), shares},
+                                                .cosine = false},
+                             parts);
+                       }).first;
+  const core::matrix<double> scores = 2 * x[0] * x[1].transpose();
+  double expected = 0;
+  for (index i = 0; i < 5; ++i) {
+    const double target = scores(i, target_rows[static_cast<std::size_t>(i)]);
+    double others = 0;
+    for (const index c : candidate_rows)
+      if (c != target_rows[static_cast<std::size_t>(i)]) others += std::exp(scores(i, c) - target);
+    expected += std::log1p(others) / 5;
+  }
+  CHECK(value == Approx(expected).epsilon(1e-12));
+  CHECK(parts[0] == Approx(expected).epsilon(1e-12));
+}
+
+TEST_CASE("of several negatives one at a time each counts, as the mean of what it is alone") {
+  const diffusion::process<double> process(diffusion::linear_schedule{}, 2);
+  const std::vector<core::matrix<double>> x{normal_matrix<double>(6, 4, 1), normal_matrix<double>(6, 4, 2), normal_matrix<double>(6, 4, 3),
+                   normal_matrix<double>(6, 4, 4)};
+  std::array<double, 1> parts{};
+  for (const bool cosine : {false, true}) {
+    const auto run = [&](const std::vector<std::size_t>& chosen) {
+      return value_and_gradients(x, [&](auto& v) {
+        std::vector<autodiff::variable<double>> negatives;
+        for (const std::size_t k : chosen) negatives.push_back(v[k]);
+        const loss::side<double> main{.mean = v[0], .x0 = v[1], .negatives = negatives};
+        return loss::binary_cross_entropy{.temperature = 0.5f}(
+            loss::step<double>{.process = process, .t = 0, .main = main, .cosine = cosine}, parts);
+      });
+    };
+    const auto one = run({2}), other = run({3}), both = run({2, 3});
+    CHECK(std::abs(one.first - other.first) > 1e-3);
+    CHECK(both.first == Approx((one.first + other.first) / 2).epsilon(1e-12));
+    for (std::size_t k = 0; k < 4; ++k) CHECK(distance(both.second[k], (one.second[k] + other.second[k]) / 2) < 1e-12);
+  }
+}
+
 }  // namespace cddrec::test

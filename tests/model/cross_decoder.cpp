@@ -197,4 +197,9 @@ TEST_CASE("the decoder refuses heads that do not divide the width") {
   CHECK_THROWS_WITH(decoder({.width = 10, .heads = 4}, core::random()), ContainsSubstring("4 heads do not divide the width 10"));
 }
 
+TEST_CASE("the decoder refuses to have no layer") {
+  CHECK_THROWS_WITH(decoder({.width = 4, .heads = 2, .layers = 0}, core::random()),
+                    ContainsSubstring("model::cross_decoder: 0 layers; at least 1 is needed"));
+}
+
 }  // namespace cddrec::test

@@ -180,4 +180,22 @@ TEST_CASE("what cannot be drawn for or scored is an error") {
   CHECK_NOTHROW(model::spread(r, spans(user), std::vector<item>{76}));
 }
 
+TEST_CASE("what is excluded is in nobody's diversified list, and its turn is taken by the next") {
+  const auto net = make();
+  const auto users = histories(12);
+  const model::ranker<network> r(net, {}, std::size_t{64} << 20, {.kind = model::way::ancestral, .draws = 5, .seed = {2}});
+  const auto before = model::diversified(r, spans(users), 6);
+  for (std::size_t u = 0; u < users.size(); ++u) {
+    const std::vector<item> out{before[u][3].item, before[u][0].item};  // in any order
+    const auto list = model::diversified(r, spans({users[u]}), 1000, {}, out).front();
+    std::set<item> hidden(users[u].begin(), users[u].end()), got;
+    hidden.insert(out.begin(), out.end());
+    for (const auto& s : list) got.insert(s.item);
+    CHECK(list.size() == static_cast<std::size_t>(catalogue) - hidden.size());
+    for (const item i : out) CHECK_FALSE(got.contains(i));
+  }
+  const std::vector<item> unknown{150};
+  CHECK_THROWS_AS(model::diversified(r, spans(users), 3, {}, unknown), input_error);
+}
+
 }  // namespace cddrec::test

@@ -188,23 +188,62 @@ TEST_CASE("the parts are told what they share with the whole, and keep what is t
   }
 }
 
+namespace {
+struct switches {
+  bool residual = false, feed_forward = false;
+};
+struct told_switches : model::no_denoiser<float> {
+  using settings = switches;
+  static inline switches told;
+  told_switches(const settings& s, const core::random&) { told = s; }
+};
+struct amounts {
+  double residual = 0.5;
+  index feed_forward = 3;
+};
+struct told_amounts : model::no_denoiser<float> {
+  using settings = amounts;
+  static inline amounts told{-1, -1};
+  told_amounts(const settings& s, const core::random&) { told = s; }
+};
+}  // namespace
+
+TEST_CASE("a denoiser is residual, or has a feed-forward layer, where either says so") {
+  const diffusion::process<float> process(diffusion::linear_schedule{}, 7);
+  for (const bool own : {false, true})
+    for (const bool whole : {false, true}) {
+      const model::recommender<nn::transformer<float, nn::causal>, told_switches> net(
+          {.items = 9, .width = 6, .heads = 3, .residual = whole, .feed_forward = !whole}, process, core::seed{1}, {},
+          {.residual = own, .feed_forward = own});
+      CHECK(told_switches::told.residual == (own || whole));
+      CHECK(told_switches::told.feed_forward == (own || !whole));
+    }
+}
+
 TEST_CASE("what a part calls residual or feed_forward is left alone where it is no switch") {
-  struct measured : model::no_denoiser<float> {
-    struct settings {
-      double residual = 0.5;
-      index feed_forward = 3;
-      settings* told = nullptr;
-    };
-    measured(const settings& s, const core::random&) { *s.told = s; }
-  };
-  measured::settings told;
   const diffusion::process<float> process(diffusion::linear_schedule{}, 7);
   for (const bool dressed : {false, true}) {
-    const model::recommender<nn::gru<float>, measured> net({.items = 9, .width = 8, .residual = dressed, .feed_forward = dressed}, process,
-                                                           core::seed{1}, {}, {.told = &told});
-    CHECK(told.residual == 0.5);
-    CHECK(told.feed_forward == 3);
+    told_amounts::told = {-1, -1};
+    const model::recommender<nn::gru<float>, told_amounts> net({.items = 9, .width = 8, .residual = dressed, .feed_forward = dressed},
+                                                               process, core::seed{1});
+    CHECK(told_amounts::told.residual == 0.5);
+    CHECK(told_amounts::told.feed_forward == 3);
   }
+}
+
+TEST_CASE("fresh tables, encoder and denoiser are drawn apart") {
+  const auto net = make({.items = catalogue, .width = 12, .layers = 2, .heads = 3, .residual = true, .feed_forward = true});
+  std::set<std::vector<float>> beginnings;
+  std::size_t drawn = 0;
+  net.visit([&](const std::string&, const auto& p) {
+    if (p.value.minCoeff() == p.value.maxCoeff()) return;  // gains and biases
+    const Eigen::Map<const Eigen::VectorXf> first(p.value.data(), 3);
+    const Eigen::VectorXf direction = first.normalized();  // another deviation would not make it another draw
+    beginnings.insert({std::round(1e4f * direction(0)), std::round(1e4f * direction(1)), std::round(1e4f * direction(2))});
+    ++drawn;
+  });
+  CHECK(drawn > 10);
+  CHECK(beginnings.size() == drawn);
 }
 
 TEST_CASE("in training the encoder's input is dropped out, by the draw that is given") {

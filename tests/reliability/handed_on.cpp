@@ -217,4 +217,71 @@ TEST_CASE("a time left is in minutes, and above an hour in hours") {
   CHECK(cli::duration(7265) == "2:01:05");
 }
 
+TEST_CASE("what is set of item neighbours is what they are counted with") {
+  const auto s = cli::knn_settings(told("item_knn", {"neighbours=7", "shrinkage=2.5", "decay=0.75"}));
+  CHECK((s.neighbours == 7 && s.shrinkage == 2.5 && s.decay == 0.75));
+  CHECK(s.longest == baseline::item_knn_settings{}.longest);
+}
+
+TEST_CASE("an objective that is a ranking alone has no contrast between views, whatever lambda is") {
+  for (const std::string objective : {"paper", "combined", "softmax"}) {
+    const words set{"objective=" + objective, "lambda=0.25"};
+    const float expected = objective == "softmax" ? 0.0f : 0.25f;
+    CHECK(part<loss::in_view>("cddrec", set).weight == expected);
+    CHECK(part<loss::cross_view>("cddrec", set).weight == expected);
+  }
+}
+
+TEST_CASE("a seed is that of the weights, of an adversary's too") {
+  const auto weights = [](const auto& net) {
+    std::vector<core::matrix<float>> all;
+    net.visit([&](const std::string&, const auto& p) { all.push_back(p.value); });
+    return all;
+  };
+  const auto set = [](const std::string& seed) { return told("cddrec", {"width=4", "heads=2", "seed=" + seed}); };
+  for (const std::uint64_t seed : {std::uint64_t{7}, std::uint64_t{4294967303}}) {
+    const auto s = set(std::to_string(seed));
+    CHECK(weights(cli::make_network("cddrec", s, 5)) == weights(serve::make_network("cddrec", s, 5, core::seed{seed})));
+    const auto judged = weights(cli::make_gan("gan", s, 5)),
+               by_hand = weights(cli::gan_network(serve::make_network("gan", s, 5, core::seed{seed}), {}, core::seed{seed}));
+    CHECK(judged == by_hand);
+  }
+  CHECK(weights(cli::make_network("cddrec", set("7"), 5))[0] != weights(cli::make_network("cddrec", set("8"), 5))[0]);
+}
+
+TEST_CASE("a divergence that is chosen by name is the one that is written down, with its gradient of the negatives") {
+  const diffusion::process<double> process(diffusion::linear_schedule{.first = 0.1, .last = 0.4}, 4);
+  const auto check = [&](const std::string& name, auto divergence) {
+    INFO(name);
+    const auto value = [&](const auto& objective) {
+      core::arena memory;
+      autodiff::tape<double> t(memory, {1});
+      std::vector<autodiff::variable<double>> v;
+      std::vector<core::matrix<double>> x;
+      for (std::uint64_t k = 0; k < 5; ++k) x.push_back(normal_matrix<double>(6, 4, 1 + k, 0.5));
+      for (const auto& m : x) v.push_back(t.constant(m));
+      const loss::side<double> view{.mean = v[0], .x0 = v[1], .negatives = {&v[2], 1}, .x_hat = v[3], .x_t = v[4]};
+      std::vector<double> parts(3, 0);
+      const double loss = objective(loss::step<double>{.process = process, .t = 2, .main = view, .augmented = view}, parts).scalar();
+      parts.push_back(loss);
+      return parts;
+    };
+    const auto chosen = part<cross_divergence>("cddrec", {"divergence=" + name, "divergence_variance=4", "divergence_weight=0.5"});
+    const loss::cross_divergence<decltype(divergence)> written{.divergence = divergence, .weight = 0.5f};
+    CHECK(chosen.needs().samples == written.needs().samples);
+    CHECK(value(chosen) == value(written));
+    CHECK(value(written)[2] > 0);
+  };
+  check("kl", loss::kl{}), check("kl_mean", loss::kl_mean{.variance = 4});
+  check("squared_distance", loss::squared_distance{}), check("dot_product", loss::dot_product{});
+}
+
+TEST_CASE("settings that do not go together are refused by name") {
+  const auto refusal = [](const words& set) { return message_of<input_error>([&] { told("cddrec", set); }); };
+  CHECK(refusal({"beta_first=0.5", "beta_last=0.1"}) == "setting beta_first must not be above beta_last");
+  CHECK(refusal({"features=7"}) == "setting features must be even, not 7");
+  CHECK_NOTHROW(told("cddrec", {"beta_first=0.5", "beta_last=0.1", "steps=1"}));
+  CHECK_NOTHROW(told("cddrec", {"beta_first=0.5", "beta_last=0.1", "schedule=cosine"}));
+}
+
 }  // namespace cddrec::test

@@ -286,4 +286,22 @@ TEST_CASE("the network's own loss adds to the weighed objective, and its parts a
   }
 }
 
+TEST_CASE("seconds are of all sittings, after an epoch and where training is stopped within one") {
+  const data::split split = data::leave_one_out(log().log());
+  for (const index stopped_at : {-1, 2}) {
+    network net = fresh();
+    train::fit_state<float> state;
+    state.seconds = 30;
+    std::vector<double> told;
+    train::fit_hooks<float> hooks;
+    hooks.progress = [&](index, index batch, index) { return batch != stopped_at; };
+    hooks.epoch_done = [&](const train::epoch_report& r, const train::fit_state<float>& now) { told = {r.seconds, now.seconds}; };
+    hooks.interrupted = [&](const train::fit_state<float>& now) { told = {now.seconds}; };
+    const double whole = train::fit(net, onlooker{}, split, settings(1), hooks, state).seconds;
+    REQUIRE(told.size() == (stopped_at < 0 ? 2 : 1));
+    told.push_back(whole);
+    for (const double seconds : told) CHECK((seconds > 30 && seconds < 90));
+  }
+}
+
 }  // namespace cddrec::test

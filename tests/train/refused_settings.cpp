@@ -47,4 +47,21 @@ TEST_CASE("an objective of which every part has weight 0 is refused, as it would
   CHECK(refusal(loss::combine(loss::squared_error{.weight = 0}, loss::item_softmax{}), settings(1)) == "a batch was begun");
 }
 
+TEST_CASE("counts of users, steps, negatives and candidates out of range are refused, and a decay, with the value") {
+  const auto message = [](auto change) {
+    auto s = settings(1);
+    change(s);
+    return refusal(objective(), s);
+  };
+  for (const index bad : {0, -1}) {
+    const std::string value = ", not " + std::to_string(bad);
+    CHECK(message([&](auto& s) { s.batch_users = bad; }) == "train::fit: batch_users must be 1 or more" + value);
+    CHECK(message([&](auto& s) { s.negatives_per_target = bad; }) == "train::fit: negatives_per_target must be 1 or more" + value);
+    CHECK(message([&](auto& s) { s.candidates = bad; }) == "train::fit: candidates must be 1 or more" + value);
+  }
+  CHECK(message([](auto& s) { s.sampled_steps = -1; }) == "train::fit: sampled_steps must be 0 (all) or more, not -1");
+  for (const double bad : {-0.1, 1.0, std::nan("")})
+    CHECK(message([&](auto& s) { s.ema_decay = bad; }) == "train::fit: ema_decay must be in [0, 1), not " + std::to_string(bad));
+}
+
 }  // namespace cddrec::test
