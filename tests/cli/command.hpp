@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -29,6 +30,15 @@ struct outcome {
 inline std::string slurp(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// The values of a safetensors file. Its head differs between runs: it has the seconds, and how many epochs were asked for.
+inline std::string values_of(const fs::path& path) {
+  const std::string file = slurp(path);
+  std::uint64_t head = 0;
+  REQUIRE(file.size() > sizeof head);
+  std::memcpy(&head, file.data(), sizeof head);
+  return file.substr(sizeof head + head);
 }
 
 /// Lines of a text, without their ends.
