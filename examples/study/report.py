@@ -12,7 +12,7 @@ import sys
 from drawings import draw_bars, draw_curves, draw_generation, draw_spectra
 from records import RUN, TRIAL, all_runs, bad_input, numbers, read_records
 from search import search_section
-from tables import accuracy, collapse, commands, game, generation, hours, latent, many, seeds, single_changes, whole
+from tables import accuracy, collapse, commands, every_log, game, generation, hours, latent, many, seeds, single_changes, whole
 
 ROOT = pathlib.Path(__file__).resolve().parent
 
@@ -64,10 +64,11 @@ def write(page, logs, search):
              "Protocol: leave-one-out, full ranking over all items that are not in the history, selection by NDCG@10 on validation only.",
              f"{many(len(runs), 'record')} of {many(len(logs), 'log')}, {spent}; written by `examples/study/report.py`.",
              "Metrics on test unless a column says otherwise; means over seeds, ± sample standard deviation where there are several;",
-             "the best accuracy of a column is bold, however small its lead.", "", *search_section(search, notes(page, "notes on the search"))]
+             "the best accuracy of a column is bold, however small its lead.", "", *every_log(logs), notes(page, "notes"), "",
+             *search_section(search, notes(page, "notes on the search"))]
     for log, models in logs.items():
         lines += section(log, models, page.parent / "images" / page.stem, images)
-    return {page: "\n".join([*lines, notes(page, "notes"), ""]), **images}
+    return {page: "\n".join(lines), **images}
 
 
 def main():

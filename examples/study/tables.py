@@ -73,6 +73,29 @@ def chance(models):
             "their differences vary less, and seeds come on top.", ""] if errors else []
 
 
+# The same model under the names of its logs, each of whose settings it has.
+BY_LOG = {"paper": r"paper-(office|beauty|tools|toys)", "paper-code": r"paper-code-(beauty|tools|toys)"}
+
+
+def every_log(logs):
+    """What was trained on several logs, all of them beside one another."""
+    heads, shown, named = ("R@1", "N@10"), {}, {}
+    for log, models in logs.items():
+        for model, runs in models.items():
+            name = next((name for name, names in BY_LOG.items() if re.fullmatch(names, model)), model)
+            named.setdefault(name, set()).add(model)
+            shown.setdefault(name, {}).update({(log, head): mean(runs, *ACCURACY[head]) for head in heads})
+    shown = {model: means for model, means in shown.items() if len(means) > len(heads)}
+    best = {column: max((means[column] for means in shown.values() if means.get(column) is not None), default=None)
+            for column in ((log, head) for log in logs for head in heads)}
+    share = lambda means: average([means[c] / top for c, top in best.items() if c[1] == "N@10" and top and means.get(c) is not None]) or 0
+    rows = [[model, *(bold(figure(means.get(column)), figure(top)) for column, top in best.items())]
+            for model, means in sorted(shown.items(), key=lambda entry: (-share(entry[1]), entry[0]))]
+    renamed = [f"`{name}` stands for {', '.join(f'`{m}`' for m in sorted(named[name] - {name}))}." for name in BY_LOG if name in shown]
+    says = ["What was trained on several logs; first comes what has on average the greatest part of a log's best NDCG@10.", *renamed, ""]
+    return ["## All logs", "", *says, *table(["model", *(f"{log} {head}" for log, head in best)], rows)] if rows else []
+
+
 def folded(summary, lines):
     return [f"<details><summary>{html.escape(summary)}</summary>", "", *lines, "</details>", ""]
 

@@ -128,7 +128,7 @@ class report(unittest.TestCase):
             self.write(f"{model}.json", record(model, 1, 0.01, 0.02, settings={"width": width}, diagnostics={
                 "predictions": {"mean_cosine": 0.5}, "positions": {"prediction_cosine": 0.75}, **noise(0.002, lists)}))
         self.write("old.json", record("sasrec", 1, 0.01, 0.02, settings={"width": "64"}, diagnostics={"noise": {"mean_cosine": 0.005}}))
-        lines = self.made().splitlines()
+        lines = self.made().split("\n")
         start = lines.index("| Gaussian noise, 64 dimensions | predictions |  |  | .003 |  |  |  | 2.000 | .010 | .030 | 41 of 50 | .250 |")
         self.assertEqual(lines[start + 1:start + 5], [
             "| Gaussian noise, 64 dimensions | items |  |  |  |  |  | -4.00 |  |  |  |  |  |",
@@ -206,6 +206,26 @@ class report(unittest.TestCase):
             "Means over all seeds of a model; differences are to `paper-code`, over the seeds that both have, ± their sample standard "
             "deviation.", "", head, "|" + "---|" * 9, "| paper-mse |  | 1 | .0100 | -.0200 | .0100 | -.0100 | .0100 | +.0000 |"])
         self.assertIn("| cddrec-wide | **.0350** |  |  |  |  | .0610 |", page)
+
+    def test_all_logs(self):
+        self.study()
+        self.assertNotIn("## All logs", self.made())  # nothing is on two
+        on = lambda log, *more: {**record(*more), "log": log}
+        for k, run in enumerate((on("Toys", "cddrec", 1, 0.02, 0.05), on("Toys", "popularity", 1, 0.0, 0.05), on("Toys", "gan", 1, 0.09, 0.09),
+                                 on("Toys", "paper-toys", 1, 0.001, 0.01), on("Beauty", "paper-beauty", 1, 0.002, 0.02),
+                                 on("Tools", "paper-code-tools", 1, 0.01, 0.03), on("Toys", "paper-code", 1, 0.01, 0.01))):
+            self.write(f"{k}.json", run)
+        page = self.made()
+        # Shares of N@10: cddrec (.062 / .062 + .05 / .05) / 2, popularity (.0055 / .062 + 1) / 2, paper (.02 / .062 + .01 / .05) / 2 and
+        # paper-code (.03 / .03 + .01 / .05) / 2. gan and sasrec-softmax, on one log alone, are not shown, and best of no column.
+        self.assertIn("\n".join([
+            "## All logs", "", "What was trained on several logs; first comes what has on average the greatest part of a log's best NDCG@10.",
+            "`paper` stands for `paper-beauty`, `paper-toys`.", "`paper-code` stands for `paper-code-tools`.", "",
+            "| model | Beauty R@1 | Beauty N@10 | Tools R@1 | Tools N@10 | Toys R@1 | Toys N@10 |", "|---|---|---|---|---|---|---|",
+            "| cddrec | **.0310** | **.0620** |  |  | **.0200** | **.0500** |",
+            "| paper-code |  |  | **.0100** | **.0300** | .0100 | .0100 |",
+            "| popularity | .0000 | .0055 |  |  | .0000 | **.0500** |",
+            "| paper | .0020 | .0200 |  |  | .0010 | .0100 |", "", "<!-- notes -->"]), page)
 
     def test_search(self):
         self.study()
@@ -321,7 +341,7 @@ class report(unittest.TestCase):
     def test_notes(self):
         self.study()
         page = self.made()
-        self.assertTrue(page.endswith("\n<!-- notes -->\n<!-- /notes -->\n"))
+        self.assertIn("\n\n<!-- notes -->\n<!-- /notes -->\n\n## Beauty\n", page)
         mine = "<!-- notes -->\n## Nötes\n\nBy hand.\n<!-- /notes -->"
         self.page.write_text(page.replace("<!-- notes -->\n<!-- /notes -->", mine).replace(".0620", ".9999"), encoding="utf-8")
         self.assertEqual(self.made(), page.replace("<!-- notes -->\n<!-- /notes -->", mine))
