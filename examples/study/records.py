@@ -6,6 +6,8 @@ import statistics
 
 ACCURACY = {"R@1": ("test", "recall@1"), "R@5": ("test", "recall@5"), "R@10": ("test", "recall@10"), "R@20": ("test", "recall@20"),
             "N@5": ("test", "ndcg@5"), "N@10": ("test", "ndcg@10"), "MRR": ("test", "mrr"), "validation N@10": ("valid", "ndcg@10")}
+# Of which row others are a change of one thing, and how these are named.
+BASES = {"cddrec": r"cddrec-.*|encoder(-.*)?", "paper-code": r"paper-(no-.*|one-view|mse)"}
 # What no row of the page can do without: of a run, and of a trial of the search, which has no business with test.
 RUN = {"log": str, "model": str, "seed": int, "test": dict}
 TRIAL = {"log": str, "model": str, "seed": int, "command": str, "settings": dict, "valid": dict}
@@ -55,6 +57,17 @@ def best_first(models, head):
     """(model, its records) by the mean of what ACCURACY has under this head; a model without it comes last."""
     key = lambda value: -math.inf if value is None else value
     return sorted(models.items(), key=lambda entry: (-key(mean(entry[1], *ACCURACY[head])), entry[0]))
+
+
+def changes(base, models):
+    """{model: its records} of what is a change of one thing of a base; nothing without the base."""
+    return {model: runs for model, runs in models.items() if base in models and re.fullmatch(BASES[base], model)}
+
+
+def pictured(models, most=12):
+    """What pictures show: all models or, if these are too many to be told apart, all but single changes of the same kind as their base."""
+    left_out = {m for base in BASES for m, runs in changes(base, models).items() if runs[0].get("kind") == models[base][0].get("kind")}
+    return models if len(models) <= most else {m: runs for m, runs in models.items() if m not in left_out}
 
 
 def all_runs(logs):

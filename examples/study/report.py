@@ -10,7 +10,7 @@ import re
 import sys
 
 from drawings import draw_bars, draw_curves, draw_generation, draw_spectra
-from records import RUN, TRIAL, all_runs, bad_input, numbers, read_records
+from records import RUN, TRIAL, all_runs, bad_input, numbers, pictured, read_records
 from search import search_section
 from tables import accuracy, collapse, commands, every_log, game, generation, hours, latent, many, seeds, single_changes, whole
 
@@ -31,17 +31,18 @@ def arguments():
 def section(log, models, folder, images):
     """The lines of a log; its pictures are added to `images`, {path: SVG}."""
     def shown(kind, draw, what):
-        if not (content := draw(log, models)):
+        if not (content := draw(log, drawn)):
             return []
         name = re.sub(r"[^\w.-]", "-", log) + f"-{kind}.svg"
         images[folder / name] = content
         return [f"![{what} on {html.escape(log)}](images/{folder.name}/{name})", ""]
 
-    runs = [r for group in models.values() for r in group]
+    runs, drawn = [r for group in models.values() for r in group], pictured(models)
     facts = [f"{whole(v[0])} {key}" for key in ("users", "items") if (v := numbers(runs, key))]
     facts += [f"CRC-32 `{crc}`" for crc in sorted({str(r["log_crc"]) for r in runs if r.get("log_crc")})]
     return [f"## {log}", "", *([", ".join(facts) + ".", ""] if facts else []), *accuracy(models), *commands(models),
-            *shown("bars", draw_bars, "Recall@1 and NDCG@10 of every model"), *shown("curves", draw_curves, "Validation NDCG@10 by epoch"),
+            *(["The pictures are without the single changes, which have a table of their own.", ""] if len(drawn) < len(models) else []),
+            *shown("bars", draw_bars, "Recall@1 and NDCG@10 of the models"), *shown("curves", draw_curves, "Validation NDCG@10 by epoch"),
             *seeds(models), *single_changes(models), *game(models),
             *collapse(models), *shown("spectra", draw_spectra, "Singular values of the predictions"), *latent(models),
             *generation(models), *shown("generation", draw_generation, "Accuracy by steps of generation")]

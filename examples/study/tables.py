@@ -4,7 +4,7 @@ import math
 import re
 import statistics
 
-from records import ACCURACY, average, best_first, deviation, generations, listed, look, mean, number, numbers, set_words
+from records import ACCURACY, BASES, average, best_first, changes, deviation, generations, listed, look, mean, number, numbers, set_words
 
 COLLAPSE = {"mean cosine": ("mean_cosine", 3), "effective rank": ("effective_rank", 1), "top singular share": ("top_singular_share", 3),
             "uniformity": ("uniformity", 2), "alignment": ("alignment", 3)}
@@ -150,16 +150,12 @@ def set_differently(model, base):
                      [f"without {word}" for word in theirs if word not in mine])
 
 
-# Of which row others are a change of one thing, and how these are named.
-BASES = {"cddrec": r"cddrec-.*|encoder(-.*)?", "paper-code": r"paper-(no-.*|one-view|mse)"}
-
-
 def single_changes(models):
     """What each change of a base brings."""
     heads, lines = ("validation N@10", "N@10", "R@1"), []
-    for name, names in BASES.items():
-        base, changes, rows = models.get(name), {m: runs for m, runs in models.items() if re.fullmatch(names, m)}, []
-        for model, runs in best_first(changes, heads[0]) if base else ():
+    for name in BASES:
+        base, rows = models.get(name), []
+        for model, runs in best_first(changes(name, models), heads[0]):
             both = {r["seed"]: r for r in base if r["seed"] in {run["seed"] for run in runs}}
             cells = [model, set_differently(runs, base), len(both)]
             for head in heads:
@@ -274,4 +270,5 @@ def generation(models):
             for (model, kind, stop, draws, steps), entries in found.items()]
     return ["### Generation", "", *(text for _, text in known.values()),
             "Seconds are of one evaluation, beside whatever else ran on the machine: they compare within a model at best.", "",
-            *table(["model", "seeds", "kind", "steps", "stop", "draws", "R@1", "N@10", *known, "seconds"], rows)]
+            *folded("Accuracy and time of every way", table(["model", "seeds", "kind", "steps", "stop", "draws", "R@1", "N@10", *known, "seconds"],
+                                                            rows))]

@@ -143,15 +143,16 @@ class report(unittest.TestCase):
         self.write("a.json", record("cddrec", 1, 0.03, 0.06, generation=ways))
         lines = self.made().splitlines()
         start = lines.index("### Generation")
-        self.assertEqual(lines[start + 2:start + 12], [
+        self.assertEqual(lines[start + 2:start + 16], [
             "Spread: the standard deviation of a score over the draws, mean over the ten best of the first thousand users.",
             "Distinct: different items in the lists of ten of all users.",
             "Seconds are of one evaluation, beside whatever else ran on the machine: they compare within a model at best.", "",
+            "<details><summary>Accuracy and time of every way</summary>", "",
             "| model | seeds | kind | steps | stop | draws | R@1 | N@10 | spread | distinct | seconds |", "|" + "---|" * 11,
             "| cddrec | 1 | direct | 1 | 0 | 1 | .0300 | .0600 |  | 1,200 |  |",
             "| cddrec | 1 | ancestral | 10 | 10 | 8 | .0200 | .0400 | .0314 | 1,234 | 2.0 |",
             "| cddrec | 1 | ddim | 10 | 10 | 1 | .0200 | .0400 |  |  | 2.0 |",
-            "| cddrec | 1 | diversified | 10 | 10 | 8 | .0200 | .0400 |  | 2,345 | 2.0 |"])
+            "| cddrec | 1 | diversified | 10 | 10 | 8 | .0200 | .0400 |  | 2,345 | 2.0 |", "", "</details>"])
         drawing = (self.folder / "docs/images/study/Beauty-generation.svg").read_text(encoding="utf-8")
         self.assertIn(">diversified, stop 10, 8 draws<", drawing)
 
@@ -309,6 +310,22 @@ class report(unittest.TestCase):
                 self.assertTrue(0 <= x and x + room <= width, (path.name, label.toxml()))
         bars = (self.folder / "docs/images/study/Beauty-bars.svg").read_text(encoding="utf-8")
         self.assertEqual(bars.count('class="error"'), 2 * 3)  # one model has seeds: a line and two ends in each panel
+
+    def test_many_models_are_drawn_without_single_changes(self):
+        self.study()
+        drawn = lambda: (self.folder / "docs/images/study/Beauty-bars.svg").read_text(encoding="utf-8")
+        without = "The pictures are without the single changes, which have a table of their own."
+        for k, (model, kind) in enumerate([("cddrec-wide", None), ("encoder", "sasrec"), *((f"own-{k}", "own") for k in range(7))]):
+            self.write(f"{k}.json", record(model, 1, 0.01, 0.02, **({"kind": kind} if kind else {})))
+        self.assertNotIn(without, self.made())  # twelve
+        self.assertIn(">cddrec-wide<", drawn())
+        self.write("more.json", record("paper-mse", 1, 0.01, 0.02))  # no change of a row that is not there
+        page = self.made()
+        self.assertIn(f"</details>\n\n{without}\n\n![Recall@1 and NDCG@10 of the models on Beauty]", page)
+        self.assertIn("| cddrec-wide | .0100 |", page)
+        self.assertNotIn(">cddrec-wide<", drawn())
+        for model in ("cddrec", "encoder", "paper-mse", "own-6"):
+            self.assertIn(f">{model}<", drawn())
 
     def test_the_same_bytes_twice_and_check(self):
         self.study()
