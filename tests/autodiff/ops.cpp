@@ -162,6 +162,12 @@ TEST_CASE("the gradient check finds an op that is wrong") {
     return y;
   };
   CHECK_FALSE(gradient_error({tokens(3, 1), tokens(3, 2)}, one_is_nothing) < 1e3);
+  const auto without_gradient = [](auto& t, auto& v) { return t.constant(v[0].value()); };
+  CHECK(gradient_error(x, without_gradient) > 0.9);
+}
+
+TEST_CASE("the gradient check takes an empty batch") {
+  CHECK(gradient_error({core::matrix<double>(0, 3)}, [](auto&, auto& v) { return ad::gelu(v[0]); }) == 0);
 }
 
 }  // namespace cddrec::test

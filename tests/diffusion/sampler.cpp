@@ -160,6 +160,13 @@ TEST_CASE("steps are spread evenly, the last first and where generation stops la
   CHECK(visited(diffusion::ddim(noisy(1), 0, -1)) == std::vector<index>{0});
 }
 
+TEST_CASE("a first step whose noise no float holds leaves a way of numbers") {
+  const diffusion::process<float> p(diffusion::linear_schedule{.first = 1e-50}, 30);
+  REQUIRE(p.q_mean_variance(0).variance == 0);
+  for (const auto& way : {diffusion::ancestral(p, 0, -1), diffusion::ddim(p, 0, -1)})
+    for (const auto& move : way.moves) CHECK((move.keep >= 0 && move.keep < 1 && move.noise >= 0));
+}
+
 TEST_CASE("a row has the same bits alone, among others and for any threads; a draw its own noise") {
   const diffusion::process<float> p(diffusion::linear_schedule{}, 8);
   const auto x0 = normal_matrix<float>(300, 70, 1);

@@ -151,6 +151,14 @@ TEST_CASE("a transformer without a layer is refused") {
                     ContainsSubstring("nn::transformer: layers must be 1 or more, not 0"));
 }
 
+TEST_CASE("a dropout rate that is none is refused, by the layer that drops") {
+  for (const double bad : {-0.1, 1.0, 20.0, std::nan("")}) {
+    const std::string given = " must be in [0, 1), not " + std::to_string(bad);
+    CHECK_THROWS_WITH(encoder({.width = 4, .heads = 2, .dropout = bad}, {}), ContainsSubstring("nn::feed_forward: dropout" + given));
+    CHECK_THROWS_WITH(encoder({.width = 4, .heads = 2, .attention_dropout = bad}, {}), ContainsSubstring("nn::attention: dropout" + given));
+  }
+}
+
 TEST_CASE("fresh layers and their parts are drawn apart") {
   encoder layers({.width = 4, .layers = 3, .heads = 2}, core::random(core::seed{1}));
   CHECK(drawn_apart(parameters_of(layers, "encoder")));

@@ -76,7 +76,7 @@ void parallel_for(execution how, index count, index grain, Body&& body) {
 /// Calls body(i, j) once for every pair i <= j < count, in parallel. Calls that have an index in common never overlap and come in a fixed
 /// order, so body may write to what belongs to i and to what belongs to j.
 /// The circle method of round-robin tournaments: one player stays, the others move on by one chair a round. Rounds overlap: a pair
-/// begins as soon as both have played their own earlier matches.
+/// begins as soon as both have played their own earlier matches. Allocates above 512.
 template <class Body>
 void parallel_pairs(execution how, index count, Body&& body) {
   using counter = std::atomic<index>;

@@ -21,7 +21,6 @@ class ragged {
   index length(index i) const { return end(i) - begin(i); }
   /// Number of rows of all sequences together.
   index rows() const { return offsets_.empty() ? 0 : offsets_.back(); }
-  std::span<const index> offsets() const { return offsets_; }
 
  private:
   std::span<const index> offsets_;

@@ -18,7 +18,7 @@ using index = Eigen::Index;
 template <class T>
 using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// Cache-line alignment of everything the library allocates, in bytes.
+/// Cache-line alignment of arenas and buffers, in bytes.
 inline constexpr std::size_t alignment = 64;
 
 /// std::allocator with cache-line alignment.

@@ -60,7 +60,7 @@ path make_path(const process<T>& process, index steps, index stop, bool determin
                       ", so there is no way back from there; take fewer steps or a schedule with less noise");
   const auto step = [&](index k) { return k < 0 ? -1 : least + (steps > 1 ? (k * span + (steps - 1) / 2) / (steps - 1) : 0); };
   for (index k = steps - 1; k > (stop < 0 ? -1 : 0); --k) {
-    const double to = deviation(step(k - 1)), ratio = to / deviation(step(k));
+    const double to = deviation(step(k - 1)), ratio = to == 0 ? 0 : to / deviation(step(k));
     p.moves.push_back({step(k), deterministic ? ratio : ratio * ratio, deterministic ? 0 : to * std::sqrt((1 - ratio) * (1 + ratio))});
   }
   return p;

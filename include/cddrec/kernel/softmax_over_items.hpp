@@ -51,8 +51,8 @@ index softmax_over_items_kept(index rows, index items) {
 }
 
 /// loss_i = log sum_v exp(scale (x_i . e_v + bias_v)) - scale (x_i . e_target(i) + bias_target(i)), or without targets the first term
-/// alone. x [N, d], items [V, d], bias [V] or empty, loss [N, 1], log_sum [N, 1]. Kept for backward, or empty: expected [N, d] = sum_v p_iv
-/// e_v, and scores.
+/// alone. x [N, d], items [V, d], bias [V] or empty, loss [N, 1], log_sum [N, 1]; every row needs an item whose score is finite.
+/// Kept for backward, or empty: expected [N, d] = sum_v p_iv e_v, and scores.
 template <class T, class Id>
 void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<const std::type_identity_t<T>> bias,
                                 std::span<const Id> targets, std::type_identity_t<T> scale, core::view<T> loss, core::view<T> log_sum,

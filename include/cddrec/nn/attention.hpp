@@ -25,9 +25,10 @@ struct attention {
   linear<T> out_projection;
 
   attention() = default;
-  /// input_error if `heads` does not divide `width`.
+  /// input_error for a width below 1, heads that do not divide it or a rate outside [0, 1).
   attention(index width, index head_count, double rate, const core::random& draw)
-      : heads(head_count), dropout(rate), in_projection(3 * width, width, initial_deviation, draw.child(0)),
+      : heads(head_count), dropout(require_rate("attention: dropout", rate)),
+        in_projection(3 * require_positive("attention: width", width), width, initial_deviation, draw.child(0)),
         in_projection_bias(3, width, T(0)), out_projection(width, width, draw.child(1)) {
     if (heads < 1 || width % heads != 0)
       throw input_error("nn::attention: " + std::to_string(heads) + " heads do not divide the width " + std::to_string(width));

@@ -13,10 +13,10 @@ struct feed_forward {
   double dropout = 0;
 
   feed_forward() = default;
-  /// input_error for a factor below 1.
+  /// input_error for a factor below 1 or a rate outside [0, 1).
   feed_forward(index width, index factor, double rate, const core::random& draw)
       : first(width, require_positive("feed_forward: the factor", factor) * width, draw.child(0)),
-        second(factor * width, width, draw.child(1)), dropout(rate) {}
+        second(factor * width, width, draw.child(1)), dropout(require_rate("feed_forward: dropout", rate)) {}
 
   variable<T> operator()(const variable<T>& x, const core::random& draw) const {
     return second(autodiff::dropout(autodiff::gelu(first(x)), dropout, draw));

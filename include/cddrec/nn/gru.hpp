@@ -24,10 +24,10 @@ class gru {
   static constexpr bool ordered = true;
 
   gru() = default;
-  /// input_error if there is no layer.
-  gru(const settings& s, const core::random& draw) : dropout_(s.dropout) {
+  /// input_error if there is no layer or no width, or for a rate outside [0, 1).
+  gru(const settings& s, const core::random& draw) : dropout_(require_rate("gru: dropout", s.dropout)) {
     require_positive("gru: layers", s.layers);
-    const index d = s.width;
+    const index d = require_positive("gru: width", s.width);
     // PyTorch's spread. The hidden state is fed back through the weights, and too small ones would forget all but the last items.
     const double deviation = 1 / std::sqrt(3.0 * static_cast<double>(d));
     for (index l = 0; l < s.layers; ++l) {

@@ -21,6 +21,12 @@ inline index require_positive(const char* what, index size) {
   return size;
 }
 
+/// A dropout rate as it is given; input_error in the name of `what` unless it is in [0, 1).
+inline double require_rate(const char* what, double rate) {
+  if (!(rate >= 0 && rate < 1)) throw input_error("nn::" + std::string(what) + " must be in [0, 1), not " + std::to_string(rate));
+  return rate;
+}
+
 /// y = x W^T + b. x [N, in] -> [N, out].
 template <class T>
 struct linear {

@@ -26,7 +26,7 @@ class transformer {
   using settings = transformer_settings;
 
   transformer() = default;
-  /// input_error if there is no layer, the heads do not divide the width or the feed-forward layer has none.
+  /// input_error if there is no layer or no width, the heads do not divide it, the feed-forward layer has none or a rate is outside [0, 1).
   transformer(const settings& s, const core::random& draw) {
     require_positive("transformer: layers", s.layers);
     for (index l = 0; l < s.layers; ++l) {

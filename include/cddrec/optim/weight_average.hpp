@@ -44,7 +44,6 @@ class weight_average {
     for (std::size_t k = 0; k < parameters_.size(); ++k) parameters_[k]->value.swap(average_[k]);
   }
   /// In the order of the parameters.
-  const std::vector<core::matrix<T>>& held() const { return average_; }
   std::vector<core::matrix<T>>& held() { return average_; }
 
  private:
