@@ -246,6 +246,14 @@ inline void require_same_division(const variant& a, const run_settings& of_a, co
                         ": they would be tested on different users; compare them apart");
 }
 
+/// input_error if --generations cannot be measured, which would be noticed only after the training.
+inline void require_way_back(const compare_options& o, const variant& v) {
+  if (!o.generations || v.kind != "cddrec" || diffusion::has_way_back(serve::detail::process_of(v.kind, settings_of(o, v, 1)))) return;
+  throw input_error("compare: the schedule of " + v.name +
+                    " leaves nothing of the signal, so --generations has no way back from its last step; leave that out, or take fewer "
+                    "steps or less noise");
+}
+
 /// Rows that are not recorded yet, one after the other; the table of all that are. Returns the number of rows that failed.
 inline index run_compare(const compare_options& o, core::execution how) {
   const std::vector<variant> variants = choose_variants(o.variants, o.models);
@@ -254,6 +262,7 @@ inline index run_compare(const compare_options& o, core::execution how) {
   run_settings any;
   for (const std::string& a : o.assignments) assign(any, a);  // also those that concern none of these models
   for (const variant& v : variants) require_same_division(variants.front(), settings_of(o, variants.front(), 1), v, settings_of(o, v, 1));
+  for (const variant& v : variants) require_way_back(o, v);
   require_text(o);
   const data::interactions log = o.log.read();
   const json log_crc = fingerprint(o.log.data).at("crc32");

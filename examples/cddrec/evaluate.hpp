@@ -73,6 +73,9 @@ inline void run_evaluate(const evaluate_options& o, const model::generation& mad
   const index items = own.items.size();
   const data::interactions log = numbered_after(m.ids, std::move(own));
   refuse_strange_log(o.log, log.items.size() < m.ids.size() + items);
+  if (m.settings.division == "time" && log.times.empty())
+    throw input_error(io::name_of_input(o.log.data) +
+                      ": has no times, which this model's division into training and test needs (division = time); name a log with times");
   const data::split split = divide(log, m.settings);
   tell_left_out(split, m.settings);
   const auto best = read_optimum(o.log.data, o.split);
@@ -81,6 +84,7 @@ inline void run_evaluate(const evaluate_options& o, const model::generation& mad
   const data::cases cases = known.cases();
   if (o.diagnose && cases.size() == 0)
     throw input_error("evaluate: no user of this log has both a target and a history that the model knows; leave out --diagnostics");
+  tell_repeated(cases);
   json figures;
   const auto known_ranks = with_scorer(m, how, made, [&](const auto& scorer) {
     std::optional<work_display> bar(std::in_place, "ranking");
@@ -89,8 +93,6 @@ inline void run_evaluate(const evaluate_options& o, const model::generation& mad
     if (o.diagnose) figures = diagnostics(m, scorer, cases, how);
     return found;
   });
-  if (const auto seen = std::count(known_ranks.begin(), known_ranks.end(), eval::missed); seen > 0)
-    std::cerr << "cddrec: " << seen << " targets are in their own history: counted as misses\n";
   const std::vector<index> ranks = known.of_all(known_ranks, eval::missed);
   const auto metrics = eval::measure(ranks);
   json sampled;

@@ -16,22 +16,23 @@ struct log_options {
 
   /// Tells what had to be mended.
   data::interactions read() const {
+    const std::string name = io::name_of_input(data);
     io::repairs mended;
     std::optional<work_display> bar;  // only once bytes arrive: until then a signal ends the program as usual
     io::reading told = how;
     told.tell = [&](index done, index all) {
-      if (!bar) bar.emplace("reading " + data);
+      if (!bar) bar.emplace("reading " + name);
       return bar->tell()(done, all);
     };
     data::interactions log = io::read_interactions(data, told, &mended);
     bar.reset();
-    if (const std::string what = mended.text(); !what.empty()) std::cerr << "cddrec: " << data << ": mended: " << what << '\n';
+    if (const std::string what = mended.text(); !what.empty()) std::cerr << "cddrec: " << name << ": mended: " << what << '\n';
     if (!mended.untimed.empty())
-      std::cerr << "cddrec: " << data << ": no column has a usual name for the time: rows are taken in the order of the file; if one of "
+      std::cerr << "cddrec: " << name << ": no column has a usual name for the time: rows are taken in the order of the file; if one of "
                 << mended.untimed << " is the time, say so with --time-column\n";
     if (mended.like_table)
       std::cerr
-          << "cddrec: " << data << ": read as lines of `user item item …`, but every line looks like a row of a table, with a time at "
+          << "cddrec: " << name << ": read as lines of `user item item …`, but every line looks like a row of a table, with a time at "
           << "its end; if it is one, put a header line above it (user, item, rating, timestamp, separated by tabs) and give --format tsv\n";
     return log;
   }
@@ -71,6 +72,14 @@ inline void tell_left_out(const data::split& split, const run_settings& s) {
               << (by_time ? "tested" : "evaluated") << ", " << split.not_tested() - split.unusable() << " of them trained on\n";
   if (const index cold = by_time ? data::cold_targets(split, split.test()) : 0; cold > 0)
     std::cerr << "cddrec: " << cold << " of " << split.test().size() << " test targets are items that occur nowhere in training\n";
+}
+
+/// Tells which targets no ranking of unseen items can hold.
+inline void tell_repeated(const data::cases& cases) {
+  if (const index repeated = data::targets_in_history(cases); repeated > 0)
+    std::cerr
+        << "cddrec: " << repeated << " of " << cases.size()
+        << " targets are in their own history: counted as misses; `cddrec prepare --drop-repeats` leaves repeated items out of a log\n";
 }
 
 }  // namespace cddrec::cli

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "../numbers.hpp"
 #include "../speech.hpp"
 #include "cddrec/cddrec.hpp"
 #include "compare.hpp"
@@ -44,7 +45,7 @@ int run(int argc, char** argv) {
       },
       "POSITIVE");
   const auto add_threads = [&](CLI::App* c) {
-    c->add_option("--threads", threads, "Threads to use")->capture_default_str()->check(CLI::Range(1, 1024));
+    c->add_option("--threads", threads, "Threads to use")->capture_default_str()->transform(whole(1, 1024));
   };
 
   CLI::App* generate = app.add_subcommand("generate", "Write a synthetic log whose best possible metrics are known");
@@ -55,12 +56,12 @@ int run(int argc, char** argv) {
   std::vector<std::string> assignments;
   std::optional<std::string> seed, epochs;
   train_options o;
-  generate->add_option("--users", synthetic.users, "Number of users")->required();
-  generate->add_option("--items", synthetic.items, "Number of items")->required();
+  generate->add_option("--users", synthetic.users, "Number of users")->required()->transform(whole<index>(1));
+  generate->add_option("--items", synthetic.items, "Number of items")->required()->transform(whole<index>(1));
   generate->add_option("--output", output, "File to write; FILE.optimum.json beside it holds the best possible metrics")
       ->type_name("FILE")
       ->required();
-  generate->add_option("--seed", generate_seed, "Seed")->capture_default_str();
+  generate->add_option("--seed", generate_seed, "Seed")->capture_default_str()->transform(whole<std::uint64_t>(0));
   add_threads(generate);
 
   const auto add_log = [&](CLI::App* to, log_options& log) {
@@ -84,7 +85,7 @@ int run(int argc, char** argv) {
   prepare->add_flag("--drop-repeats", drop_repeats, "Keep only the first of a user's interactions with an item");
   prepare->add_option("--core", core_size, "Keep users and items with at least this many interactions among what is kept (k-core)")
       ->capture_default_str()
-      ->check(positive);
+      ->transform(whole<index>(1));
   prepare->add_flag("--json", p.as_json, "Print one JSON object");
 
   CLI::App* train = app.add_subcommand("train", "Train a model on a log");
@@ -114,7 +115,7 @@ int run(int argc, char** argv) {
   add_log(compare, c.log);
   compare->add_option("--models", c.models, "Kinds of model, or names from --variants; by default, all of --variants")->delimiter(',');
   compare->add_option("--variants", c.variants, "File of models, one per line: `name kind [preset=NAME] key=value …`")->type_name("FILE");
-  compare->add_option("--seeds", c.seeds, "Train every network with seeds 1 … N")->capture_default_str()->check(positive);
+  compare->add_option("--seeds", c.seeds, "Train every network with seeds 1 … N")->capture_default_str()->transform(whole<index>(1, 1000));
   compare->add_option("--output", c.output, "Directory for records and models; what is recorded there is not done again")
       ->type_name("DIR")
       ->required();
@@ -133,14 +134,17 @@ int run(int argc, char** argv) {
     to->add_option("--generation", made.kind, "How a prediction is made: direct, ancestral or ddim")
         ->capture_default_str()
         ->check(CLI::IsMember({"direct", "ancestral", "ddim"}));
-    to->add_option("--generation-steps", made.steps, "Steps to visit, 0: all")->capture_default_str()->check(CLI::NonNegativeNumber);
+    to->add_option("--generation-steps", made.steps, "Steps to visit, 0: all")->capture_default_str()->transform(whole<index>(0));
     to->add_option("--generation-stop", made.stop, "The step whose state is the prediction; a higher one is noisier")
-        ->capture_default_str();
-    to->add_option("--draws", made.draws, "Rank by the mean of this many draws")->capture_default_str()->check(positive);
+        ->capture_default_str()
+        ->transform(whole<index>(-1));
+    to->add_option("--draws", made.draws, "Rank by the mean of this many draws")
+        ->capture_default_str()
+        ->transform(whole<index>(1, model::most_draws));
   };
   add_generation(evaluate);
   evaluate->add_flag("--diagnostics", e.diagnose, "Show whether vectors and lists have collapsed, next to Gaussian noise");
-  evaluate->add_option("--sampled", e.sample, "Also print expected metrics against this many sampled items")->check(positive);
+  evaluate->add_option("--sampled", e.sample, "Also print expected metrics against this many sampled items")->transform(whole<index>(1));
   evaluate->add_flag("--json", e.as_json, "Print one JSON object");
   add_threads(evaluate);
 
@@ -152,7 +156,7 @@ int run(int argc, char** argv) {
   recommend->add_option("--input", r.input, "File of histories, one per line, in the same form; - for standard input")
       ->type_name("FILE")
       ->excludes(by_history);
-  recommend->add_option("--top", r.top, "How many items to recommend")->capture_default_str()->check(positive);
+  recommend->add_option("--top", r.top, "How many items to recommend")->capture_default_str()->transform(whole<index>(1));
   recommend->add_option("--exclude", r.exclude, "File of items to recommend to nobody")->type_name("FILE");
   recommend->add_option("--only", r.only, "File of items; nothing else is recommended")->type_name("FILE");
   recommend->add_option("--unknown", r.unknown, "Items that the model does not know: drop, with a count, or error")
@@ -163,10 +167,11 @@ int run(int argc, char** argv) {
                    "How the items are found: exact, or hnsw, a graph for large catalogues that may miss some (compared with exact)")
       ->capture_default_str()
       ->check(CLI::IsMember({"exact", "hnsw"}));
-  recommend->add_option("--hnsw-m", r.retrieval.m, "Links per item in the graph, 16 by default")->check(positive);
-  recommend->add_option("--hnsw-ef-construction", r.retrieval.ef_construction, "Candidates for its links, 200 by default")->check(positive);
+  recommend->add_option("--hnsw-m", r.retrieval.m, "Links per item in the graph, 16 by default")->transform(whole<index>(1));
+  recommend->add_option("--hnsw-ef-construction", r.retrieval.ef_construction, "Candidates for its links, 200 by default")
+      ->transform(whole<index>(1));
   recommend->add_option("--hnsw-ef", r.retrieval.ef, "Candidates per search, 200 by default; more find more and take longer")
-      ->check(positive);
+      ->transform(whole<index>(1));
   add_generation(recommend);
   recommend->add_flag("--diverse", r.diverse, "Let the draws take turns, each with its best item");
   recommend->add_flag("--spread", r.spread, "Show each score's mean and standard deviation over the draws");
@@ -187,7 +192,7 @@ int run(int argc, char** argv) {
       ->required();
   add_log(exported, x.log);
   exported->get_option("--data")->required(false);
-  exported->add_option("--top", x.top, "How many items to recommend to each user, 10 by default")->check(positive);
+  exported->add_option("--top", x.top, "How many items to recommend to each user, 10 by default")->transform(whole<index>(1));
   exported->add_option("--exclude", x.exclude, "File of items to recommend to nobody")->type_name("FILE");
   exported->add_option("--only", x.only, "File of items; nothing else is recommended")->type_name("FILE");
   add_threads(exported);
@@ -220,8 +225,9 @@ int run(int argc, char** argv) {
       std::cerr << "cddrec: " << version->where << ": written by version " << io::detail::quoted(version->value, '\'')
                 << ", this is " CDDREC_VERSION ": the run may differ\n";
     auto [kind, s] = gather_settings(before ? before->kind : o.model, preset_name, file, assignments, before ? &before->settings : nullptr);
-    for (const auto& [key, value] : {std::pair{"seed", seed}, {"epochs", epochs}})  // counting models have neither
-      if (value && concerns(kind, key)) set(s, key, *value);
+    run_settings unread;  // counting models have neither, but a script may give both to all kinds
+    for (const auto& [key, value] : {std::pair{"seed", seed}, {"epochs", epochs}})
+      if (value) set(concerns(kind, key) ? s : unread, key, *value);
     o.model = kind;
     tell_idle(kind, s, file, assignments);
     if (before) check_start(o, *before, s);

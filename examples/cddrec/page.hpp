@@ -71,8 +71,8 @@ inline void add_way(io::training_report::path& path, const network& net, const e
 }  // namespace detail
 
 /// Spectra of items and predictions and, of a diffusion model, its schedule and the paths of four test users; `ranks` are those of the
-/// test. Without a test, the schedule alone. A network wider than 1024 gets neither spectra nor paths: the decompositions would take longer
-/// than its training.
+/// test. Without a test, the schedule alone; without a way back from the last step, no paths. A network wider than 1024 gets neither
+/// spectra nor paths: the decompositions would take longer than its training.
 inline void add_network(io::training_report& r, const std::string& kind, const network& net, const data::interactions& log,
                         const data::cases& test, std::span<const index> ranks, core::execution how) {
   if (kind == "cddrec")
@@ -94,7 +94,7 @@ inline void add_network(io::training_report& r, const std::string& kind, const n
   add_spectrum("items", items);
   add_spectrum("predictions", core::view<const float>(query.unit.data(), std::ssize(users), d));
   add_spectrum("noise of the same size", noise);
-  if (kind != "cddrec") return;
+  if (kind != "cddrec" || !diffusion::has_way_back(net.process())) return;
 
   const auto plane = eval::principal_components_of<float>(items, 2);
   r.plane_shares = {plane.shares[0], plane.shares[1]};

@@ -78,7 +78,7 @@ inline std::vector<data::item> items_in(const std::string& path, known_items& kn
   const std::string text = io::read_text(path);
   index number = 1;
   for (std::string_view rest = text; !rest.empty(); ++number)
-    for (const data::item i : known(io::detail::take_line(rest), path + ":" + std::to_string(number))) all.push_back(i);
+    for (const data::item i : known(io::detail::take_line(rest), io::name_of_input(path) + ":" + std::to_string(number))) all.push_back(i);
   return all;
 }
 

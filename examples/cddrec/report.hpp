@@ -55,7 +55,10 @@ inline std::optional<json> read_optimum(const fs::path& log, const std::string& 
   if (!fs::exists(optimum_path(log), unknown)) return {};
   try {
     const json all = json::parse(io::read_file(optimum_path(log)));
-    if (all.at("log") == fingerprint(log)) return all.at(split);
+    if (all.at("log") == fingerprint(log)) {
+      for (const auto& [name, unused] : eval::metrics::fields) all.at(split).at(std::string(name)).get<double>();
+      return all.at(split);
+    }
     std::cerr << "cddrec: " << optimum_path(log).string() << " is of another log: the best possible metrics are not shown\n";
     return {};
   } catch (const json::exception&) {

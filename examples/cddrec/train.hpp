@@ -120,6 +120,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   const data::interactions log = before ? numbered_after(before->ids, o.log.read()) : o.log.read();
   const data::split split = divide(log, s);
   tell_left_out(split, s);
+  tell_repeated(o.validation_only ? split.validation() : split.test());
   const std::optional<json> best_possible = o.validation_only ? std::nullopt : read_optimum(o.log.data, "test");
   std::error_code problem;
   fs::create_directories(o.output, problem);
@@ -181,6 +182,9 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
       }
       if (io::is_there(log_path(o.output))) written = io::training_log(log_path(o.output));
       written.keep_until(so_far.state.epoch);
+      if (const auto last = written.size() > 0 ? static_cast<index>(written.column("epoch").back()) : 0; last < so_far.state.epoch)
+        std::cerr << "cddrec: " << log_path(o.output).string() << ": ends with epoch " << last << ", though " << so_far.state.epoch
+                  << " are trained: the curves of those between are lost\n";
       finished = is_finished(so_far.state, s, o.minutes);
     } else if (before) {
       auto old = make(before->settings, before->ids.size());

@@ -33,6 +33,7 @@ class gate {
       waiting_.push_back(&called);
     }
     called.acquire();
+    const std::lock_guard still_called(mutex_);  // leave() holds it until it no longer needs `called`
     return true;
   }
   /// Whoever has waited longest takes the place over.

@@ -10,6 +10,7 @@
 #include <malloc.h>
 #endif
 
+#include "../numbers.hpp"
 #include "../retrieval.hpp"
 #include "../speech.hpp"
 #include "service.hpp"
@@ -21,28 +22,29 @@ int run(int argc, char** argv) {
   std::string directory, host = "127.0.0.1";
   int port = 8080;
   limits most{.threads = core::available_threads()};
-  const CLI::Range some(1, 1'000'000);
+  const CLI::Validator some = cli::whole<core::index>(1, 1'000'000);
   app.formatter(std::make_shared<cli::wrapped_help>());
   app.option_defaults()->always_capture_default();  // help shows them
   app.add_option("--model", directory, "Directory of the model, as `cddrec train` leaves it")->required();
   app.add_option("--host", host, "Address to listen on; 0.0.0.0 for all");
-  app.add_option("--port", port, "Port; 0 takes any that is free")->check(CLI::Range(0, 65535));
-  app.add_option("--threads", most.threads, "Requests computed at a time")->check(CLI::Range(1, 1024));
-  app.add_option("--queue", most.queue, "Requests that may wait to be computed; one more gets 503")->check(CLI::Range(0, 1'000'000));
-  app.add_option("--connections", most.connections, "Connections open at a time")->check(CLI::Range(1, 900));
-  app.add_option("--max-body", most.body, "Most bytes in a request; more gets 413, as do the limits below")->check(CLI::Range(1, 1 << 30));
-  app.add_option("--max-history", most.history, "Most items in a history, in `exclude` and in `only`")->check(some);
-  app.add_option("--max-histories", most.histories, "Most histories in a request")->check(some);
-  app.add_option("--max-top", most.top, "Most items in an answer")->check(some);
+  app.add_option("--port", port, "Port; 0 takes any that is free")->transform(cli::whole(0, 65535));
+  app.add_option("--threads", most.threads, "Requests computed at a time")->transform(cli::whole(1, 1024));
+  app.add_option("--queue", most.queue, "Requests that may wait to be computed; one more gets 503")->transform(cli::whole(0, 1'000'000));
+  app.add_option("--connections", most.connections, "Connections open at a time")->transform(cli::whole(1, 900));
+  app.add_option("--max-body", most.body, "Most bytes in a request; more gets 413, as do the limits below")
+      ->transform(cli::whole(1, 1 << 30));
+  app.add_option("--max-history", most.history, "Most items in a history, in `exclude` and in `only`")->transform(some);
+  app.add_option("--max-histories", most.histories, "Most histories in a request")->transform(some);
+  app.add_option("--max-top", most.top, "Most items in an answer")->transform(some);
   double patience = 10;
   app.add_option("--patience", patience, "Seconds for a request to arrive, and for its answer to be taken; then the connection is closed")
       ->check(CLI::Range(0.1, 3600.0));
   cli::retrieval_options retrieval;
   app.add_option("--retrieval", retrieval.kind, "How the items are found: exact, or hnsw, a graph for large catalogues that may miss some")
       ->check(CLI::IsMember({"exact", "hnsw"}));
-  app.add_option("--hnsw-m", retrieval.m, "Links per item in the graph, 16 by default")->check(some);
-  app.add_option("--hnsw-ef-construction", retrieval.ef_construction, "Candidates for its links, 200 by default")->check(some);
-  app.add_option("--hnsw-ef", retrieval.ef, "Candidates per search, 200 by default; more find more and take longer")->check(some);
+  app.add_option("--hnsw-m", retrieval.m, "Links per item in the graph, 16 by default")->transform(some);
+  app.add_option("--hnsw-ef-construction", retrieval.ef_construction, "Candidates for its links, 200 by default")->transform(some);
+  app.add_option("--hnsw-ef", retrieval.ef, "Candidates per search, 200 by default; more find more and take longer")->transform(some);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {

@@ -79,7 +79,7 @@ def search_section(search, notes):
     if not search:
         return ["## Search", "", notes, ""] if notes.count("\n") > 1 else []
     trials, budgets = sum(len(models) for models in search.values()), [budget(log, models) for log, models in search.items()]
-    told = f"{many(trials, 'trial')}, {hours(all_runs(search))} hours of training: {'; '.join(budgets)}; only validation was looked at."
+    told = f"{many(trials, 'trial')}, {hours(all_runs(search))} hours of training: {'; '.join(budgets)}; no figure of test was kept."
     lines = ["## Search", "", told, "", notes, ""]
     for log, models in search.items():
         lines += folded(f"{log}: {many(len(models), 'trial')}", trial_tables(models))

@@ -31,7 +31,14 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
   refused("evaluate --model nowhere --data log.txt", "holds no model");
   refused("recommend --model model --history 'x y'", "no item that the model knows");
   refused("recommend --model model", "--history");
-  refused("recommend --model model --history i1 --top 0", "--top: must be a positive number, not '0'");
+  refused("recommend --model model --history i1 --top 0", "--top: must be a whole number of 1 or more, not '0'");
+  refused("recommend --model model --history i1 --top 2.5", "--top: must be a whole number of 1 or more, not '2.5'");
+  refused("generate --items 5 --output big.txt --users 99999999999999999999", "of 1 or more, not '99999999999999999999'");
+  refused("generate --items 5 --users 5 --output big.txt --seed -1", "--seed: must be a whole number of 0 or more, not '-1'");
+  refused("compare --data log.txt --output many --seeds 1000000000000", "--seeds: must be a whole number from 1 to 1000");
+  refused("recommend --model model --history i1 --generation ddim --draws 2305843009213693952",
+          "--draws: must be a whole number from 1 to");
+  refused(train + "log.txt --model markov --epochs abc", "epochs");
   refused(train + "log.txt --minutes soon", "--minutes: must be a positive number, not 'soon'");
   const std::string commands = "; the commands are: generate, prepare, train, compare, evaluate, recommend, export, completion\n";
   refused("", "cddrec: name a command" + commands);
@@ -41,6 +48,12 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
   refused("recommend --model model/model.safetensors --history i1", "model/model.safetensors: is a file; name the directory that it is in");
   refused("prepare --data log.txt --core 1000", "cddrec: nothing is left of ");  // not the name of a function
   CHECK_FALSE(fs::exists(shop().root / "fresh"));
+}
+
+TEST_CASE("a number with a leading zero is the one that is read") {
+  const outcome ten = shop().run("recommend --model model --history i1 --top 010");
+  CHECK(ten.status == 0);
+  CHECK(lines_of(ten.out) == lines_of(shop().run("recommend --model model --history i1 --top 10").out));
 }
 
 TEST_CASE("help has examples that name no option that there is not, and completion knows every option") {
@@ -190,6 +203,8 @@ TEST_CASE("a log can be divided by time; the model keeps to it") {
     CHECK(trained.out.find(e.out.substr(e.out.find(kind))) != trained.out.npos);
   }
   refused("train --data log.txt --output untimed --set division=time", "the log has no times");
+  shop().write("untimed.csv", "user,item\nu1,i1\nu1,i2\nu1,i3\nu1,i4\n");
+  refused("evaluate --data untimed.csv --model timed_markov", "untimed.csv: has no times, which this model's division");
   const outcome compared = shop().run("compare --data timed.csv --output timed_all --models markov,item_knn --set division=time");
   CHECK(compared.status == 0);
 }

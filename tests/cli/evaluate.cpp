@@ -18,7 +18,7 @@ TEST_CASE("metrics against a sample stand beside the full ranking, with a warnin
   CHECK(all[4].substr(16) == all[2].substr(16));
   const outcome full = shop().run(evaluate);
   CHECK((full.out + full.err).find("sampled") == std::string::npos);
-  refused(evaluate + "--sampled 0", "--sampled: must be a positive number");
+  refused(evaluate + "--sampled 0", "--sampled: must be a whole number of 1 or more, not '0'");
 }
 
 TEST_CASE("the best possible metrics stand beside the log they belong to, and no other") {
@@ -29,8 +29,12 @@ TEST_CASE("the best possible metrics stand beside the log they belong to, and no
   CHECK(edited.status == 0);
   CHECK_THAT(edited.err, ContainsSubstring("edited.txt.optimum.json is of another log"));
   CHECK(edited.out.find("best") == edited.out.npos);
-  shop().write("edited.txt.optimum.json", "{");
-  refused("evaluate --model model --data edited.txt", "is not what `cddrec generate` writes");
+  const std::string best = slurp(shop().root / "log.txt.optimum.json"), before = best.substr(0, best.find("\"test\""));
+  shop().write("copied.txt", slurp(shop().root / "log.txt"));
+  for (const std::string test : {"", "\"test\": 5}", "\"test\": {}}", "\"test\": {\"recall@1\": \"x\"}}"}) {
+    shop().write("copied.txt.optimum.json", before + test);
+    refused("evaluate --model model --data copied.txt", "copied.txt.optimum.json: is not what `cddrec generate` writes");
+  }
 }
 
 TEST_CASE("diagnostics stand beside the metrics") {

@@ -195,8 +195,9 @@ std::vector<double> row(const std::string& table, const std::string& name) {
 }  // namespace
 
 TEST_CASE("a record has the course of the training, epoch by epoch, and the table shows what is recorded of the part it names") {
-  const std::string compare = "compare --data log.txt --models sasrec,gan --set width=8 --set heads=2 --set batch_users=16 --set epochs=12 "
-                              "--set patience=0 --set learning_rate=0.05 --set ema_decay=0 --set gan_pretraining=20 --output course";
+  const std::string compare =
+      "compare --data log.txt --models sasrec,gan --set width=8 --set heads=2 --set batch_users=16 --set epochs=12 "
+      "--set patience=0 --set learning_rate=0.05 --set ema_decay=0 --set gan_pretraining=20 --output course";
   const outcome o = shop().run(compare);
   REQUIRE(o.status == 0);
   bool earlier = false;  // than the last epoch, or the two could be exchanged unseen
@@ -247,8 +248,17 @@ TEST_CASE("what counts stands beside a network with the metrics that it has by i
   }
   // and what is set of it counts
   REQUIRE(shop().run("train --data log.txt --model item_knn --set decay=1 --set neighbours=3 --output alone_far").status == 0);
-  const auto mrr = [](const std::string& model) { return number(shop().run("evaluate --json --data log.txt --model " + model).out, "mrr"); };
+  const auto mrr = [](const std::string& model) {
+    return number(shop().run("evaluate --json --data log.txt --model " + model).out, "mrr");
+  };
   CHECK(mrr("alone_far") != mrr("alone_item_knn"));
+}
+
+TEST_CASE("targets that no ranking of unseen items can hold are told of") {
+  shop().write("again.txt", "u1 a b c a\nu2 a b c d\nu3 b c d b\n");
+  const std::string told = "2 of 3 targets are in their own history: counted as misses; `cddrec prepare --drop-repeats`";
+  CHECK_THAT(shop().run("train --data again.txt --model markov --output again").err, ContainsSubstring(told));
+  CHECK_THAT(shop().run("evaluate --data again.txt --model again").err, ContainsSubstring(told));
 }
 
 }  // namespace cddrec::test

@@ -51,6 +51,7 @@ TEST_CASE("recommendations keep to lists of items") {
   CHECK(dropped.status == 0);
   CHECK(dropped.err == "cddrec: out.txt:2: 2 unknown items dropped from here on\ncddrec: --history: 1 unknown items dropped\n");
   refused("recommend --model model --history i1 --exclude out.txt --unknown error", "out.txt:2: the model does not know the item 'moon'");
+  refused("recommend --model model --history i1 --exclude - --unknown error <out.txt", "standard input:2: the model does not know");
 }
 
 TEST_CASE("ids of items may hold blanks where tabs part them") {

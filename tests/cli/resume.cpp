@@ -75,4 +75,15 @@ TEST_CASE("a run that was stopped in its first epoch is called unfinished, and i
   CHECK(shop().run("recommend --model unfinished --history i1").status == 0);
 }
 
+TEST_CASE("a training log that has lost epochs is told of") {
+  const std::string train = "train --data log.txt --output shortened --set width=8 --set heads=2 --epochs ";
+  CHECK(shop().run(train + "3").status == 0);
+  const fs::path path = shop().root / "shortened/log.csv";
+  const auto lines = lines_of(slurp(path));
+  shop().write("shortened/log.csv", lines[0] + '\n' + lines[1] + '\n');
+  CHECK_THAT(shop().run(train + "4 --resume").err, ContainsSubstring("log.csv: ends with epoch 1, though 3 are trained"));
+  CHECK(lines_of(slurp(path)).size() == 3);
+  CHECK_THAT(shop().run(train + "5 --resume").err, !ContainsSubstring("are trained"));
+}
+
 }  // namespace cddrec::test

@@ -245,6 +245,11 @@ TEST_CASE("a run leaves its log and a page, and a run that goes on goes on with 
   CHECK(shop().run("train --data log.txt --output narrow --epochs 1 --set width=1 --set heads=1 --set steps=1").status == 0);
   CHECK(shop().run("train --data log.txt --output one_step --epochs 1 --set width=4 --set heads=1 --set steps=1").status == 0);
   CHECK_THAT(slurp(shop().root / "one_step/report.html"), ContainsSubstring("Denoising"));
+  const std::string noisy = " --set width=8 --set heads=1 --set steps=200 --set beta_last=0.999";
+  CHECK(shop().run("train --data log.txt --output no_way --epochs 1" + noisy).status == 0);
+  const std::string page = slurp(shop().root / "no_way/report.html");
+  CHECK_THAT(page, ContainsSubstring("Spectra") && !ContainsSubstring("Denoising"));
+  refused("compare --data log.txt --models cddrec --output no_ways --generations" + noisy, "cddrec leaves nothing of the signal");
 }
 
 TEST_CASE("every kind of network is trained, goes on, evaluates and recommends") {
@@ -291,7 +296,8 @@ TEST_CASE("a run goes on with its own log alone, and one process at a time") {
   const std::string small = " --model sasrec --set width=8 --set heads=2 --threads 1 --resume --output own_log";
   CHECK(shop().run("train --data log.txt --epochs 1" + small).status == 0);
   shop().write("longer.txt", slurp(shop().root / "log.txt") + "one_more i1 i2 i3 i4\n");
-  refused("train --data longer.txt --epochs 2" + small, "was trained on another log of the same items; resume with the same log and settings");
+  refused("train --data longer.txt --epochs 2" + small,
+          "was trained on another log of the same items; resume with the same log and settings");
   const int held = ::open((shop().root / "own_log").c_str(), O_RDONLY);
   REQUIRE(::flock(held, LOCK_EX | LOCK_NB) == 0);
   refused("train --data log.txt --epochs 2" + small, "own_log: another process is writing here; wait until it ends");

@@ -121,6 +121,12 @@ TEST_CASE("a log divided by time") {
   CHECK(data::cold_targets(s, s.validation()) == 0);
 }
 
+TEST_CASE("targets that stand in their own history are counted") {
+  const auto s = data::leave_one_out(log_of({{0, 1, 2, 0}, {1, 2, 2, 3}, {3, 3, 3, 3}}, 4));
+  CHECK(data::targets_in_history(s.test()) == 2);
+  CHECK(data::targets_in_history(s.validation()) == 2);
+}
+
 TEST_CASE("nothing that is trained on, or stands in a history, is later than a target") {
   core::random draw(core::seed{4});
   std::vector<std::vector<std::pair<item, double>>> users(200);

@@ -186,6 +186,7 @@ TEST_CASE("a row has the same bits alone, among others and for any threads; a dr
 
 TEST_CASE("a way back from where nothing of the signal is left is refused, and one from next to nothing is finite") {
   const diffusion::process<float> extreme(diffusion::linear_schedule{.last = 0.9}, 500);
+  CHECK_FALSE(diffusion::has_way_back(extreme));
   CHECK_THROWS_AS(diffusion::ancestral(extreme), input_error);
   CHECK_THROWS_WITH(diffusion::ancestral(extreme), ContainsSubstring("nothing of the signal at step 499"));
   CHECK_THROWS_WITH(diffusion::ddim(extreme, 3, -1), ContainsSubstring("nothing of the signal at step 499"));
@@ -197,6 +198,7 @@ TEST_CASE("a way back from where nothing of the signal is left is refused, and o
     try {
       way = diffusion::ancestral(less);
     } catch (const input_error&) {
+      CHECK_FALSE(diffusion::has_way_back(less));
       REQUIRE(steps > 100);
       continue;
     }

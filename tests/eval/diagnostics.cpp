@@ -2,6 +2,7 @@
 
 #include <Eigen/SVD>
 
+#include "cddrec/eval/principal.hpp"
 #include "test.hpp"
 
 namespace cddrec::test {
@@ -88,6 +89,22 @@ TEST_CASE("the spectrum is that of all rows, of many, too") {
   const auto s = eval::singular_spectrum<double>(x);
   CHECK(s.singular_values[0] == Approx(std::sqrt(4096.0)));
   CHECK(s.singular_values[1] == Approx(2 * std::sqrt(904.0)));
+}
+
+TEST_CASE("no figure depends on the threads that Eigen may take") {
+  const auto x = normal_matrix<float>(1500, 130, 3);
+  const auto figures = [&](int threads) {
+    Eigen::setNbThreads(threads);
+    auto all = eval::singular_spectrum<float>(x).singular_values;
+    all.push_back(eval::uniformity<float>(x));
+    const auto p = eval::principal_components_of<float>(x, 3);
+    const auto flat = p.project<float>(x);
+    for (const auto* m : {&p.directions, &flat}) all.insert(all.end(), m->data(), m->data() + m->size());
+    Eigen::setNbThreads(0);
+    return all;
+  };
+  CHECK(figures(2) == figures(1));
+  CHECK(figures(4) == figures(1));
 }
 
 TEST_CASE("positions are compared within their own sequence") {

@@ -57,6 +57,9 @@ TEST_CASE("what is ranked among: neither the target nor the history, whose repea
   CHECK_THROWS_WITH(eval::sampled_metrics(std::vector<index>{1}, std::vector<index>{2}, 0), ContainsSubstring("take 1 or more"));
   CHECK_THROWS_WITH(eval::sampled_metrics(std::vector<index>{1}, std::vector<index>{}, 1),
                     ContainsSubstring("1 ranks, but 0 counts of other items"));
+  CHECK_THROWS_WITH(eval::sampled_metrics(std::vector<index>{1}, std::vector<index>{0}, 1),
+                    ContainsSubstring("rank 1 of case 0 among 0 other items"));
+  CHECK_THROWS_WITH(eval::other_items(s.test(), 8), ContainsSubstring("item 8 of case 2 is not among the 8"));
 }
 
 }  // namespace cddrec::test

@@ -152,7 +152,14 @@ TEST_CASE("a log that could not be read back is not written") {
     other.times.clear(), other.histories.push_back(std::vector<data::item>{1});
     CHECK_THROWS_WITH(io::write_interactions(directory / file, other), ContainsSubstring("user number 1 has no name"));
   }
+  data::interactions like_header;
+  like_header.users.add("User"), like_header.items.add("item_id");
+  like_header.histories.push_back(std::vector<data::item>{0});
+  CHECK_THROWS_WITH(io::write_interactions(directory / "log", like_header),
+                    ContainsSubstring("log: the first line would begin with 'User' and 'item_id', and be read as the header of a table"));
   CHECK(directory.names().empty());
+  io::write_interactions(directory / "log.tsv", like_header);
+  CHECK(io::read_interactions(directory / "log.tsv").users.name(0) == "User");
 }
 
 TEST_CASE("the name of a file says its format, unless another is given") {

@@ -46,6 +46,12 @@ TEST_CASE("quotes, blanks and ends of lines are as RFC 4180 has them") {
   CHECK(log.users.name(0) == "a, \"b\"");
   CHECK(named(log, 0) == history{"The Hobbit"});
   CHECK(named(log, 1) == history{"\""});
+  // The last line may end by half.
+  for (const std::string last : {"c,y\r", "c,\"y\"\r", "c,\"y\" \r"}) {
+    io::repairs mended;
+    CHECK(named(io::parse_table("user,item\r\na,x\r\n" + last, "f", ',', {}, &mended), 1) == history{"y"});
+    CHECK(mended.carriage_returns == 3);
+  }
   // Tables parted by tabs have no quotes.
   CHECK(io::parse_table("user\titem\n\"a\t\"b\"\n", "f", '\t').users.name(0) == "\"a");
 }

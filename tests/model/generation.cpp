@@ -142,7 +142,9 @@ TEST_CASE("a generation that makes no sense is refused") {
     CHECK_THROWS_WITH(ranker(net, made), ContainsSubstring(why));
     CHECK_THROWS_AS(ranker(net, made), input_error);
   };
-  for (way kind : {way::direct, way::ancestral, way::ddim}) refused({.kind = kind, .draws = 0}, "draws must be 1 or more, not 0");
+  for (way kind : {way::direct, way::ancestral, way::ddim}) refused({.kind = kind, .draws = 0}, "draws must be 1 to 1000000, not 0");
+  // A product with the width that would be nothing.
+  refused({.kind = way::ddim, .draws = index{1} << 62}, "draws must be 1 to 1000000, not 4611686018427387904");
   refused({.draws = 2}, "direct makes one prediction without noise, so draws 2");
   refused({.steps = 3}, "without noise, so steps 3 would change nothing; choose ancestral or ddim");  // and of nothing that was not asked
   refused({.stop = 1}, "stop 1");

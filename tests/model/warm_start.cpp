@@ -74,6 +74,9 @@ TEST_CASE("networks of other settings have nothing to take over") {
   CHECK_THROWS_WITH(model::start_from(drawn(1, 1), known, wide, ids),
                     ContainsSubstring("item_embedding.weight has 3 x 24 values where 3 x 12 could be taken over"));
   CHECK_THROWS_WITH(model::start_from(drawn(1, 1), known, wrong, ids), ContainsSubstring("has 4 x 12 values where 3 x 12"));
+  network own = drawn(1, 1);
+  CHECK_THROWS_WITH(model::start_from(drawn(1, 1), called({"u", "v", "w"}), own, known),
+                    ContainsSubstring("has 2 rows in the network to start from, for 3 names; give the names of the items"));
   auto plain = of(1);
   plain.residual = false;
   const network without(plain, diffusion::process<float>(diffusion::linear_schedule{}, 4), core::seed{1});

@@ -142,7 +142,7 @@ TEST_CASE("candidates are drawn once each, and targets among them are known") {
     for (std::size_t i = 0; i < batch.candidates.size(); ++i)
       CHECK(batch.candidate_log_inclusion[i] == against.sampler.log_inclusion(batch.candidates[i], draws));
     build(batch, {}, 1, against);
-    CHECK((batch.candidates.empty() && batch.negatives.empty()));
+    CHECK((batch.candidates.empty() && batch.negatives.empty() && batch.not_candidates.empty()));
   }
 }
 

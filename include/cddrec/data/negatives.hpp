@@ -19,7 +19,8 @@ class negative_sampler {
 
   /// Draws by `law`. By popularity an item's weight is the number of times it is a target in training, to the `power`: 1 is popularity
   /// itself, 0 is even again. Targets are those that batches hold: the newest `max_length` of a sequence. Items that are none count as half
-  /// of one, so that any can be drawn. input_error for a power that is not in [0, 2], beyond which rounding would leave items out.
+  /// of one, so that any can be drawn, as long as the sum of the weights is below 2^30: a draw has 32 bits. input_error for a power that is
+  /// not in [0, 2], beyond which common logs would come near that.
   negative_sampler(const split& log, negative_law law, index max_length, double power = 1) : law_(law) {
     if (!(power >= 0 && power <= 2)) throw input_error("data::negative_sampler: power must be in [0, 2], not " + std::to_string(power));
     std::vector<double> weight(static_cast<std::size_t>(log.items()), 0.5);

@@ -159,6 +159,16 @@ inline split by_time(const interactions& log, double validation_share = 0.1, dou
   return result;
 }
 
+/// How many targets of these cases stand in their own history. A ranking of unseen items misses them, whatever the model.
+inline index targets_in_history(const cases& these) {
+  index count = 0;
+  for (index i = 0; i < these.size(); ++i) {
+    const auto history = these.history(i);
+    count += std::find(history.begin(), history.end(), these.target(i)) != history.end();
+  }
+  return count;
+}
+
 /// How many targets of these cases are in no training sequence, so that nothing can be known of them.
 inline index cold_targets(const split& s, const cases& these) {
   std::vector<bool> trained(static_cast<std::size_t>(s.items()));

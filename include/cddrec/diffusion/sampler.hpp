@@ -34,6 +34,13 @@ struct path {
   std::vector<move> moves;     // of falling `from`; the first is from T - 1
 };
 
+/// Whether ancestral and ddim have a way back from the last step: where it leaves nothing of the signal, or almost, they have none.
+template <class T>
+bool has_way_back(const process<T>& process) {
+  const T last = process.q_mean_variance(process.steps() - 1).scale;
+  return 8 / static_cast<double>(last) <= static_cast<double>(std::numeric_limits<T>::max());  // no normal number drawn is as large as 8
+}
+
 namespace detail {
 
 inline void require_path(bool holds, const char* name, index value, const std::string& range) {
@@ -54,10 +61,10 @@ path make_path(const process<T>& process, index steps, index stop, bool determin
     const auto q = process.q_mean_variance(t);
     return std::sqrt(static_cast<double>(q.variance)) / static_cast<double>(q.scale);
   };
-  path p{last, 1 / static_cast<double>(process.q_mean_variance(last).scale), {}};
-  if (!(8 * p.start_deviation <= static_cast<double>(std::numeric_limits<T>::max())))  // no normal number drawn is as large as 8
+  if (!has_way_back(process))
     throw input_error("diffusion::sampler: the schedule leaves nothing of the signal at step " + std::to_string(last) +
                       ", so there is no way back from there; take fewer steps or a schedule with less noise");
+  path p{last, 1 / static_cast<double>(process.q_mean_variance(last).scale), {}};
   const auto step = [&](index k) { return k < 0 ? -1 : least + (steps > 1 ? (k * span + (steps - 1) / 2) / (steps - 1) : 0); };
   for (index k = steps - 1; k > (stop < 0 ? -1 : 0); --k) {
     const double to = deviation(step(k - 1)), ratio = to == 0 ? 0 : to / deviation(step(k));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cddrec/core/ragged.hpp"
+#include "cddrec/kernel/matmul.hpp"
 #include "cddrec/kernel/top_k.hpp"
 
 namespace cddrec::eval {
@@ -69,7 +70,7 @@ spectrum singular_spectrum(core::in<T> x) {
   for (index begin = 0; begin < x.rows(); begin += 4096) {
     const index count = std::min<index>(4096, x.rows() - begin);
     const core::matrix<double> part = x.middle_rows(begin, count).matrix_map().template cast<double>();
-    gram.noalias() += part.transpose() * part;
+    gram += kernel::product(kernel::transposed(core::view<const double>(part)), kernel::plain(core::view<const double>(part)));
   }
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram, Eigen::EigenvaluesOnly);
   double total = 0;
@@ -102,12 +103,13 @@ template <class T>
 double uniformity(core::in<T> x) {
   if (x.rows() < 2) return 0;
   const core::matrix<double> unit = detail::unit_rows<T>(x);
+  const core::view<const double> all(unit);
   const Eigen::VectorXd squares = unit.rowwise().squaredNorm();
   double total = 0;
   for (index begin = 0; begin < unit.rows(); begin += 256) {
     const index count = std::min<index>(256, unit.rows() - begin);
     // |u - v|^2 = |u|^2 + |v|^2 - 2 u . v
-    core::matrix<double> distances = -2 * unit.middleRows(begin, count) * unit.transpose();
+    core::matrix<double> distances = -2 * kernel::product(kernel::plain(all.middle_rows(begin, count)), kernel::transposed(all));
     distances.colwise() += squares.segment(begin, count);
     distances.rowwise() += squares.transpose();
     total += (-2 * distances.array()).exp().sum();

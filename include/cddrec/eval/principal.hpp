@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cddrec/core/tensor.hpp"
+#include "cddrec/kernel/matmul.hpp"
 
 namespace cddrec::eval {
 
@@ -23,7 +23,7 @@ struct principal_components {
     CDDREC_ASSERT(x.cols() == mean.cols());
     core::matrix<double> centred = x.matrix_map().template cast<double>();
     centred.rowwise() -= mean.row(0);
-    return centred * directions.transpose();
+    return kernel::product(kernel::plain(core::view<const double>(centred)), kernel::transposed(core::view<const double>(directions)));
   }
 };
 
@@ -37,7 +37,8 @@ principal_components principal_components_of(core::in<T> x, index k) {
   core::matrix<double> centred = x.matrix_map().template cast<double>();
   p.mean = centred.colwise().mean();
   centred.rowwise() -= p.mean.row(0);
-  const Eigen::MatrixXd covariance = centred.transpose() * centred;
+  const core::view<const double> from_mean(centred);
+  const core::matrix<double> covariance = kernel::product(kernel::transposed(from_mean), kernel::plain(from_mean));
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);
   const double total = covariance.trace();
   p.directions.resize(k, x.cols());

@@ -45,19 +45,24 @@ inline std::string maybe_table(std::string_view line) {
                                       : "; is it a table? replace every `::` by a tab, put a header above it, and give --format tsv";
 }
 
-// Throws if the first line is the header of a table: it begins with usual names for a user and an item.
-inline void refuse_header(std::string_view text, const std::string& name) {
-  const std::string_view line = take_line(text);
+// Whether a line is the header of a table: it begins with usual names for a user and an item.
+inline bool is_header(std::string_view line) {
   std::vector<std::string_view> tokens;
   std::size_t place = 0;
-  if (!split_line(line, tokens, place).empty() || tokens.size() < 2) return;
+  if (!split_line(line, tokens, place).empty() || tokens.size() < 2) return false;
   const auto named = [&](std::size_t token, std::span<const std::string_view> usual) {
     return is_usual(tokens[token].substr(0, tokens[token].find(':')), usual);  // without the type that RecBole's have
   };
-  if ((named(0, usual_users) && named(1, usual_items)) || (named(0, usual_items) && named(1, usual_users)))
-    throw input_error(name + ":1: this looks like the header of a table; " +
-                      (line.find('\t') == line.npos ? "put tabs between all fields, and " : "") +
-                      "give --format tsv or name the file .tsv; if it is not one, give --format sequences");
+  return (named(0, usual_users) && named(1, usual_items)) || (named(0, usual_items) && named(1, usual_users));
+}
+
+// Throws if the first line is one.
+inline void refuse_header(std::string_view text, const std::string& name) {
+  const std::string_view line = take_line(text);
+  if (!is_header(line)) return;
+  throw input_error(name + ":1: this looks like the header of a table; " +
+                    (line.find('\t') == line.npos ? "put tabs between all fields, and " : "") +
+                    "give --format tsv or name the file .tsv; if it is not one, give --format sequences");
 }
 
 // Whether every line has three or four fields parted by tabs, the last a number as long as seconds since 1970 are, or longer.
@@ -159,6 +164,10 @@ inline std::string written_sequences(const data::interactions& log, const std::s
     for (const data::item i : log.histories[u]) text += ' ', text += checked_name("item", log.items, i, true, path);
     text += '\n';
   }
+  if (std::string_view rest = text; is_header(take_line(rest)))
+    throw input_error(path + ": the first line would begin with " + detail::quoted(log.users.name(0), '\'') + " and " +
+                      detail::quoted(log.items.name(log.histories[0].front()), '\'') +
+                      ", and be read as the header of a table; write .csv, .tsv or .inter, or rename one of them");
   // A first user whose name begins like a byte-order mark needs a real one before it.
   if (text.starts_with(byte_order_mark)) text.insert(0, byte_order_mark);
   return text;
@@ -195,7 +204,8 @@ inline std::string written_table(const data::interactions& log, const std::strin
 
 /// Writes a log that read_interactions reads back, all or nothing, in the format that the file's name says: as sequences, which have no
 /// times, or as a table. Throws input_error for a log without users, a user without items, a number without a name, a name that the
-/// format cannot hold or times that are not as many as the items, error if the file cannot be written.
+/// format cannot hold, sequences that would begin like the header of a table or times that are not as many as the items, error if the file
+/// cannot be written.
 inline void write_interactions(const std::filesystem::path& path, const data::interactions& log) {
   if (detail::extension_of(path) == ".gz") throw input_error(path.string() + ": logs are written as plain text; leave off .gz");
   if (log.histories.size() == 0) throw input_error(path.string() + ": the log has no users; there is nothing to write");

@@ -90,7 +90,7 @@ class table_rows {
       ++carriage_returns_;
       rest_.remove_prefix(1);
     }
-    rest_.remove_prefix(1);
+    if (!rest_.empty()) rest_.remove_prefix(1);  // the last line needs no end
     ++next_line_;
     return false;
   }
@@ -98,7 +98,7 @@ class table_rows {
   bool take_plain(std::string& field) {
     std::size_t end = 0;
     while (end < rest_.size() && rest_[end] != delimiter_ && rest_[end] != '\n') ++end;
-    if (end > 0 && end < rest_.size() && rest_[end] == '\n' && rest_[end - 1] == '\r') --end;
+    if (end > 0 && (end == rest_.size() || rest_[end] == '\n') && rest_[end - 1] == '\r') --end;
     const std::string_view text = rest_.substr(0, end);
     const std::size_t begin = std::min(text.find_first_not_of(blanks), text.size());
     field = text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
@@ -122,7 +122,7 @@ class table_rows {
     }
     places_.push_back({opened, place()});
     rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
-    if (!rest_.empty() && rest_.front() != delimiter_ && rest_.front() != '\n' && !rest_.starts_with("\r\n"))
+    if (!rest_.empty() && rest_.front() != delimiter_ && rest_.front() != '\n' && !rest_.starts_with("\r\n") && rest_ != "\r")
       refuse_at(place(), "there is text between a closing quotation mark and the end of the field; double a quotation mark inside a field");
     return take_end();
   }

@@ -5,6 +5,7 @@
 
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "cddrec/core/parallel.hpp"
 #include "cddrec/core/simd.hpp"
@@ -335,6 +336,15 @@ void matmul(operand<std::type_identity_t<T>> a, operand<std::type_identity_t<T>>
       return mode == write::add ? total + core::simd::load_upto(out.data() + begin + j, count) : total;
     });
   });
+}
+
+/// a [m, k] b [k, n] as a matrix of its own, for what is not hot.
+template <class T>
+core::matrix<T> product(operand<T> a, operand<T> b, core::execution how = {}) {
+  core::matrix<T> out(a.rows, b.cols);
+  std::vector<T> workspace(static_cast<std::size_t>(matmul_workspace(a, b, how)));
+  matmul<T>(a, b, write::assign, out, workspace, how);
+  return out;
 }
 
 }  // namespace cddrec::kernel

@@ -15,11 +15,14 @@ enum class way { direct, ancestral, ddim };
 
 struct generation {
   way kind = way::direct;
-  index steps = 0;  // states visited; 0: all
-  index stop = 0;   // the step whose state is the result; a higher one has more noise, -1 none: mu(e_s, 0) again
-  index draws = 1;  // the prediction is their mean
+  index steps = 0;       // states visited; 0: all
+  index stop = 0;        // the step whose state is the result; a higher one has more noise, -1 none: mu(e_s, 0) again
+  index draws = 1;       // the prediction is their mean
   core::seed seed = {};  // of the noise: another than the network's, whose weights were drawn from the same streams
 };
+
+/// Far more than change a mean, and few enough for every product with them.
+inline constexpr index most_draws = 1'000'000;
 
 /// A `generation` made ready for a process: moves and noise are laid out once.
 template <class T>
@@ -27,7 +30,8 @@ class generator {
  public:
   /// input_error for settings out of range, and for steps, stop or draws with direct, which has neither way nor noise.
   generator(const diffusion::process<T>& process, index width, const generation& g) : draws_(g.draws) {
-    if (g.draws < 1) throw input_error("model::generation: draws must be 1 or more, not " + std::to_string(g.draws));
+    if (g.draws < 1 || g.draws > most_draws)
+      throw input_error("model::generation: draws must be 1 to " + std::to_string(most_draws) + ", not " + std::to_string(g.draws));
     if (g.kind == way::direct) {
       std::string given;
       const auto add = [&](const std::string& name, index value, index as_it_comes) {

@@ -14,8 +14,8 @@ using core::index;
 
 /// Copies to `net`, made for the items of `ids`, the weights of `before`, made for those of `known` and otherwise of the same settings.
 /// Tables called `item_embedding.weight` go row by row, by the items' names; rows behind the last item, the mask's, stay behind it. Returns
-/// how many items of `ids` were known. Throws input_error if a weight of one has another size in the other, or is not there; `net` may then
-/// have some of the weights.
+/// how many items of `ids` were known. Throws input_error if a weight of one has another size in the other or is not there, or `known`
+/// names more items than `before` has; `net` may then have some of the weights.
 template <class Network>
 index start_from(const Network& before, const data::id_map& known, Network& net, const data::id_map& ids) {
   using T = typename Network::scalar;
@@ -32,6 +32,9 @@ index start_from(const Network& before, const data::id_map& known, Network& net,
     weights.erase(found);
     const bool by_item = name.ends_with("item_embedding.weight");
     const index more = by_item ? from.rows() - known.size() : 0, wanted = by_item ? ids.size() + more : from.rows();
+    if (more < 0)
+      refuse("has " + std::to_string(from.rows()) + " rows in the network to start from, for " + std::to_string(known.size()) +
+             " names; give the names of the items that it was made for");
     if (from.cols() != p.value.cols() || wanted != p.value.rows())
       refuse("has " + std::to_string(p.value.rows()) + " x " + std::to_string(p.value.cols()) + " values where " + std::to_string(wanted) +
              " x " + std::to_string(from.cols()) + " could be taken over; make both networks with the same settings");

@@ -63,7 +63,7 @@ struct views {
       for (std::size_t i = 0; i < targets.size(); ++i)
         negatives[k].push_back(against.sampler.other_than(targets[i], items, targets, r, static_cast<index>(k * targets.size() + i)));
     }
-    candidates.clear();
+    candidates.clear(), not_candidates.clear(), target_log_inclusion.clear(), candidate_log_inclusion.clear();
     if (what.candidates) draw_candidates(items, against, draw.child(2));
   }
 
@@ -78,7 +78,6 @@ struct views {
     for (index k = 0; k < draws; ++k) take(in_batch ? targets[static_cast<std::size_t>(k)] : against.sampler.any(items, draw, k));
     // The other view's targets are those of the same users again: they may add candidates, but are no further draws.
     const index independent = in_batch ? std::ssize(main.targets) : draws;
-    not_candidates.clear(), target_log_inclusion.clear(), candidate_log_inclusion.clear();
     for (const data::item v : targets) {
       not_candidates.push_back(!chosen_[static_cast<std::size_t>(v)]);
       target_log_inclusion.push_back(against.sampler.log_inclusion(v, independent));
