@@ -23,6 +23,7 @@ namespace {
 
 using json = nlohmann::json;
 using watch = std::chrono::steady_clock;
+using cddrec::cli::whole;
 
 struct tally {
   std::vector<double> milliseconds;  // of those that were answered
@@ -45,15 +46,15 @@ int run(int argc, char** argv) {
   double seconds = 10, rate = 0;
   app.option_defaults()->always_capture_default();
   app.add_option("--host", host, "Address of the service");
-  app.add_option("--port", port, "Its port")->transform(cli::whole(1, 65535));
-  app.add_option("--connections", connections, "Connections that ask at the same time")->transform(cli::whole(1, 1000));
+  app.add_option("--port", port, "Its port")->transform(whole(1, 65535));
+  app.add_option("--connections", connections, "Connections that ask at the same time")->transform(whole(1, 1000));
   app.add_option("--seconds", seconds, "How long")->check(CLI::Range(0.1, 3600.0));
   app.add_option("--rate", rate, "Requests due per second, over all connections; 0: each asks again once answered")
       ->check(CLI::Range(0.0, 1e6));
-  app.add_option("--histories", histories, "Histories per request")->transform(cli::whole(1, 10000));
-  app.add_option("--length", length, "Items per history, drawn evenly from a thousand")->transform(cli::whole(1, 10000));
-  app.add_option("--top", top, "Items per answer")->transform(cli::whole(1, 100000));
-  app.add_option("--requests", requests, "How many different requests to draw from")->transform(cli::whole(1, 100000));
+  app.add_option("--histories", histories, "Histories per request")->transform(whole(1, 10000));
+  app.add_option("--length", length, "Items per history, drawn evenly from a thousand")->transform(whole(1, 10000));
+  app.add_option("--top", top, "Items per answer")->transform(whole(1, 100000));
+  app.add_option("--requests", requests, "How many different requests to draw from")->transform(whole(1, 100000));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {

@@ -27,7 +27,7 @@ class report(study_case):
         self.assertIn("\n4 records of 1 log, 6.0 hours of training in all with the search's 4.5; written by `examples/study/report.py`.\n", page)
         head = "| family | this trial | validation N@10 | best epoch | seconds |\n|---|---|---|---|---|"
         expected = ["## Search", "", "9 trials, 4.5 hours of training: on Beauty every family alike, 2 trials each; "
-                    "on Toys 1 of cddrec, 2 of gan; only validation was looked at.", "",
+                    "on Toys 1 of cddrec, 2 of gan; no figure of test was kept.", "",
                     "<!-- notes on the search -->", "<!-- /notes on the search -->", "", "<details><summary>Beauty: 6 trials</summary>", "",
                     "| family | all its trials |", "|---|---|", "| cddrec | heads=4 |", "| vae | lambda=0, heads=4, width=64 |", "", head,
                     "| cddrec | lambda=0.1, width=128 | **.0812** | 20 of 30 | 1,800 |", "| cddrec | width=64 | .0700 |  | 1,800 |",
