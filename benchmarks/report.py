@@ -107,7 +107,8 @@ def run_benchmarks(log, *more, bound=True):
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     if run.returncode != 0:
         sys.exit(f"report.py: {BINARY.name} ended with {run.returncode}:\n" + "\n".join(run.stderr.splitlines()[-3:]))
-    return json.loads(run.stdout)["benchmarks"] if run.stdout.strip() else []
+    rows = json.loads(run.stdout)["benchmarks"] if run.stdout.strip() else []
+    return [row for row in rows if not (row.get("error_occurred") or row.get("skipped"))]  # as without OpenBLAS
 
 
 def one_pass(given):

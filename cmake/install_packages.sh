@@ -69,6 +69,8 @@ find_missing() {
   esac
   case " $* " in *" everything "*)
     has_header httplib.h || lack "cpp-httplib (httplib.h)" libcpp-httplib-dev
+    has_header hnswlib/hnswlib.h || lack "hnswlib (hnswlib/hnswlib.h)" libhnswlib-dev
+    command -v curl >/dev/null || command -v wget >/dev/null || lack "curl or wget" curl
     command -v pkg-config >/dev/null || lack pkg-config pkg-config
     command -v python3 >/dev/null || lack "Python 3" python3
     ;;

@@ -23,13 +23,13 @@ fi
 # fuzz NAME: one target; its findings stay where it says.
 fuzz() {
   local corpus=$here/corpus/$1 findings=$here/findings/$1 log=$here/$1.log program=$here/bin/fuzz_$1 status
-  mkdir -p "$corpus" "$findings" || return 1
+  mkdir -p "$corpus" "$findings" && : >"$here/$1.begun" || return 1
   [ ! -e "tests/fuzz/corpus/$1.tar.gz" ] || tar -xzf "tests/fuzz/corpus/$1.tar.gz" -C "$corpus" || return 1
   CDDREC_FUZZ_SEEDS=$corpus "$program" -max_total_time="$seconds" -max_len=8192 -timeout=60 -rss_limit_mb=2048 -malloc_limit_mb=1024 \
     -print_final_stats=1 -artifact_prefix="$findings/" "$corpus" >"$log" 2>&1
   status=$?
   echo "$1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions, $(find "$corpus" -type f | wc -l) inputs," \
-    "$(find "$findings" -type f | wc -l) findings$([ $status -eq 0 ] || echo ": see $findings and $log")"
+    "$(find "$findings" -type f -newer "$here/$1.begun" | wc -l) findings$([ $status -eq 0 ] || echo ": see $findings and $log")"
   [ $status -eq 0 ] || return 1
   [ -n "$keep" ] || return 0
   rm -rf "$corpus.kept" && mkdir "$corpus.kept" && "$program" -merge=1 -max_len=8192 "$corpus.kept" "$corpus" >>"$log" 2>&1 &&

@@ -34,7 +34,7 @@ finish() {
 
 scripts_parse() {
   local script
-  for script in .ci/run examples/*.sh examples/*/*.sh tests/*.sh tests/*/*.sh cmake/*.sh; do
+  for script in .ci/run examples/*.sh examples/*/*.sh benchmarks/*.sh tests/*.sh tests/*/*.sh cmake/*.sh; do
     bash -n "$script" || return 1
   done
 }

@@ -57,7 +57,7 @@ int run(int argc, char** argv) {
   std::optional<std::string> seed, epochs;
   train_options o;
   generate->add_option("--users", synthetic.users, "Number of users")->required()->transform(whole<index>(1));
-  generate->add_option("--items", synthetic.items, "Number of items")->required()->transform(whole<index>(1));
+  generate->add_option("--items", synthetic.items, "Number of items")->required()->transform(whole<index>(synthetic.max_length + 1));
   generate->add_option("--output", output, "File to write; FILE.optimum.json beside it holds the best possible metrics")
       ->type_name("FILE")
       ->required();

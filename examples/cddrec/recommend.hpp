@@ -87,9 +87,9 @@ inline std::vector<data::item> excluded_items(const serve::recommender& m, const
                                               known_items& known) {
   std::optional<std::vector<data::item>> alone;
   if (!only.empty()) alone = items_in(only, known);
-  const auto out = m.excluded(exclude.empty() ? std::vector<data::item>() : items_in(exclude, known), alone);
+  const std::vector<data::item> out = exclude.empty() ? std::vector<data::item>() : items_in(exclude, known);
   known.tell();
-  return out;
+  return m.excluded(out, alone);
 }
 
 /// Calls f(first, lists) with the best unseen items of the histories first, first + 1, …; a history without items has none. Some are made

@@ -60,7 +60,14 @@ inline std::vector<variant> choose_variants(const std::string& file, const std::
   std::vector<variant> chosen;
   for (const std::string& name : names) {
     const auto found = std::find_if(known.begin(), known.end(), [&](const variant& v) { return v.name == name; });
-    if (found == known.end()) check_kind(name);
+    if (found == known.end()) {
+      try {
+        check_kind(name);
+      } catch (const input_error& e) {
+        const std::string others = file.empty() ? "; names of your own come from a file, --variants" : ", beside the names in " + file;
+        throw input_error(e.what() + others);
+      }
+    }
     chosen.push_back(found != known.end() ? *found : variant{name, name, "", {}});
   }
   return chosen;

@@ -75,12 +75,13 @@ fetch_anew() {
   fetch "$1" "$2" && return
   if [ "$before" -eq 0 ] || [ "$(size "$2")" -ne "$before" ]; then return 1; fi
   mv "$2" "$2.old"
-  if fetch "$1" "$2" || [ "$(size "$2")" -ge "$before" ]; then
+  if fetch "$1" "$2"; then
     rm -f "$2.old"
-  else
-    mv "$2.old" "$2" # not even that: it is the network
-    return 1
+    return 0
   fi
+  # It is the network: what is longer stays.
+  if [ "$(size "$2")" -ge "$before" ]; then rm -f "$2.old"; else mv "$2.old" "$2"; fi
+  return 1
 }
 
 mkdir -p "$folder" || fail 1 "$folder: the directory cannot be created"

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--records", type=pathlib.Path, default=ROOT / "records", help="a folder of records")
     parser.add_argument("--search", type=pathlib.Path, default=ROOT / "search",
                         help="a folder of records of trials, each of a model FAMILY.TRIAL; if it does not exist, the page is without them")

@@ -33,8 +33,8 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
   refused("recommend --model model", "--history");
   refused("recommend --model model --history i1 --top 0", "--top: must be a whole number of 1 or more, not '0'");
   refused("recommend --model model --history i1 --top 2.5", "--top: must be a whole number of 1 or more, not '2.5'");
-  refused("generate --items 5 --output big.txt --users 99999999999999999999", "of 1 or more, not '99999999999999999999'");
-  refused("generate --items 5 --users 5 --output big.txt --seed -1", "--seed: must be a whole number of 0 or more, not '-1'");
+  refused("generate --items 30 --output big.txt --users 99999999999999999999", "of 1 or more, not '99999999999999999999'");
+  refused("generate --items 30 --users 5 --output big.txt --seed -1", "--seed: must be a whole number of 0 or more, not '-1'");
   refused("compare --data log.txt --output many --seeds 1000000000000", "--seeds: must be a whole number from 1 to 1000");
   refused("recommend --model model --history i1 --generation ddim --draws 2305843009213693952",
           "--draws: must be a whole number from 1 to");
@@ -221,11 +221,11 @@ TEST_CASE("output that cannot be written is an error") {
 
 TEST_CASE("a log that is drawn takes no other file's place") {
   const std::string log = slurp(shop().root / "log.txt");
-  refused("generate --users 20 --items 10 --output log.txt", "log.txt: already exists; name another file");
-  refused("generate --users 20 --items 10 --output -", "--output -: output goes to a file, not to standard output");
+  refused("generate --users 20 --items 30 --output log.txt", "log.txt: already exists; name another file");
+  refused("generate --users 20 --items 30 --output -", "--output -: output goes to a file, not to standard output");
   CHECK_FALSE(fs::exists(shop().root / "-"));
   shop().write("drawn.txt.optimum.json", "mine");
-  refused("generate --users 20 --items 10 --output drawn.txt", "drawn.txt.optimum.json: already exists");
+  refused("generate --users 20 --items 30 --output drawn.txt", "drawn.txt.optimum.json: already exists");
   CHECK(slurp(shop().root / "log.txt") == log);
   CHECK(slurp(shop().root / "drawn.txt.optimum.json") == "mine");
   CHECK_FALSE(fs::exists(shop().root / "drawn.txt"));

@@ -162,6 +162,7 @@ TEST_CASE("a training that fails makes no record, even where a parent ignored th
 
 TEST_CASE("settings are looked at before the first row, and those tested are counted") {
   const std::string compare = "compare --data log.txt --models markov --output never ";
+  refused("compare --data log.txt --models cddrec-cold --output never", "come from a file, --variants");
   refused(compare + "--set widht=3", "unknown setting 'widht'");
   refused(compare + "--set width", "write key=value");
   refused(compare + "--set width=0", "width");

@@ -44,6 +44,9 @@ TEST_CASE("recommendations keep to lists of items") {
   const auto drawn = recommend("--diverse --draws 3 --generation ancestral --generation-stop 15 --only only.txt");
   CHECK(drawn.size() == 3);
   refused("recommend --model model --history i1 --only out.txt --exclude out.txt", "leave no item");
+  shop().write("moons.txt", "moon\n");
+  refused("recommend --model model --history i1 --only moons.txt",
+          "cddrec: moons.txt:1: 1 unknown items dropped\ncddrec: recommend: `only` holds no item of the model\n");
   refused("recommend --model model --input - --only - <only.txt", "standard input can be read for one thing only");
   refused("recommend --model model --history i1 --only nowhere.txt", "nowhere.txt: cannot be opened");
   shop().write("out.txt", "i7\nmoon i8 sun\n");

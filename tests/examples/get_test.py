@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -106,6 +107,16 @@ class get(unittest.TestCase):
         self.assertEqual(self.server.asked, [("/data/Beauty.txt", begin)])
         self.fetched("Beauty")
 
+    def test_a_part_that_is_begun_anew_and_breaks_off(self):
+        (self.root / "logs").mkdir()
+        part = self.root / "logs/Beauty.txt.part"
+        part.write_bytes(FILES["Beauty"][:500])
+        self.server.ranges, self.server.most = False, 1000
+        broken = self.run_script("--to", "logs", "Beauty", CDDREC_DATA_URL=self.address)
+        self.assertEqual(broken.returncode, 1)
+        self.assertIn("cannot be fetched; check the network", broken.stderr)
+        self.assertGreaterEqual(part.stat().st_size, 500)
+
     def test_parts_that_nothing_can_be_added_to(self):
         (self.root / "logs").mkdir()
         for content, ranges, asked in [(FILES["Beauty"], True, 0), (b"x" * 100_000, True, None), (FILES["Beauty"][:500], False, None)]:
@@ -159,4 +170,7 @@ class get_by_wget(get):
 
 
 if __name__ == "__main__":
+    if not any(map(shutil.which, ("curl", "wget"))):
+        print("skipped: there is neither curl nor wget")
+        sys.exit(77)
     unittest.main()

@@ -54,14 +54,14 @@ TEST_CASE("a request that is not as it should be gets 400 and one clear sentence
   refused(s, R"({"histories": {}})", 400, "not a list of histories");
   refused(s, R"({"histories": [[["t1"]]]})", 400, "nested deeper");
   refused(s, R"({"history": ["]]]]\"]]]]", [[[[)", 400, "nested deeper");
-  refused(s, R"({"history": ["[[[[\"[[[["], "only": []})", 400, "leave no item");
+  refused(s, R"({"history": ["[[[[\"[[[["], "only": []})", 400, "`only` holds no item");
   refused(s, R"({"history": ["t1"], "top": 0})", 400, "\"top\"");
   refused(s, R"({"history": ["t1"], "top": 1.5})", 400, "\"top\"");
   refused(s, R"({"history": ["t1"], "top": -3})", 400, "\"top\"");
   refused(s, R"({"history": ["t1"], "tpo": 3})", 400, "unknown key \"tpo\"");
   refused(s, R"({"history": ["t1"], "unknown": "keep"})", 400, "\"unknown\"");
   refused(s, R"({"history": ["moon"], "unknown": "error"})", 400, "does not know the item 'moon'");
-  refused(s, R"({"history": ["t1"], "only": []})", 400, "leave no item");
+  refused(s, R"({"history": ["t1"], "only": []})", 400, "`only` holds no item");
   CHECK(s.post(R"({"history": ["t1"]})").first == 200);
 }
 

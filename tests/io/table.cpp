@@ -70,10 +70,10 @@ TEST_CASE("columns are found by usual names, or named") {
   const io::columns given{.user = "who", .item = "asin", .time = ""};
   CHECK(io::parse_table("who,asin,item\na,x,y\n", "f", ',', given).name(0) == "x");
   CHECK(refusal("who,asin,item\na,x,y\n", ',', {.user = "who", .item = {}, .time = {}}) ==
-        "f:1:10: 'asin' and 'item' may both be the column of the item; say which");
+        "f:1:10: 'asin' and 'item' may both be the column of the item; say which with --item-column");
   CHECK(refusal("who,item\na,x\n") ==
-        "f:1: no column has a usual name for the user; name one of 'who', 'item'; "
-        "if this line is data, put a header line above it, such as user,item,rating,timestamp");
+        "f:1: no column has a usual name for the user; if this line is data, put a header line above it, such as "
+        "user,item,rating,timestamp; if it is the header, name one of 'who', 'item' with --user-column");
   CHECK(refusal("user,item\na,x\n", ',', {.user = {}, .item = {}, .time = "when"}) ==
         "f:1: there is no column 'when'; the columns are 'user', 'item'");
   CHECK(refusal("user,item\na,x\n", ',', {.user = "item", .item = {}, .time = {}}) ==

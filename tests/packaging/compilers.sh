@@ -3,7 +3,11 @@
 # and the newest there is, of both kinds. compilers.sh EIGEN_INCLUDE FOLDER_OF_EVERYTHING. Exit status: 0 clean, 1 not.
 set -u
 cd "$(dirname "$0")" || exit 1
-failed=0 seen=" "
+failed=0 seen=" " prefixes=()
+IFS=: read -r -a folders <<<"${CMAKE_PREFIX_PATH:-}"
+for folder in "${folders[@]}"; do
+  [ ! -d "$folder/include" ] || prefixes+=(-isystem "$folder/include")
+done
 
 # newest NAME: the compiler NAME-N with the largest N, or NAME itself.
 newest() { compgen -c "$1-" | grep -E -- '-[0-9]+$' | sort -V -u | tail -n 1 | grep . || echo "$1"; }
@@ -21,7 +25,7 @@ for compiler in "${CXX:-c++}" g++-12 "$(newest g++)" clang++-14 "$(newest clang+
     fi
     for file in consumer/consumer.cpp everything.cpp; do
       "$compiler" -std=c++20 -fsyntax-only $openmp -Wall -Wextra -Wpedantic -Wconversion -Werror \
-        -I ../../include -I "$2" -isystem "$1" "$file" || { echo "FAILED: $version $openmp $file" && failed=1; }
+        -I ../../include -I "$2" -isystem "$1" "${prefixes[@]}" "$file" || { echo "FAILED: $version $openmp $file" && failed=1; }
     done
     echo "read by $version ${openmp:-without OpenMP}"
   done

@@ -51,12 +51,12 @@ def finished_epochs(path):
         return []
 
 
-with tempfile.TemporaryDirectory(prefix="cddrec_long_") as directory:
+with tempfile.TemporaryDirectory(prefix="cddrec_long_") as directory, tempfile.TemporaryFile("w+") as said:
     words = [options.command, "train", "--data", options.log, "--output", directory, "--minutes", str(options.minutes), "--threads",
              str(options.threads), "--set", "patience=0", "--epochs", "1000000"]
     words += [word for setting in options.set for word in ("--set", setting)]
     try:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
     except OSError as error:
         sys.exit(f"long_run.py: {options.command}: {error.strerror}")
     memory, seconds, processor = [], [], []  # samples; of each epoch, its end
@@ -69,9 +69,9 @@ with tempfile.TemporaryDirectory(prefix="cddrec_long_") as directory:
         if sample and len(seconds) >= 2:
             memory.append(sample)
         time.sleep(0.25)
-    error = process.stderr.read()
     if process.returncode != 0:
-        sys.exit(f"long_run.py: status {process.returncode} of: {' '.join(words)}\n{error}")
+        said.seek(0)
+        sys.exit(f"long_run.py: status {process.returncode} of: {' '.join(words)}\n{said.read()}")
 
 if len(seconds) < 9:
     sys.exit(f"long_run.py: {len(seconds)} epochs in {options.minutes} minutes; at least 9 are needed")
@@ -90,6 +90,8 @@ reserved = quarters("reserved memory", "MB", [data for data, _ in memory], 1)
 quarters("resident memory", "MB", [rss for _, rss in memory], 1)
 quarters("an epoch", "s", [b - a for a, b in zip(seconds[1:], seconds[2:])], 2)
 taken = quarters("an epoch of the processor's time", "s", [b - a for a, b in zip(processor[1:], processor[2:])], 2)
+if not (reserved[2] and taken[3]):
+    sys.exit("long_run.py: an epoch is shorter than the time between two samples; train on a larger log")
 growth, throughput = reserved[3] / reserved[2], taken[0] / taken[3]
 print(f"reserved memory in the last quarter: {growth:.4f} x the quarter before; throughput: {throughput:.4f} x the first quarter")
 sys.exit(growth > 1.01 or throughput < 0.95)

@@ -50,12 +50,15 @@ std::vector<malformed> all() {
       // Tables.
       {"log.csv", "", ": is empty; give it a header and rows of users, items and times"},
       {"log.csv", head, ": has a header but no rows"},
-      {"log.csv", "\n" + head + good, ":1: no column has a usual name for the user; name one of ''"},
+      {"log.csv", "\n" + head + good, ":1: the line is blank; remove it"},
       {"log.csv", "1,2,978300760\n1,3,978302109\n",
-       ":1: no column has a usual name for the user; name one of '1', '2', '978300760'; if this line is data, put a header line "
-       "above it"},
+       ":1: no column has a usual name for the user; if this line is data, put a header line above it, such as "
+       "user,item,rating,timestamp; if it is the header, name one of '1', '2', '978300760' with --user-column"},
       {"log.csv", "user;item;time\na;x;1\nb,y,2\n", ":3: the row has 1 fields, but the header 3"},
-      {"log.csv", "user\titem\ttime\na\tx\t1\n", ":1:5: in a column name, byte 5 of the line (0x09) " + control},
+      {"log.csv", "user\titem\ttime\na\tx\t1\n",
+       ":1: there is no comma or semicolon in this line; if tabs part its fields, give --format tsv"},
+      {"log.tsv", "user;item;time\na;x;1\n",
+       ":1: there is no tab in this line; if commas or semicolons part its fields, give --format csv"},
       {"log.csv", "user,user_id,item\na,b,x\n", ":1:6: 'user' and 'user_id' may both be the column of the user; say which"},
       {"log.csv", "user,item\ra,x\r", ":1:10: in a column name, byte 10 of the line (0x0D) " + control},
       {"log.csv", "us\xE9r,item\na,x\n", ":1:3: in a column name, byte 3 of the line (0xE9) " + utf8},
@@ -74,7 +77,7 @@ std::vector<malformed> all() {
       {"log.csv", head + "a,x,1\x1B[2J\n", ":2:6: in the column 'time', byte 6 of the line (0x1B) " + control},
       {"log.inter", "user_id:token\titem_id_list:token_seq\na\tx y\n",
        ":1:15: the column 'item_id_list:token_seq' holds sequences; give a table with one item a row"},
-      {"log.tsv", "user item time\na x 1\n", ":1: no column has a usual name for the user; name one of 'user item time'"},
+      {"log.tsv", "user item time\na x 1\n", ":1: no column has a usual name for the user; if this line is data"},
       // What was gzip'd.
       {"log.csv.gz", whole.substr(0, whole.size() / 2), ": the gzip'd data ends too early; fetch the file again"},
       {"log.csv.gz", whole.substr(0, whole.size() - 1), ": the gzip'd data ends too early; fetch the file again"},

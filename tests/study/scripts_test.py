@@ -44,7 +44,7 @@ class scripts(unittest.TestCase):
 
     def run_script(self, name, *words):
         return subprocess.run([self.root / "examples/study" / name, *map(str, words)], capture_output=True, text=True, cwd=self.root,
-                              env={**os.environ, "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}"})
+                              env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}"})
 
     def calls(self):
         """What the command was called with since the last time."""

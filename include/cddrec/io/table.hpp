@@ -169,13 +169,15 @@ inline std::ptrdiff_t find_column(const std::vector<std::string>& header, const 
     if (given.empty() ? !is_usual(header[c], usual) : header[c] != given) continue;
     if (found >= 0)
       rows.refuse(c, "'" + header[static_cast<std::size_t>(found)] + "' and '" + header[c] + "' may both be the column of the " + role +
-                         "; say which");
+                         "; say which with --" + role + "-column");
     found = static_cast<std::ptrdiff_t>(c);
   }
   if (found < 0 && !given.empty()) rows.refuse("there is no column '" + given + "'; the columns are " + all());
   if (found < 0 && usual.data() != usual_times)
-    rows.refuse(std::string("no column has a usual name for the ") + role + "; name one of " + all() +
-                "; if this line is data, put a header line above it, such as user,item,rating,timestamp");
+    rows.refuse(
+        std::string("no column has a usual name for the ") + role +
+        "; if this line is data, put a header line above it, such as user,item,rating,timestamp; if it is the header, name one of " +
+        all() + " with --" + role + "-column");
   return found;
 }
 
@@ -207,6 +209,10 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
   detail::table_rows rows(text, delimiter, !tabs, name);
   std::vector<std::string> header, fields;
   if (!rows.next(header)) throw input_error(name + ": is empty; give it a header and rows of users, items and times");
+  if (header.size() == 1 && header[0].empty()) rows.refuse("the line is blank; remove it");
+  if (header.size() == 1 && header[0].find_first_of(tabs ? ",;" : "\t") != header[0].npos)
+    rows.refuse(tabs ? "there is no tab in this line; if commas or semicolons part its fields, give --format csv"
+                     : "there is no comma or semicolon in this line; if tabs part its fields, give --format tsv");
   if (tabs)
     for (std::size_t c = 0; c < header.size(); ++c) {
       std::string& column = header[c];

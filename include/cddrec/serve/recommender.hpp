@@ -119,6 +119,7 @@ class recommender {
   /// What is to be kept out, in rising order: `exclude` and, if `only` is given, all that it does not hold. input_error if no item is left,
   /// or for one that is none of the model's.
   std::vector<data::item> excluded(std::span<const data::item> exclude, const std::optional<std::vector<data::item>>& only) const {
+    if (only && only->empty()) throw input_error("recommend: `only` holds no item of the model");
     std::vector<bool> out(static_cast<std::size_t>(items().size()), only.has_value());
     const auto put = [&](std::span<const data::item> some, bool value) {
       for (const data::item i : some) {
@@ -133,7 +134,8 @@ class recommender {
     std::vector<data::item> all;
     for (std::size_t i = 0; i < out.size(); ++i)
       if (out[i]) all.push_back(static_cast<data::item>(i));
-    if (all.size() == out.size()) throw input_error("recommend: `exclude` and `only` together leave no item");
+    if (all.size() == out.size())
+      throw input_error(only ? "recommend: `exclude` and `only` together leave no item" : "recommend: `exclude` leaves no item");
     return all;
   }
 
