@@ -103,10 +103,9 @@ inline double multiply_add(core::execution how) {
   using vec = core::simd::vec<float>;
   const index blocks = 16 * how.threads;
   core::parallel_for(how, blocks, 1, [&](index, index) {
-    float factor = 0.999f, term = 0.001f;  // the chains tend to 1
-    benchmark::DoNotOptimize(factor);
-    benchmark::DoNotOptimize(term);
-    const vec x = core::simd::broadcast(factor), y = core::simd::broadcast(term);
+    // The chains tend to 1. What is volatile is unknown to the compiler; DoNotOptimize of a variable loses its value with g++.
+    const volatile float factor = 0.999f, term = 0.001f;
+    const vec x = core::simd::broadcast(float{factor}), y = core::simd::broadcast(float{term});
     vec chain[chains];
     [&]<index... C>(std::integer_sequence<index, C...>) {
       ((chain[C] = x * static_cast<float>(C)), ...);  // equal chains would be computed once
@@ -115,7 +114,7 @@ inline double multiply_add(core::execution how) {
     (std::make_integer_sequence<index, chains>{});
     vec total{};
     for (const vec& c : chain) total += c;
-    float sum = core::simd::sum<float>(total);
+    const float sum = core::simd::sum<float>(total);
     benchmark::DoNotOptimize(sum);
   });
   return 2.0 * static_cast<double>(chains * core::simd::lanes<float> * count * blocks);

@@ -21,6 +21,25 @@ NOTES = "## Notes"  # what stands below is written by hand and kept
 OWN = "train_step/own_settings"
 
 
+def usable():
+    """The processors this process may use, the first of every core before the second of any."""
+    def order(number):
+        file = pathlib.Path(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list")
+        text = file.read_text(encoding="utf-8") if file.exists() else str(number)  # such as 0-1 or 0,8
+        ends = [(int(first), int(last or first)) for first, last in re.findall(r"(\d+)-?(\d*)", text)]
+        return [n for first, last in ends for n in range(first, last + 1)].index(number), number
+
+    return sorted(os.sched_getaffinity(0), key=order)
+
+
+def counts(text):
+    """Numbers of processors, of those there are; the benchmarks have as many threads."""
+    numbers = [int(word) if re.fullmatch("[0-9]{1,4}", word) else 0 for word in text.split(",")]
+    if not all(1 <= n <= len(usable()) for n in numbers):
+        raise argparse.ArgumentTypeError(f"'{text}' are not numbers from 1 to {len(usable())}, the processors there are")
+    return numbers
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--log", type=pathlib.Path, help="an interaction log for the training step; without it, one is drawn")
@@ -28,10 +47,14 @@ def arguments():
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs/performance.md")
     parser.add_argument("--repetitions", type=int, default=3, help="passes")
     parser.add_argument("--filter", default="", help="only benchmarks whose name matches")
+    parser.add_argument("--processors", type=counts, default=[],
+                        help="with --filter: a column for each of these numbers of processors, such as 1,2,4,8, instead of 1 and all")
     parser.add_argument("--python", action="append", type=pathlib.Path, help="a Python whose PyTorch is a peer; may be repeated")
     given = parser.parse_args()
     if given.filter and given.output == parser.get_default("output"):
         sys.exit("report.py: --filter: the page needs all benchmarks; name another --output")
+    if given.processors and not given.filter:
+        sys.exit("report.py: --processors: would take hours for all benchmarks; name some by --filter")
     given.output.parent.mkdir(parents=True, exist_ok=True)
     for log in (given.log, given.own_log):
         if log and not log.is_file():
@@ -58,9 +81,9 @@ def compiler():
     cache = settings_of_build()
     path = re.search(r"CMAKE_CXX_COMPILER:\w+=(.*)", cache).group(1)
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
-    native = "-march=native" if "CDDREC_NATIVE:BOOL=ON" in cache else ""
-    release = re.search(r"CMAKE_CXX_FLAGS_RELEASE:\w+=(.*)", cache).group(1)
-    return f"{version}, {release} {native}"
+    flags = [re.search(rf"{name}:\w+=(.*)", cache).group(1) for name in ("CMAKE_CXX_FLAGS_RELEASE", "CMAKE_CXX_FLAGS")]
+    native = ["-march=native"] if "CDDREC_NATIVE:BOOL=ON" in cache else []
+    return f"{version}, {' '.join(filter(None, flags + native))}"
 
 
 def code():
@@ -98,13 +121,14 @@ def unbound():
     return {name: value for name, value in os.environ.items() if name != "OMP_PROC_BIND"}
 
 
-def run_benchmarks(log, *more, bound=True):
-    """One run of each, in their order."""
+def run_benchmarks(log, *more, bound=True, on=None):
+    """One run of each, in their order, on so many processors, or on all."""
     environment = dict(unbound(), **({"OMP_PROC_BIND": "true"} if bound else {}))
     if log:
         environment["CDDREC_BENCH_LOG"] = str(log.resolve())
     command = [BINARY, "--benchmark_format=json", "--benchmark_min_time=0.05", *more]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    bind = lambda: os.sched_setaffinity(0, usable()[:on])
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, preexec_fn=bind)
     if run.returncode != 0:
         sys.exit(f"report.py: {BINARY.name} ended with {run.returncode}:\n" + "\n".join(run.stderr.splitlines()[-3:]))
     rows = json.loads(run.stdout)["benchmarks"] if run.stdout.strip() else []
@@ -112,6 +136,9 @@ def run_benchmarks(log, *more, bound=True):
 
 
 def one_pass(given):
+    if given.processors:
+        return [row for n in given.processors
+                for row in run_benchmarks(given.log, f"--benchmark_filter=({given.filter}).*threads:{n}(/|$)", on=n)]
     if given.filter:
         return run_benchmarks(given.log, f"--benchmark_filter={given.filter}")
     own = run_benchmarks(given.own_log, f"--benchmark_filter={OWN}/") if given.own_log else []
@@ -153,7 +180,7 @@ def cell(entry):
 
 
 def tables(medians):
-    """A table a kernel: a row for each shape, a column for each number of threads."""
+    """A table a kernel: a row for each shape, a column for each number of threads; of three and more, with the speed beside the fewest."""
     groups = {}
     for entry in medians:
         kernel, _, rest = re.sub(r"/manual_time$|/min_time:[\d.]+", "", entry["run_name"]).partition("/")
@@ -162,14 +189,16 @@ def tables(medians):
             continue
         threads = int(found.group(1))
         shape = re.sub(r"/?threads:\d+|/?manual_time", "", rest).strip("/").replace("/", " ")
-        groups.setdefault(kernel, {}).setdefault(shape, {})[threads] = cell(entry)
+        groups.setdefault(kernel, {}).setdefault(shape, {})[threads] = entry
     for kernel, shapes in groups.items():
-        threads = sorted({t for cells in shapes.values() for t in cells})
+        threads = sorted({t for entries in shapes.values() for t in entries})
         yield f"### {kernel}\n"
         yield "| |" + "".join(f" {t} thread{'s' if t > 1 else ''} |" for t in threads)
         yield "|---|" + "---|" * len(threads)
-        for shape, cells in shapes.items():
-            yield f"| {shape} |" + "".join(f" {cells.get(t, '')} |" for t in threads)
+        for shape, entries in shapes.items():
+            times = {t: entry["real_time"] * SCALE[entry["time_unit"]] for t, entry in entries.items()}
+            beside = lambda t: f", {times[min(times)] / times[t]:.1f} x" if len(threads) > 2 and t > min(times) else ""
+            yield f"| {shape} |" + "".join(f" {cell(entries[t])}{beside(t)} |" if t in entries else "  |" for t in threads)
         yield ""
 
 
@@ -310,7 +339,9 @@ def main():
         of_peers.append([[], []] if given.filter else peers(given))
     medians = merged(passes, lambda e: e["run_name"])
     steps, kernels = (merged([of[kind] for of in of_peers], lambda e: (e.get("peer", e.get("kernel")), e["torch"], e["threads"])) for kind in (0, 1))
-    lines = ["# Performance", "", f"Written by `benchmarks/run.sh`; medians of {given.repetitions} passes through all of it, but for what takes gigabytes (`large`), which ran once.", "",
+    title = "Performance by number of threads" if given.processors else "Performance"
+    of = "some of it" if given.filter else "all of it, but for what takes gigabytes (`large`), which ran once"
+    lines = [f"# {title}", "", f"Written by `benchmarks/run.sh`; medians of {given.repetitions} pass{'es' * (given.repetitions > 1)} through {of}.", "",
              f"- {processor()}", f"- {compiler()}", *code(), f"- the training step on {given.log.name if given.log else 'a drawn log'}",
              "- A share is that of a ceiling measured in the same run on the same threads: a multiply-add loop for GFLOP/s, a plain stream",
              "  of the same size and kind for GB/s. A time is the mean over a run, a rate is that of the run's fastest call, but for training steps,",

@@ -63,6 +63,7 @@
 #include "cddrec/kernel/layer_norm.hpp"
 #include "cddrec/kernel/matmul.hpp"
 #include "cddrec/kernel/prefix_attention.hpp"
+#include "cddrec/kernel/product.hpp"
 #include "cddrec/kernel/rows.hpp"
 #include "cddrec/kernel/softmax_over_items.hpp"
 #include "cddrec/kernel/top_k.hpp"

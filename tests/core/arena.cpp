@@ -1,5 +1,9 @@
 #include "cddrec/core/arena.hpp"
 
+#include <memory>
+#include <set>
+
+#include "cddrec/core/parallel.hpp"
 #include "test.hpp"
 
 namespace cddrec::test {
@@ -51,6 +55,26 @@ TEST_CASE("a pool lends an arena again, empty and with its memory") {
   const core::arena_pool::loan again(pool);
   CHECK((*again).array<char>(5000000).data() == first);
   CHECK((*again).capacity() == reserved);
+}
+
+TEST_CASE("a pool lends no arena twice at a time, to many threads and many calls of one") {
+  core::arena_pool pool;
+  std::atomic<int> spoilt = 0;
+  core::parallel_for({8}, 8, 1, [&](index thread, index) {
+    for (int call = 0; call < 500; ++call) {
+      const core::arena_pool::loan one(pool), two(pool);
+      const auto first = (*one).array<index>(64), second = (*two).array<index>(64);
+      std::fill(first.begin(), first.end(), thread);
+      std::fill(second.begin(), second.end(), -thread);
+      for (std::size_t i = 0; i < first.size(); ++i) spoilt += first[i] != thread || second[i] != -thread;
+    }
+  });
+  CHECK(spoilt == 0);
+
+  std::vector<std::unique_ptr<core::arena_pool::loan>> loans;  // more at a time than the pool keeps
+  std::set<const core::arena*> distinct;
+  for (int i = 0; i < 300; ++i) distinct.insert(&**loans.emplace_back(std::make_unique<core::arena_pool::loan>(pool)));
+  CHECK(distinct.size() == 300);
 }
 
 TEST_CASE("an arena knows its own memory, also what it has taken back") {

@@ -1,8 +1,19 @@
 #include "cddrec/core/parallel.hpp"
 
+#include <chrono>
+#include <thread>
+
 #include "test.hpp"
 
 namespace cddrec::test {
+namespace {
+
+std::atomic<int> threads_seen = 0;  // threads that ran a block of the test below
+struct seen_thread {
+  seen_thread() { ++threads_seen; }
+};
+
+}  // namespace
 
 TEST_CASE("every index is visited once, in blocks that do not depend on the threads") {
   for (int threads : {1, 2, 4}) {
@@ -25,6 +36,17 @@ TEST_CASE("a worker is one of the team, and calls once at a time") {
       core::parallel_for({threads}, blocks, 1, [&](index, index, int worker) { ++calls.at(static_cast<std::size_t>(worker)); });
       CHECK(std::accumulate(calls.begin(), calls.end(), 0) == blocks);
     }
+}
+
+TEST_CASE("loops of few and of many blocks share a team, whose threads stay") {
+  for (int run = 0; run < 20; ++run)
+    for (index blocks : {2, 32})
+      core::parallel_for({4}, blocks, 1, [](index, index) {
+        static thread_local seen_thread once;
+        static_cast<void>(&once);                                    // it is made at its first use
+        std::this_thread::sleep_for(std::chrono::microseconds(50));  // every thread gets a block
+      });
+  CHECK(threads_seen <= 4);
 }
 
 TEST_CASE("an exception leaves the team, the lowest block's first") {
@@ -57,6 +79,30 @@ TEST_CASE("every pair is visited once, and what shares a number follows in the s
       REQUIRE(of_one.size() == static_cast<std::size_t>(count));
       for (index i = 0; i < count; ++i) REQUIRE(of_one[static_cast<std::size_t>(i)] == i);
     }
+  }
+}
+
+TEST_CASE("a pair that asks for its turn gets it in the same order for any threads, in every tournament") {
+  constexpr index count = 7, tournaments = 3;
+  std::vector<std::vector<index>> first;
+  for (int threads : {1, 2, 8}) {
+    std::vector<std::vector<index>> partners(count * tournaments);
+    const auto body = [&](index i, index j, const core::pair_turn& turn) {
+      if ((i + j) % 3 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));  // others overtake it
+      if (j == 6) return;                                                                 // who doesn't ask holds nobody up
+      turn();
+      const auto of = [&](index player) -> auto& { return partners[static_cast<std::size_t>(turn.tournament * count + player)]; };
+      of(i).push_back(j);
+      if (i != j) of(j).push_back(i);
+    };
+    core::parallel_pairs({threads}, count, body, tournaments);
+    if (threads == 1) first = partners;
+    CHECK(partners == first);
+  }
+  for (index player = 0; player < count * tournaments; ++player) {
+    auto& met = first[static_cast<std::size_t>(player)];
+    std::sort(met.begin(), met.end());
+    CHECK(met == (player % count == 6 ? std::vector<index>{} : std::vector<index>{0, 1, 2, 3, 4, 5}));
   }
 }
 

@@ -1,4 +1,4 @@
-#include "cddrec/kernel/matmul.hpp"
+#include "cddrec/kernel/product.hpp"
 
 #include "compare.hpp"
 #include "test.hpp"

@@ -3,9 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <span>
 #include <vector>
@@ -101,17 +102,24 @@ class arena_scope {
   arena::marker place_;
 };
 
-/// Arenas that calls on any thread borrow and give back, so that memory one call reserved serves the next.
+/// Arenas that calls on any thread borrow and give back, so that memory one call reserved serves the next. A thread finds its own again
+/// without waiting for any other: calls are short and many.
 class arena_pool {
  public:
+  arena_pool() = default;
+  arena_pool(const arena_pool&) = delete;
+  arena_pool& operator=(const arena_pool&) = delete;
+  ~arena_pool() {
+    for (place& p : places_) delete p.idle.load();
+  }
+
   /// An arena, rewound and given back at the end of the scope.
   class loan {
    public:
     explicit loan(arena_pool& pool) : pool_(pool), arena_(pool.take()) {}
     ~loan() {
       arena_->rewind({});
-      const std::lock_guard lock(pool_.mutex_);
-      pool_.idle_.push_back(std::move(arena_));  // take() has made room
+      pool_.give_back(std::move(arena_));
     }
     loan(const loan&) = delete;
     loan& operator=(const loan&) = delete;
@@ -123,20 +131,37 @@ class arena_pool {
   };
 
  private:
+  // An idle arena, or none, in a cache line of its own.
+  struct alignas(alignment) place {
+    std::atomic<arena*> idle = nullptr;
+  };
+  static constexpr std::size_t count = 128, own = 2;  // places, and how many lie between those where two threads begin to look
+
+  static std::size_t first() {
+    static std::atomic<std::size_t> threads = 0;
+    thread_local const std::size_t number = threads++;
+    return number * own;
+  }
   std::unique_ptr<arena> take() {
-    const std::lock_guard lock(mutex_);
-    if (idle_.empty()) {
-      idle_.reserve(++lent_);
-      return std::make_unique<arena>();
+    const std::size_t begin = first();
+    for (std::size_t k = begin; k < begin + count; ++k) {
+      std::atomic<arena*>& idle = places_[k % count].idle;
+      if (!idle.load(std::memory_order_relaxed)) continue;
+      if (arena* const taken = idle.exchange(nullptr, std::memory_order_acquire)) return std::unique_ptr<arena>(taken);
     }
-    std::unique_ptr<arena> taken = std::move(idle_.back());
-    idle_.pop_back();
-    return taken;
+    return std::make_unique<arena>();
+  }
+  void give_back(std::unique_ptr<arena> given) {
+    const std::size_t begin = first();
+    for (std::size_t k = begin; k < begin + count; ++k) {
+      arena* none = nullptr;
+      if (!places_[k % count].idle.compare_exchange_strong(none, given.get(), std::memory_order_release)) continue;
+      given.release();
+      return;
+    }  // where no place is free, it is not kept
   }
 
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<arena>> idle_;
-  std::size_t lent_ = 0;
+  std::array<place, count> places_;
 };
 
 }  // namespace cddrec::core

@@ -52,16 +52,23 @@ void parallel_for(execution how, index count, index grain, Body&& body) {
   if (how.threads > 1 && blocks > 1 && !omp_in_parallel()) {
     std::exception_ptr failure;
     index failed_block = blocks;
-    const int team = static_cast<int>(std::min<index>(how.threads, blocks));
-#pragma omp parallel for schedule(dynamic, 1) num_threads(team)
-    for (index k = 0; k < blocks; ++k) {
-      try {
-        call(k, omp_get_thread_num());
-      } catch (...) {
+    // Always the whole team, though some of it may find no block: libgomp ends the threads that a smaller one leaves over and makes them
+    // anew for the next. So workers are numbered as they come.
+    std::atomic<int> workers = 0;
+#pragma omp parallel num_threads(how.threads)
+    {
+      int worker = -1;
+#pragma omp for schedule(dynamic, 1) nowait
+      for (index k = 0; k < blocks; ++k) {
+        if (worker < 0) worker = workers++;
+        try {
+          call(k, worker);
+        } catch (...) {
 #pragma omp critical(cddrec_parallel_for)
-        if (k < failed_block) {
-          failed_block = k;
-          failure = std::current_exception();
+          if (k < failed_block) {
+            failed_block = k;
+            failure = std::current_exception();
+          }
         }
       }
     }
@@ -73,42 +80,66 @@ void parallel_for(execution how, index count, index grain, Body&& body) {
   for (index k = 0; k < blocks; ++k) call(k, 0);
 }
 
+/// A call's turn among those of parallel_pairs() that have an index in common with it. Called, it waits until all earlier ones have ended;
+/// at its end, the next may go on.
+class pair_turn {
+ public:
+  using counter = std::atomic<index>;  // rounds a player is done with
+  pair_turn(index tournament, index round, counter* one, counter* other) : tournament(tournament), round_(round), players_{one, other} {}
+  pair_turn(const pair_turn&) = delete;
+  pair_turn& operator=(const pair_turn&) = delete;
+  ~pair_turn() {  // even if the call throws: others wait for this
+    (*this)();
+    for (counter* of : players_) {
+      if (!of) continue;
+      ++*of;
+      of->notify_all();
+    }
+  }
+  void operator()() const {
+    for (counter* of : players_)
+      for (index now = of ? of->load() : round_; now < round_; now = of->load()) of->wait(now);
+  }
+
+  const index tournament;
+
+ private:
+  index round_;
+  std::array<counter*, 2> players_;
+};
+
 /// Calls body(i, j) once for every pair i <= j < count, in parallel. Calls that have an index in common never overlap and come in a fixed
-/// order, so body may write to what belongs to i and to what belongs to j.
+/// order, so body may write to what belongs to i and to what belongs to j. A body(i, j, turn) overlaps with others until it calls turn(),
+/// and is called for every pair of each of the `tournaments`, which don't wait for each other.
 /// The circle method of round-robin tournaments: one player stays, the others move on by one chair a round. Rounds overlap: a pair
-/// begins as soon as both have played their own earlier matches. Allocates above 512.
+/// begins as soon as both have played their own earlier matches. Allocates above 512 players.
 template <class Body>
-void parallel_pairs(execution how, index count, Body&& body) {
-  using counter = std::atomic<index>;
+void parallel_pairs(execution how, index count, Body&& body, index tournaments = 1) {
+  using counter = pair_turn::counter;
   const index chairs = (count + count % 2) - 1;  // an odd count leaves one player of each round without a partner
-  const index tables = (chairs + 1) / 2, matches = count + chairs * tables;
-  std::array<counter, 512> few{};  // rounds each player is done with
-  const std::unique_ptr<counter[]> many(count > std::ssize(few) ? new counter[static_cast<std::size_t>(count)]{} : nullptr);
+  const index tables = (chairs + 1) / 2, matches = (count + chairs * tables) * tournaments, players = count * tournaments;
+  std::array<counter, 512> few{};
+  const std::unique_ptr<counter[]> many(players > std::ssize(few) ? new counter[static_cast<std::size_t>(players)]{} : nullptr);
   counter* const played = many ? many.get() : few.data();
-  const auto play = [&](index match) {
+  const auto play = [&](index tournament, index match) {
     const index round = match < count ? 0 : 1 + (match - count) / tables, k = (match - count) % tables;
     // Round 0 pairs every player with itself.
     const index i = round == 0 ? match : k == 0 ? chairs : (round - 1 + k) % chairs;
     const index j = round == 0 ? match : (round - 1 + chairs - k) % chairs;
-    struct turn {
-      counter* played;
-      index round;
-      turn(counter* of, index after) : played(of), round(after) {
-        for (index now = played ? played->load() : round; now < round; now = played->load()) played->wait(now);
-      }
-      ~turn() {  // even if body throws: others wait for this
-        if (!played) return;
-        ++*played;
-        played->notify_all();
-      }
-    };
-    const turn one(i < count ? played + i : nullptr, round), other(j < count && i != j ? played + j : nullptr, round);
-    if (std::max(i, j) < count) body(std::min(i, j), std::max(i, j));
+    counter* const own = played + tournament * count;
+    const pair_turn turn(tournament, round, i < count ? own + i : nullptr, j < count && i != j ? own + j : nullptr);
+    if (std::max(i, j) >= count) return;
+    if constexpr (std::is_invocable_v<Body&, index, index, const pair_turn&>) {
+      body(std::min(i, j), std::max(i, j), turn);
+    } else {
+      turn();
+      body(std::min(i, j), std::max(i, j));
+    }
   };
   // Matches are taken in order, so whoever waits waits for one that is being played already: there is no deadlock.
   counter next = 0;
   parallel_for(how, std::min<index>(std::max(how.threads, 1), matches), 1, [&](index, index) {
-    for (index match = next++; match < matches; match = next++) play(match);
+    for (index match = next++; match < matches; match = next++) play(match % tournaments, match / tournaments);
   });
 }
 

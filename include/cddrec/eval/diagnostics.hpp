@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cddrec/core/ragged.hpp"
-#include "cddrec/kernel/matmul.hpp"
+#include "cddrec/kernel/product.hpp"
 #include "cddrec/kernel/top_k.hpp"
 
 namespace cddrec::eval {

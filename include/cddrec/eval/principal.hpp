@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cddrec/kernel/matmul.hpp"
+#include "cddrec/kernel/product.hpp"
 
 namespace cddrec::eval {
 

@@ -55,7 +55,8 @@ concept rough_scorer = scorer<S> && requires(const S& s, histories users, core::
 
 /// Sizes of the block of scores that is in memory at a time. No result depends on them.
 struct block_sizes {
-  index users = 48;  // whole register tiles of a product, for vectors of any width
+  static constexpr index unit = 12;  // whole register tiles of a product, for vectors of any width
+  index users = 4 * unit;            // at most
   index items = 512;
 };
 
@@ -95,9 +96,12 @@ void for_each_block(const S& s, histories users, bool mask_history, std::span<co
   if (blocks.users < 1 || blocks.items < 1) throw input_error("eval: a block needs at least one user and one item");
   const index all_users = static_cast<index>(users.size()), all_items = s.items();
   // A thread takes a block of users through the whole catalogue, so its scores stay in cache; threads share a block that is alone.
-  const core::execution inner = all_users > blocks.users ? core::execution{1} : how;
+  const bool alone = all_users <= blocks.users;
+  const core::execution inner = alone ? how : core::execution{1};
+  // Of few users, blocks are smaller, so that every thread has one.
+  const index each = core::block_count(core::block_count(all_users, std::max(how.threads, 1)), block_sizes::unit) * block_sizes::unit;
   core::progress_count done(tell, all_users);
-  core::parallel_for(how, all_users, blocks.users, [&](index first_user, index end_user) {
+  core::parallel_for(how, all_users, alone ? blocks.users : std::min(blocks.users, each), [&](index first_user, index end_user) {
     done.add(0);
     const index rows = end_user - first_user;
     core::buffer<T> memory(static_cast<std::size_t>(rows * std::min(blocks.items, all_items)));

@@ -127,29 +127,39 @@ T info_nce_forward(core::in<T> a, core::in<T> b, std::span<const Id> ids, std::t
   all_pairs::lay_out(a, b, kept.data(), how);
   const all_pairs all(a.rows(), a.cols(), kept.data(), ids, T(1) / temperature);
   std::fill_n(sums.data(), sums.size(), T(0));
-  core::parallel_pairs(how, all.blocks(), [&](index i, index j) {
+  core::parallel_pairs(how, all.blocks(), [&](index i, index j, const core::pair_turn& turn) {
     alignas(core::alignment) nce_tile<T> passing;
+    alignas(core::alignment) T row_sums[3][nce_block], column_sums[3][nce_block];  // of every part
     const index at = all.tile_at(i, j);
     T* const tile = at < 0 ? passing : kept.data() + at;
+    index part = 0;
     all.for_each_part(i, j, [&](const nce_part& p) {
       T* const e = tile + p.place;
       all.exponentials(p, e);
       constexpr index group = all_pairs::group;
-      alignas(core::alignment) T column_sums[nce_block] = {};
+      T *const of_rows = row_sums[part], *const of_columns = column_sums[part];
+      std::fill_n(of_columns, nce_block, T(0));
       for (index r = 0; r < p.rows; r += group) {
         simd::vec<T> row_sum[group] = {};
         for (index c = 0; c < p.cols; c += simd::lanes<T>) {
-          simd::vec<T> column_sum = simd::load(column_sums + c);
+          simd::vec<T> column_sum = simd::load(of_columns + c);
           for (index g = 0; g < group; ++g) {
             const simd::vec<T> x = simd::load(e + (r + g) * nce_block + c);
             row_sum[g] += x;
             column_sum += x;
           }
-          simd::store<T>(column_sums + c, column_sum);
+          simd::store<T>(of_columns + c, column_sum);
         }
-        for (index g = 0; g < std::min(group, p.rows - r); ++g) sums(p.row + r + g, 0) += simd::sum<T>(row_sum[g]);
+        for (index g = 0; g < group; ++g) of_rows[r + g] = simd::sum<T>(row_sum[g]);
       }
-      if (!p.diagonal()) simd::add_scaled(sums.row(p.col), T(1), static_cast<const T*>(column_sums), p.cols);
+      ++part;
+    });
+    turn();
+    part = 0;
+    all.for_each_part(i, j, [&](const nce_part& p) {
+      simd::add_scaled(sums.row(p.row), T(1), static_cast<const T*>(row_sums[part]), p.rows);
+      if (!p.diagonal()) simd::add_scaled(sums.row(p.col), T(1), static_cast<const T*>(column_sums[part]), p.cols);
+      ++part;
     });
   });
   // Both anchors of a pair have the same similarity.
@@ -177,10 +187,14 @@ void info_nce_backward(std::type_identity_t<T> upstream, index width, std::span<
   const core::view<T> dz(values + 2 * N * stride, 2 * N, d);
   core::parallel_for(how, 2 * N, nce_block,
                      [&](index begin, index end) { pack<T>(plain(all.z.middle_rows(begin, end - begin)), values + begin * stride, {1}); });
+  // Blocks are few and threads may be many: then they share the columns of dz, if nothing but the weights is computed anew for each.
+  const index at_once = std::max<index>(1, all.blocks() / 2), panels = core::block_count(d, panel<T>);
+  const bool all_kept = all.tile_at(all.blocks() - 1, all.blocks() - 1) >= 0;
+  const index most = all_kept ? core::block_count(panels, core::block_count(std::max(how.threads, 1), at_once)) * panel<T> : d;
   // The diagonal comes first and assigns; every other pair adds to both of its blocks.
-  core::parallel_pairs(how, all.blocks(), [&](index i, index j) {
+  const auto add_pair = [&](index i, index j, const core::pair_turn& turn) {
     alignas(core::alignment) nce_tile<T> weights;
-    const index at = all.tile_at(i, j);
+    const index at = all.tile_at(i, j), first = turn.tournament * most, columns = std::min(most, d - first);
     all.for_each_part(i, j, [&](const nce_part& p) {
       T* const w = weights + p.place;
       if (at < 0) all.exponentials(p, w);
@@ -192,14 +206,20 @@ void info_nce_backward(std::type_identity_t<T> upstream, index width, std::span<
         for (index k = r * nce_block, c = 0; c < p.cols; c += simd::lanes<T>)
           simd::store<T>(w + k + c, simd::load(e + k + c) * (row_weight + simd::load(column_weight + c)));
       }
+    });
+    turn();
+    all.for_each_part(i, j, [&](const nce_part& p) {
+      const T* const w = weights + p.place;
       const auto add_to = [&](const operand<T>& of, index block, index from, index to) {
-        const T* packed = values + all.begin(block) * stride + (from - all.begin(block)) * panel<T>;
-        multiply_packed<T>(of, 0, of.rows, packed, d, dz.row(to), d, p.diagonal() ? write::assign : write::add, all.rows(block));
+        const T* packed = values + all.begin(block) * stride + first * all.rows(block) + (from - all.begin(block)) * panel<T>;
+        multiply_packed<T>(of, 0, of.rows, packed, columns, dz.row(to) + first, d, p.diagonal() ? write::assign : write::add,
+                           all.rows(block));
       };
       add_to({w, p.rows, p.cols, nce_block, 1}, j, p.col, p.row);
       if (!p.diagonal()) add_to({w, p.cols, p.rows, 1, nce_block}, i, p.row, p.col);
     });
-  });
+  };
+  core::parallel_pairs(how, all.blocks(), add_pair, core::block_count(d, most));
   const auto add = [&](core::view<T> to, index first) {
     core::parallel_for(how, to.rows(), nce_block, [&](index begin, index end) {
       for (index i = begin; i < end; ++i) {

@@ -5,7 +5,6 @@
 
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "cddrec/core/parallel.hpp"
 #include "cddrec/core/simd.hpp"
@@ -229,6 +228,11 @@ inline index depth_parts(index k) {
   return parts;
 }
 
+/// Rows of an m-row result that a piece of a part holds: threads beyond the parts share a part's rows, which changes no sum.
+inline index rows_of_piece(index m, index parts, core::execution how) {
+  return round_up(core::block_count(std::max<index>(1, m), std::max<index>(1, how.threads / parts)), tile_rows);
+}
+
 /// Calls f(i, rows, j, cols) for the blocks of an [m, n] result: enough of them to share, small enough for their part of a to
 /// stay in cache.
 template <class T, class F>
@@ -289,8 +293,9 @@ template <class T>
 index matmul_workspace(operand<T> a, operand<T> b, core::execution how) {
   using namespace detail;
   if (!is_transpose(a)) return packed_size<T>(b.rows, b.cols);
-  const index parts = depth_parts(b.rows), workers = std::min<index>(std::max(how.threads, 1), parts);
-  return workers * packed_size<T>(std::min(square, b.rows), b.cols) + (parts > 1 ? parts * a.rows * b.cols : 0);
+  const index parts = depth_parts(b.rows), pieces = parts * core::block_count(a.rows, rows_of_piece(a.rows, parts, how));
+  return std::min<index>(std::max(how.threads, 1), pieces) * packed_size<T>(std::min(square, b.rows), b.cols) +
+         (parts > 1 ? parts * a.rows * b.cols : 0);
 }
 
 /// out [m, n] (+)= a [m, k] b [k, n]. `workspace` holds at least matmul_workspace(a, b, how) values, aligned or not.
@@ -308,15 +313,15 @@ void matmul(operand<std::type_identity_t<T>> a, operand<std::type_identity_t<T>>
   }
   // x^T dy: its depth, the tokens, is long and its result small. Each part of the depth gets a sum of its own, so a thread lays out
   // what it multiplies itself; the parts depend on the depth alone, and are added up in their order.
-  const index parts = depth_parts(k), part_depth = core::block_count(k, parts);
-  const index size = m * n, packed = packed_size<T>(std::min(square, k), n),
-              tiles = core::block_count(m, tile_rows) * core::block_count(n, panel<T>);
+  const index parts = depth_parts(k), part_depth = core::block_count(k, parts), size = m * n,
+              packed = packed_size<T>(std::min(square, k), n), most = rows_of_piece(m, parts, how), shares = core::block_count(m, most);
   T* const scratch = workspace.data();
-  T* const sums = scratch + std::min<index>(std::max(how.threads, 1), parts) * packed;
-  core::parallel_for(how, parts, 1, [&](index part, index, int worker) {
+  T* const sums = scratch + std::min<index>(std::max(how.threads, 1), parts * shares) * packed;
+  core::parallel_for(how, parts * shares, 1, [&](index piece, index, int worker) {
+    const index part = piece / shares, top = piece % shares * most, rows = std::min(most, m - top);
     const index begin = std::min(k, part * part_depth), end = std::min(k, begin + part_depth);
     T* const panels = scratch + worker * packed;
-    T* const to = parts == 1 ? out.data() : sums + part * size;
+    T* const to = (parts == 1 ? out.data() : sums + part * size) + top * n;
     write own = parts == 1 ? mode : write::assign;
     const index squares = std::max<index>(1, core::block_count(part_depth, square));
     const index step = std::max<index>(1, core::block_count(part_depth, squares));  // no square much smaller than the others
@@ -324,8 +329,9 @@ void matmul(operand<std::type_identity_t<T>> a, operand<std::type_identity_t<T>>
       const index depth = std::min(step, end - first), next = first + depth, ahead = std::min(step, end - next);
       pack<T>({b.at(first, 0), depth, n, b.row_stride, b.col_stride}, panels, {});
       multiply_transposed<T>(
-          {a.at(0, first), m, depth, 1, a.col_stride}, panels, depth * panel<T>, n, to, n, own == write::add,
-          rows_ahead<T>({a.at(0, next), m, ahead, 1, a.col_stride}, {b.at(next, 0), ahead, n, b.row_stride, b.col_stride}, tiles));
+          {a.at(top, first), rows, depth, 1, a.col_stride}, panels, depth * panel<T>, n, to, n, own == write::add,
+          rows_ahead<T>({a.at(top, next), rows, ahead, 1, a.col_stride}, {b.at(next, 0), ahead, n, b.row_stride, b.col_stride},
+                        core::block_count(rows, tile_rows) * core::block_count(n, panel<T>)));
     }
   });
   if (parts == 1) return;
@@ -336,15 +342,6 @@ void matmul(operand<std::type_identity_t<T>> a, operand<std::type_identity_t<T>>
       return mode == write::add ? total + core::simd::load_upto(out.data() + begin + j, count) : total;
     });
   });
-}
-
-/// a [m, k] b [k, n] as a matrix of its own, for what is not hot.
-template <class T>
-core::matrix<T> product(operand<T> a, operand<T> b, core::execution how = {}) {
-  core::matrix<T> out(a.rows, b.cols);
-  std::vector<T> workspace(static_cast<std::size_t>(matmul_workspace(a, b, how)));
-  matmul<T>(a, b, write::assign, out, workspace, how);
-  return out;
 }
 
 }  // namespace cddrec::kernel
