@@ -196,8 +196,8 @@ def tables(medians):
         yield "| |" + "".join(f" {t} thread{'s' if t > 1 else ''} |" for t in threads)
         yield "|---|" + "---|" * len(threads)
         for shape, entries in shapes.items():
-            times = {t: entry["real_time"] * SCALE[entry["time_unit"]] for t, entry in entries.items()}
-            beside = lambda t: f", {times[min(times)] / times[t]:.1f} x" if len(threads) > 2 and t > min(times) else ""
+            speeds = {t: entry.get("GFLOP/s", entry.get("GB/s", 1 / entry["real_time"])) for t, entry in entries.items()}
+            beside = lambda t: f", {speeds[t] / speeds[min(speeds)]:.1f} x" if len(threads) > 2 and t > min(speeds) else ""
             yield f"| {shape} |" + "".join(f" {cell(entries[t])}{beside(t)} |" if t in entries else "  |" for t in threads)
         yield ""
 
