@@ -1,4 +1,4 @@
-#include "cddrec/kernel/product.hpp"
+#include "cddrec/kernel/matmul.hpp"
 
 #include "compare.hpp"
 #include "test.hpp"
@@ -12,7 +12,6 @@ template <class T>
 core::matrix<T> multiply(kernel::operand<T> a, kernel::operand<T> b, write mode, core::matrix<T> out, int threads = 1) {
   workspace<T> space(kernel::matmul_workspace<T>(a, b, {threads}));
   kernel::matmul<T>(a, b, mode, out, space, {threads});
-  if (mode == write::assign) CHECK(same_bits(kernel::product(a, b, {threads}), out));
   return out;
 }
 

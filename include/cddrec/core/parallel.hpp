@@ -1,4 +1,4 @@
-// All of OpenMP lives here. Work is cut into blocks of a fixed size, never by the number of threads,
+// All of OpenMP lives here. A sum is cut into blocks of a fixed size, never by the number of threads,
 // so a result cannot depend on how many threads computed it.
 #pragma once
 
