@@ -72,6 +72,7 @@ find_missing() {
     has_header hnswlib/hnswlib.h || lack "hnswlib (hnswlib/hnswlib.h)" libhnswlib-dev
     command -v curl >/dev/null || command -v wget >/dev/null || lack "curl or wget" curl
     command -v pkg-config >/dev/null || lack pkg-config pkg-config
+    command -v doxygen >/dev/null || lack doxygen doxygen
     command -v python3 >/dev/null || lack "Python 3" python3
     ;;
   esac
