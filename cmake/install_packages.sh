@@ -35,14 +35,16 @@ has_header() {
   return 1
 }
 
-# clang++ with its runtimes, which are a package of their own.
+# clang++ with its runtimes, which are packages of their own.
 has_clang() {
   local tool
   for tool in clang++ llvm-cov llvm-profdata; do
     command -v $tool >/dev/null || return 1
   done
   echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
-    clang++ -x c++ -fsanitize=fuzzer,address -fprofile-instr-generate -fcoverage-mapping - -o /dev/null 2>/dev/null
+    clang++ -x c++ -fsanitize=fuzzer,address -fprofile-instr-generate -fcoverage-mapping - -o /dev/null 2>/dev/null || return 1
+  echo '#include <omp.h>
+int main() {}' | clang++ -x c++ -fsanitize=thread -fopenmp - -o /dev/null 2>/dev/null
 }
 
 # Sets `missing` (what is not there, in words) and `packages` (what provides it).
@@ -64,7 +66,7 @@ find_missing() {
     ;;
   esac
   case " $* " in *" clang "*)
-    has_clang || lack "clang++ with libFuzzer, llvm-cov and llvm-profdata" "clang libclang-rt-dev llvm"
+    has_clang || lack "clang++ with libFuzzer, OpenMP, llvm-cov and llvm-profdata" "clang libclang-rt-dev libomp-dev llvm"
     ;;
   esac
   case " $* " in *" everything "*)
