@@ -127,7 +127,7 @@ def run_benchmarks(log, *more, bound=True, on=None):
     if log:
         environment["CDDREC_BENCH_LOG"] = str(log.resolve())
     command = [BINARY, "--benchmark_format=json", "--benchmark_min_time=0.05", *more]
-    bind = lambda: os.sched_setaffinity(0, usable()[:on])
+    bind = (lambda: os.sched_setaffinity(0, usable()[:on])) if on else None
     run = subprocess.run(command, env=environment, capture_output=True, text=True, preexec_fn=bind)
     if run.returncode != 0:
         sys.exit(f"report.py: {BINARY.name} ended with {run.returncode}:\n" + "\n".join(run.stderr.splitlines()[-3:]))
