@@ -127,15 +127,13 @@ inline json read_record(const compare_options& o, const variant& v, index seed, 
     if (record.at("log_crc") != log_crc) differs("is of another log");
     if (record.contains("reading") && record["reading"] != json(o.log.words()))
       differs("is of a log that was read with other options (" + record["reading"].dump() + ")");
-    if (const std::string kind = record.at("kind"); kind != v.kind)
-      differs("is of the kind " + io::detail::quoted(kind, '\'') + ", not " + v.kind);
+    if (const std::string kind = record.at("kind"); kind != v.kind) differs("is of the kind " + io::quoted(kind, '\'') + ", not " + v.kind);
     const run_settings wanted = settings_of(o, v, seed), asked = settings_in(record.at("command"), v.kind, path);
     for (const auto& [key, access] : setting_keys()) {
       if (!concerns(v.kind, key) || access.get(asked) == access.get(wanted)) continue;
       const json& all = record.at("settings");
       const std::string made = all.contains(key) ? all[key].get<std::string>() : access.get(asked);
-      if (made != access.get(wanted))
-        differs("was made with " + key + " = " + io::detail::quoted(made, '\'') + ", not " + access.get(wanted));
+      if (made != access.get(wanted)) differs("was made with " + key + " = " + io::quoted(made, '\'') + ", not " + access.get(wanted));
     }
     for (const char* part : {"valid", "test"})
       for (const auto& [metric, unused] : eval::metrics::fields)
@@ -248,7 +246,7 @@ inline void require_same_division(const variant& a, const run_settings& of_a, co
 
 /// input_error if --generations cannot be measured, which would be noticed only after the training.
 inline void require_way_back(const compare_options& o, const variant& v) {
-  if (!o.generations || v.kind != "cddrec" || diffusion::has_way_back(serve::detail::process_of(v.kind, settings_of(o, v, 1)))) return;
+  if (!o.generations || v.kind != "cddrec" || diffusion::has_way_back(serve::process_of(v.kind, settings_of(o, v, 1)))) return;
   throw input_error("compare: the schedule of " + v.name +
                     " leaves nothing of the signal, so --generations has no way back from its last step; leave that out, or take fewer "
                     "steps or less noise");

@@ -33,7 +33,7 @@ inline run_choice gather_settings(std::string kind, const std::string& preset_na
     }
   };
   const settings_file::entry* model = file.find("model");
-  if (model) at(*model, [&] { check_kind(model->value); });
+  if (model) at(*model, [&] { serve::check_kind(model->value); });
   if (kind.empty()) kind = model ? model->value : "cddrec";
   if (!preset_name.empty() && kind != "cddrec")
     throw input_error("preset " + preset_name + ": the presets are for the model cddrec, not for " + kind);

@@ -25,7 +25,7 @@ inline std::string wrong_command(const CLI::App& app) {
   const std::vector<std::string> words = app.remaining();
   std::string what = "name a command", commands;
   if (!words.empty())
-    what = std::string("there is no ") + (words[0].starts_with('-') ? "option " : "command ") + io::detail::quoted(words[0], '\'');
+    what = std::string("there is no ") + (words[0].starts_with('-') ? "option " : "command ") + io::quoted(words[0], '\'');
   for (const CLI::App* command : app.get_subcommands({})) commands += (commands.empty() ? "" : ", ") + command->get_name();
   return what + "; the commands are: " + commands;
 }
@@ -222,7 +222,7 @@ int run(int argc, char** argv) {
     one_standard_input("train", {o.log.data, o.config});
     const settings_file file = o.config.empty() ? settings_file{} : read_settings_file(o.config);
     if (const auto* version = file.find("version"); version && version->value != CDDREC_VERSION)
-      std::cerr << "cddrec: " << version->where << ": written by version " << io::detail::quoted(version->value, '\'')
+      std::cerr << "cddrec: " << version->where << ": written by version " << io::quoted(version->value, '\'')
                 << ", this is " CDDREC_VERSION ": the run may differ\n";
     auto [kind, s] = gather_settings(before ? before->kind : o.model, preset_name, file, assignments, before ? &before->settings : nullptr);
     run_settings unread;  // counting models have neither, but a script may give both to all kinds

@@ -154,11 +154,10 @@ inline training_so_far training_progress(const io::tensor_file& file, const std:
 /// to have the log's checksum, only the items are compared. `apart` from settings that a later sitting may change.
 inline std::string difference_of(const io::tensor_file& file, const std::string& where, const std::string& kind, const run_settings& s,
                                  const data::interactions& log, const std::set<std::string>& apart) {
-  if (const std::string held = required(file, "model", where); held != kind)
-    return "holds a " + io::detail::quoted(held, '\'') + ", not a " + kind;
+  if (const std::string held = required(file, "model", where); held != kind) return "holds a " + io::quoted(held, '\'') + ", not a " + kind;
   for (const auto& [name, key] : setting_keys())
     if (const std::string before = written_setting(file, name); concerns(kind, name) && !apart.contains(name) && before != key.get(s))
-      return "was trained with " + name + " = " + io::detail::quoted(before, '\'') + ", not " + key.get(s);
+      return "was trained with " + name + " = " + io::quoted(before, '\'') + ", not " + key.get(s);
   const data::id_map known = io::get_ids(file, where);
   bool same = known.size() == log.items.size();
   for (index i = 0; same && i < known.size(); ++i) same = known.name(static_cast<data::item>(i)) == log.name(static_cast<data::item>(i));

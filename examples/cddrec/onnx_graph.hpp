@@ -137,7 +137,7 @@ class onnx_network {
   name constant(const std::string& of, index part = 0, index parts = 1) {
     const core::matrix<float>& w = *weights_.at(of);
     const index rows = w.rows() / parts;
-    const std::vector<index> shape = io::detail::is_vector(of) ? std::vector{rows * w.cols()} : std::vector{rows, w.cols()};
+    const std::vector<index> shape = io::is_vector(of) ? std::vector{rows * w.cols()} : std::vector{rows, w.cols()};
     return g_.constant<float>(of + part_name(part, parts), shape,
                               {w.data() + part * rows * w.cols(), static_cast<std::size_t>(rows * w.cols())});
   }

@@ -78,7 +78,7 @@ inline std::vector<data::item> items_in(const std::string& path, known_items& kn
   const std::string text = io::read_text(path);
   index number = 1;
   for (std::string_view rest = text; !rest.empty(); ++number)
-    for (const data::item i : known(io::detail::take_line(rest), io::name_of_input(path) + ":" + std::to_string(number))) all.push_back(i);
+    for (const data::item i : known(io::take_line(rest), io::name_of_input(path) + ":" + std::to_string(number))) all.push_back(i);
   return all;
 }
 
@@ -167,12 +167,12 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
     all.push_back(known(o.history, "--history"));
     if (const std::string& first = known.first_dropped(); all[0].empty())
       throw input_error("--history: holds no item that the model knows" +
-                        (first.empty() ? "" : " (the first is " + io::detail::quoted(first, '\'') + ")") +
+                        (first.empty() ? "" : " (the first is " + io::quoted(first, '\'') + ")") +
                         "; separate ids by blanks, or by tabs if they hold blanks (after a single id, too)");
   } else {
     const std::string text = io::read_text(o.input), name = o.input == "-" ? "standard input" : o.input;
     for (std::string_view rest = text; !rest.empty();) {
-      const std::string_view line = io::detail::take_line(rest);
+      const std::string_view line = io::take_line(rest);
       all.push_back(known(line, name + ":" + std::to_string(all.size() + 1)));
     }
     if (all.empty()) throw input_error(name + ": is empty; give one history per line");

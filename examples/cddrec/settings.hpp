@@ -64,7 +64,7 @@ N number(const std::string& key, const std::string& text, N least, N most, const
   N value{};
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (problem != std::errc() || end != text.data() + text.size())
-    throw input_error("setting " + key + ": " + io::detail::quoted(text, '\'') + " is not " +
+    throw input_error("setting " + key + ": " + io::quoted(text, '\'') + " is not " +
                       (std::is_integral_v<N> ? "a whole number" : "a number"));
   if (!(value >= least && value <= most)) throw input_error("setting " + key + " must be " + range + ", not " + text);
   return value;
@@ -84,7 +84,7 @@ inline setting_key real(const char* key, double run_settings::*member, double le
 inline setting_key flag(const char* key, bool run_settings::*member) {
   return {[=](run_settings& s, const std::string& v) {
             if (v != "true" && v != "false")
-              throw input_error(std::string("setting ") + key + " must be true or false, not " + io::detail::quoted(v, '\''));
+              throw input_error(std::string("setting ") + key + " must be true or false, not " + io::quoted(v, '\''));
             s.*member = v == "true";
           },
           [=](const run_settings& s) { return s.*member ? "true" : "false"; }, "true, false"};
@@ -94,7 +94,7 @@ inline setting_key choice(const char* key, std::string run_settings::*member, co
   for (const auto& a : allowed) list += (list.empty() ? "" : ", ") + a;
   return {[=](run_settings& s, const std::string& v) {
             if (std::find(allowed.begin(), allowed.end(), v) != allowed.end()) return void(s.*member = v);
-            throw input_error(std::string("setting ") + key + ": " + io::detail::quoted(v, '\'') + " is not one of: " + list);
+            throw input_error(std::string("setting ") + key + ": " + io::quoted(v, '\'') + " is not one of: " + list);
           },
           [=](const run_settings& s) { return s.*member; }, list};
 }
@@ -203,7 +203,7 @@ inline void set(run_settings& s, const std::string& key, const std::string& valu
       list += (list.empty() ? "" : " ") + name;
       if (const std::size_t n = detail::edits(key.substr(0, 100), name); n < fewest) fewest = n, nearest = name;
     }
-    throw input_error("unknown setting " + io::detail::quoted(key, '\'') + (nearest.empty() ? "" : " (did you mean " + nearest + "?)") +
+    throw input_error("unknown setting " + io::quoted(key, '\'') + (nearest.empty() ? "" : " (did you mean " + nearest + "?)") +
                       "; the settings are:\n" + list);
   }
   found->second.set(s, value);
@@ -212,9 +212,6 @@ inline void set(run_settings& s, const std::string& key, const std::string& valu
 inline const std::vector<std::string>& kinds() {
   static const std::vector<std::string> all(serve::kinds.begin(), serve::kinds.end());
   return all;
-}
-inline void check_kind(const std::string& kind) {
-  if (std::find(kinds().begin(), kinds().end(), kind) == kinds().end()) throw input_error(serve::detail::unknown_kind(kind));
 }
 
 /// Whether a model of this kind reads a key.
@@ -287,7 +284,7 @@ inline run_settings preset(const std::string& name) {
   else if (name == "toys")
     s.steps = 25, s.beta_last = 0.002;
   else
-    throw input_error("unknown preset " + io::detail::quoted(name, '\'') + "; the presets are office, beauty, tools and toys");
+    throw input_error("unknown preset " + io::quoted(name, '\'') + "; the presets are office, beauty, tools and toys");
   return s;
 }
 

@@ -41,7 +41,7 @@ inline std::pair<std::string_view, std::string_view> take_value(std::string_view
     const std::string_view value = trimmed(text.substr(0, text.find('#')));
     if (value.empty()) throw input_error("there is no value; write `key = value`");
     if (value.find_first_of(" \t[]{},\"'") != value.npos)
-      throw input_error(io::detail::quoted(value, '\'') + " is not one value; write `key = value`");
+      throw input_error(io::quoted(value, '\'') + " is not one value; write `key = value`");
     return {value, {}};
   }
   const std::size_t end = text.find(quote, 1);
@@ -58,7 +58,7 @@ inline settings_file parse_settings(std::string_view rest, const std::string& na
   settings_file file;
   for (index number = 1; !rest.empty(); ++number) {
     const std::string where = name + ":" + std::to_string(number);
-    const std::string_view line = detail::trimmed(io::detail::take_line(rest));
+    const std::string_view line = detail::trimmed(io::take_line(rest));
     if (line.empty() || line[0] == '#') continue;
     try {
       if (line[0] == '[') throw input_error("settings have no tables; write `key = value`");
@@ -66,8 +66,8 @@ inline settings_file parse_settings(std::string_view rest, const std::string& na
       if (equals == line.npos) throw input_error("write `key = value`");
       const std::string key(detail::trimmed(line.substr(0, equals)));
       const auto [value, behind] = detail::take_value(detail::trimmed(line.substr(equals + 1)));
-      if (!behind.empty() && behind[0] != '#') throw input_error(io::detail::quoted(behind, '\'') + " follows the value; remove it");
-      if (const auto* before = file.find(key)) throw input_error(io::detail::quoted(key, '\'') + " is set already, at " + before->where);
+      if (!behind.empty() && behind[0] != '#') throw input_error(io::quoted(behind, '\'') + " follows the value; remove it");
+      if (const auto* before = file.find(key)) throw input_error(io::quoted(key, '\'') + " is set already, at " + before->where);
       file.entries.push_back({key, std::string(value), where});
     } catch (const input_error& e) {
       throw input_error(where + ": " + e.what());

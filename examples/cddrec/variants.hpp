@@ -28,9 +28,9 @@ inline std::vector<variant> read_variants(const std::string& path) {
     if (!(words >> v.name)) continue;
     try {
       if (!(words >> v.kind)) throw input_error("write `name kind key=value …`");
-      check_kind(v.kind);
+      serve::check_kind(v.kind);
       if (v.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-.") != v.name.npos)
-        throw input_error("the name " + io::detail::quoted(v.name, '\'') + " may hold only a-z, 0-9, _, - and .: files are named after it");
+        throw input_error("the name " + io::quoted(v.name, '\'') + " may hold only a-z, 0-9, _, - and .: files are named after it");
       for (const variant& other : all)
         if (other.name == v.name) throw input_error("the name '" + v.name + "' is used twice");
       for (std::string word; words >> word;) {
@@ -62,7 +62,7 @@ inline std::vector<variant> choose_variants(const std::string& file, const std::
     const auto found = std::find_if(known.begin(), known.end(), [&](const variant& v) { return v.name == name; });
     if (found == known.end()) {
       try {
-        check_kind(name);
+        serve::check_kind(name);
       } catch (const input_error& e) {
         const std::string others = file.empty() ? "; names of your own come from a file, --variants" : ", beside the names in " + file;
         throw input_error(e.what() + others);

@@ -16,6 +16,14 @@ const std::map<std::string, int> floor_of = {{"core", 0},     {"kernel", 1},    
                                              {"baseline", 5}, {"train", 6},     {"io", 7},    {"serve", 8}};
 constexpr int longest_header = 350;
 
+/// The floor whose `detail` a line uses from outside, empty if there is none.
+std::string inside_of(const std::string& line, const std::string& folder) {
+  static const std::regex inside(R"(\b([a-z_]+)::detail::)");
+  for (std::sregex_iterator found(line.begin(), line.end(), inside), end; found != end; ++found)
+    if (const std::string floor = (*found)[1]; floor != folder && floor_of.contains(floor)) return floor;
+  return {};
+}
+
 /// What breaks the law in the header `name` (as in an include: "core/tensor.hpp"), each as `name:line: what`.
 std::vector<std::string> violations(const std::string& name, const std::string& text) {
   static const std::regex include(R"re(^\s*#\s*include\s*["<]cddrec/(([a-z_]+)/)?[^">]*[">])re");
@@ -44,6 +52,7 @@ std::vector<std::string> violations(const std::string& name, const std::string& 
                          : other != folder && floor_of.at(other) >= floor_of.at(folder))
         report("includes " + other + ", which is not below " + folder);
     }
+    if (const std::string floor = inside_of(line, folder); !floor.empty()) report("uses " + floor + "::detail, which is not its own");
     if (name != "core/parallel.hpp" && std::regex_search(line, omp)) report("OpenMP outside core/parallel.hpp");
     if (std::regex_search(line, printing)) report("the library prints nothing");
     if (std::regex_search(line, match, macro) && name != "core/parallel.hpp" && name != "core/check.hpp" &&
@@ -100,6 +109,17 @@ TEST_CASE("no header of the library breaks the law of floors") {
   }
 }
 
+TEST_CASE("no example uses what the library keeps to itself") {
+  int lines_read = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(CDDREC_SOURCE_DIR) / "examples")) {
+    if (const auto extension = entry.path().extension(); extension != ".hpp" && extension != ".cpp") continue;
+    std::istringstream lines(read(entry.path()));
+    for (std::string line; std::getline(lines, line); ++lines_read)
+      if (!inside_of(line, "").empty()) FAIL_CHECK(entry.path().filename() << ": " << line);
+  }
+  CHECK(lines_read > 2000);
+}
+
 TEST_CASE("the doors open on every header: one on those of io and serve not, the other on those of serve that need no further library") {
   const std::string door = read(fs::path(CDDREC_SOURCE_DIR) / "include" / "cddrec" / "cddrec.hpp");
   const std::string serving = read(fs::path(CDDREC_SOURCE_DIR) / "include" / "cddrec" / "serve.hpp");
@@ -141,6 +161,11 @@ TEST_CASE("the scanner finds what it looks for, with its line") {
     only("attic/a.hpp", "", "attic/a.hpp:1: no floor");
     CHECK(violations("data/a.hpp", "#include \"cddrec/data/b.hpp\"\n#include \"cddrec/core/tensor.hpp\"\n").empty());
     CHECK(violations("io/a.hpp", "#include \"cddrec/train/fit.hpp\"\n// #include \"cddrec/nowhere/b.hpp\"\n").empty());
+  }
+  SECTION("what another floor keeps to itself") {
+    only("io/a.hpp", "\nf(1, data::detail::g());\n", "io/a.hpp:2: uses data::detail");
+    only("io/a.hpp", "io::detail::f(cddrec::data::detail::g());\n", "io/a.hpp:1: uses data::detail");
+    CHECK(violations("io/a.hpp", "detail::f(io::detail::g());  // not data::detail::h\n").empty());
   }
   SECTION("OpenMP") {
     only("kernel/a.hpp", "\n\n#pragma omp parallel\n", "kernel/a.hpp:3: OpenMP");

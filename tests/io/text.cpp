@@ -51,14 +51,23 @@ TEST_CASE("a line of history is cut into tokens") {
 }
 
 TEST_CASE("text of another hand is shown on one line, without what a terminal obeys, and not whole where it is long") {
-  const auto quoted = [](const std::string& text, char mark = '"') { return io::detail::quoted(text, mark); };
-  CHECK(quoted("café 'x'") == "\"café 'x'\"");
-  CHECK(quoted("'a' \"b\" \\", '\'') == "'\\'a\\' \"b\" \\\\'");
-  CHECK(quoted("\x1B[2J\n\x7F\xC2\x9B\xFF") == R"("\x1B[2J\x0A\x7F\xC2\x9B\xFF")");
+  CHECK(io::quoted("café 'x'") == "\"café 'x'\"");
+  CHECK(io::quoted("'a' \"b\" \\", '\'') == "'\\'a\\' \"b\" \\\\'");
+  CHECK(io::quoted("\x1B[2J\n\x7F\xC2\x9B\xFF") == R"("\x1B[2J\x0A\x7F\xC2\x9B\xFF")");
   std::string letters;
   for (int i = 0; i < 60; ++i) letters += "é";
-  CHECK(quoted(letters) == '"' + letters + '"');
-  CHECK(quoted(letters + 'x') == '"' + letters + "\"…");
+  CHECK(io::quoted(letters) == '"' + letters + '"');
+  CHECK(io::quoted(letters + 'x') == '"' + letters + "\"…");
+}
+
+TEST_CASE("lines are taken off a text with their ends, and the last may lack one") {
+  std::string_view rest = "a b\r\n\n\rc\r\nd";
+  index carriage_returns = 0;
+  std::vector<std::string_view> lines;
+  while (!rest.empty()) lines.push_back(io::take_line(rest, &carriage_returns));
+  CHECK(lines == std::vector<std::string_view>{"a b", "", "\rc", "d"});
+  CHECK(carriage_returns == 2);
+  CHECK(io::take_line(rest).empty());
 }
 
 TEST_CASE("gzip'd text is unpacked, of several members and of more than a piece, and nothing is lost") {

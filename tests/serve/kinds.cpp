@@ -18,6 +18,8 @@ TEST_CASE("an unknown kind is refused with those that there are, by what makes a
     CHECK(message_of<input_error>([&] { serve::make_network(kind, {}, 5, {}); }) == message);
     CHECK(message_of<input_error>([&] { serve::size_of(kind, {}, 5); }) == message);
   }
+  CHECK(message_of<input_error>([] { serve::check_kind("sasrecc"); }) == "unknown kind of model 'sasrecc'; the kinds are " + all);
+  CHECK_NOTHROW(serve::check_kind("item_knn", "nowhere"));
   CHECK(message_of<input_error>([] { serve::describe("sasrecc", names(5)); }) ==
         "serve::describe: unknown kind of model 'sasrecc'; the kinds are " + all);
   io::tensor_file file = model_file("sasrec", 5, small_settings());

@@ -34,7 +34,7 @@ inline filtered keep(const interactions& log, const filter& f) {
   for (const item i : log.histories.items)
     if (i < 0 || i >= log.items.size())
       throw input_error("data::keep: item " + std::to_string(i) + " is not one of the log's " + std::to_string(log.items.size()));
-  detail::check_times(log, "data::keep");
+  check_times(log, "data::keep");
   const auto& offsets = log.histories.offsets;
   std::vector<bool> kept(log.histories.items.size(), true);
   filtered result;

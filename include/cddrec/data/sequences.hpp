@@ -50,13 +50,11 @@ struct interactions {
   const std::string& name(item i) const { return items.name(i); }
 };
 
-namespace detail {
 /// Throws input_error, in the name of `who`, for a log that has times, but not one for every item.
 inline void check_times(const interactions& log, const char* who) {
   if (!log.times.empty() && log.times.size() != log.histories.items.size())
     throw input_error(std::string(who) + ": the log has " + std::to_string(log.times.size()) + " times for " +
                       std::to_string(log.histories.items.size()) + " items; give a time for every item, or no times at all");
 }
-}  // namespace detail
 
 }  // namespace cddrec::data

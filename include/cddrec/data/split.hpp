@@ -126,7 +126,7 @@ inline split leave_one_out(const interactions& log) {
 /// are not above 0 and together below 1, and when a part would be empty.
 inline split by_time(const interactions& log, double validation_share = 0.1, double test_share = 0.1) {
   if (log.times.empty()) throw input_error("data::by_time: the log has no times; use one that has them, or split it by leave_one_out");
-  detail::check_times(log, "data::by_time");
+  check_times(log, "data::by_time");
   if (!(validation_share > 0 && test_share > 0 && validation_share + test_share < 1))
     throw input_error("data::by_time: the shares are " + std::to_string(validation_share) + " and " + std::to_string(test_share) +
                       "; each must be above 0, and their sum below 1");

@@ -9,8 +9,7 @@
 
 namespace cddrec::io {
 
-namespace detail {
-// Whether PyTorch has a vector where we have a matrix: biases, stacked or not, and gains of layer norms.
+/// Whether PyTorch has a vector where we have a matrix, by the name: biases, stacked or not, and gains of layer norms.
 inline bool is_vector(std::string_view name) {
   const std::size_t dot = name.rfind('.');
   const std::string_view last = name.substr(dot + 1);  // the whole, if there is no dot
@@ -20,6 +19,7 @@ inline bool is_vector(std::string_view name) {
   return owner.substr(owner.rfind('.') + 1).find("norm") != owner.npos;
 }
 
+namespace detail {
 template <class T>
 std::vector<core::index> tensor_shape(const std::string& name, const core::matrix<T>& value) {
   if (is_vector(name)) return {value.size()};

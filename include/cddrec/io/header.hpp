@@ -101,10 +101,10 @@ class header_reader {
     entry_.name = std::move(key_);
   }
   void put(header_value value) {
-    if (in_metadata_) throw input_error(where_ + ": damaged model: metadata " + detail::quoted(key_) + " is not a string");
+    if (in_metadata_) throw input_error(where_ + ": damaged model: metadata " + io::quoted(key_) + " is not a string");
     header_value& into = depth_ == 2 ? entry_ : entry_.parts.back();
     if (into.parts.size() == header_value::most_parts)
-      refuse("gives " + detail::quoted(entry_.name) + " more than " + std::to_string(header_value::most_parts) + " values");
+      refuse("gives " + io::quoted(entry_.name) + " more than " + std::to_string(header_value::most_parts) + " values");
     if (into.is == header_value::object) {
       if (into.find(key_)) refuse_twice(key_);
       value.name = std::move(key_);
@@ -115,7 +115,7 @@ class header_reader {
     if (!give_(std::move(entry_))) refuse_twice(entry_.name);
     return true;
   }
-  [[noreturn]] void refuse_twice(const std::string& name) const { refuse("names " + detail::quoted(name) + " twice"); }
+  [[noreturn]] void refuse_twice(const std::string& name) const { refuse("names " + io::quoted(name) + " twice"); }
 
   std::string where_, key_;
   Text text_;

@@ -98,7 +98,7 @@ inline data::interactions parse_sequences(std::string_view text, const std::stri
   std::vector<data::item> history;
   for (detail::bytes_read read(tell, text.size()); !text.empty(); read.but(text.size())) {
     ++line_number;
-    const std::string_view line = detail::take_line(text, mended ? &mended->carriage_returns : nullptr);
+    const std::string_view line = take_line(text, mended ? &mended->carriage_returns : nullptr);
     std::size_t place = 0;
     if (const std::string problem = detail::split_line(line, tokens, place); !problem.empty()) refuse(problem, place + 1);
     if (tokens.empty()) refuse("the line is blank; remove it");
@@ -152,7 +152,7 @@ inline const std::string& checked_name(const char* kind, const data::id_map& map
   const std::string& name = map.name(number);
   const bool blanks = in_lines ? name.find(' ') != name.npos : name.starts_with(' ') || name.ends_with(' ');
   if (!name.empty() && !blanks && bad_character(name).empty()) return name;
-  throw input_error(path + ": the name of " + kind + " " + std::to_string(number) + " (from 0), " + detail::quoted(name, '\'') +
+  throw input_error(path + ": the name of " + kind + " " + std::to_string(number) + " (from 0), " + io::quoted(name, '\'') +
                     ", is empty, not UTF-8, or has blanks " + (in_lines ? "" : "around it ") + "or control characters; rename it" +
                     (in_lines ? ", or write .csv, .tsv or .inter, which allow blanks" : ""));
 }
@@ -165,8 +165,8 @@ inline std::string written_sequences(const data::interactions& log, const std::s
     text += '\n';
   }
   if (std::string_view rest = text; is_header(take_line(rest)))
-    throw input_error(path + ": the first line would begin with " + detail::quoted(log.users.name(0), '\'') + " and " +
-                      detail::quoted(log.items.name(log.histories[0].front()), '\'') +
+    throw input_error(path + ": the first line would begin with " + io::quoted(log.users.name(0), '\'') + " and " +
+                      io::quoted(log.items.name(log.histories[0].front()), '\'') +
                       ", and be read as the header of a table; write .csv, .tsv or .inter, or rename one of them");
   // A first user whose name begins like a byte-order mark needs a real one before it.
   if (text.starts_with(byte_order_mark)) text.insert(0, byte_order_mark);
@@ -209,7 +209,7 @@ inline std::string written_table(const data::interactions& log, const std::strin
 inline void write_interactions(const std::filesystem::path& path, const data::interactions& log) {
   if (detail::extension_of(path) == ".gz") throw input_error(path.string() + ": logs are written as plain text; leave off .gz");
   if (log.histories.size() == 0) throw input_error(path.string() + ": the log has no users; there is nothing to write");
-  data::detail::check_times(log, "io::write_interactions");
+  data::check_times(log, "io::write_interactions");
   for (index u = 0; u < log.histories.size(); ++u)
     if (log.histories[u].empty()) throw input_error(path.string() + ": user " + std::to_string(u) + " (from 0) has no items; leave it out");
   const std::string format = format_of(path);

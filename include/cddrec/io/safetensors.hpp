@@ -104,7 +104,7 @@ class tensor_file {
   template <tensor_scalar T>
   std::span<const T> values(std::string_view name) const {
     const tensor& t = find(name);
-    if (t.dtype != dtype<T>) refuse("tensor " + detail::quoted(name) + " is " + t.dtype + ", not " + std::string(dtype<T>));
+    if (t.dtype != dtype<T>) refuse("tensor " + io::quoted(name) + " is " + t.dtype + ", not " + std::string(dtype<T>));
     return {reinterpret_cast<const T*>(t.bytes.data()), t.bytes.size() / sizeof(T)};
   }
 
@@ -132,7 +132,7 @@ class tensor_file {
 
   const tensor& find(std::string_view name) const {
     const auto place = tensors_.find(name);
-    if (place == tensors_.end()) refuse("there is no tensor " + detail::quoted(name));
+    if (place == tensors_.end()) refuse("there is no tensor " + io::quoted(name));
     return place->second;
   }
 
@@ -140,10 +140,10 @@ class tensor_file {
   void check(const std::string& name, std::span<const index> shape, std::span<const T> values) const {
     std::uint64_t bytes = 0;
     if (!size_of(shape, sizeof(T), bytes) || bytes != values.size_bytes())
-      refuse("tensor " + detail::quoted(name) + ": the shape does not fit " + std::to_string(values.size()) + " values");
+      refuse("tensor " + io::quoted(name) + ": the shape does not fit " + std::to_string(values.size()) + " values");
     if (shape.size() > detail::header_value::most_parts)
-      refuse("tensor " + detail::quoted(name) + ": a shape has at most " + std::to_string(detail::header_value::most_parts) + " sizes");
-    if (name == detail::metadata_name || tensors_.contains(name)) refuse("the name " + detail::quoted(name) + " is taken");
+      refuse("tensor " + io::quoted(name) + ": a shape has at most " + std::to_string(detail::header_value::most_parts) + " sizes");
+    if (name == detail::metadata_name || tensors_.contains(name)) refuse("the name " + io::quoted(name) + " is taken");
   }
 
   static tensor held_tensor(std::string dtype, std::vector<index> shape, std::span<const std::byte> bytes) {
@@ -243,7 +243,7 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
     return result.metadata.try_emplace(std::move(key), std::move(words)).second;
   };
   const auto entry_read = [&](header_value&& entry) {
-    const std::string at = "tensor " + detail::quoted(entry.name) + ": ";
+    const std::string at = "tensor " + io::quoted(entry.name) + ": ";
     const header_value *type = entry.find("dtype"), *shape = entry.find("shape"), *offsets = entry.find("data_offsets");
     if (entry.is != header_value::object || entry.parts.size() != 3 || !type || !shape || !offsets)
       refuse(at + "needs exactly dtype, shape and data_offsets");
@@ -270,8 +270,7 @@ inline tensor_file tensor_file::parse(std::string_view file, const std::string& 
             [](const extent& a, const extent& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   std::uint64_t end = 0;
   for (const extent& e : extents) {
-    if (e.begin != end)
-      refuse("tensor " + detail::quoted(*e.name) + ": its data " + (e.begin < end ? "overlap another's" : "follow a gap"));
+    if (e.begin != end) refuse("tensor " + io::quoted(*e.name) + ": its data " + (e.begin < end ? "overlap another's" : "follow a gap"));
     end = e.end;
   }
   if (end != data.size()) refuse("the data hold " + std::to_string(data.size() - end) + " bytes more than the tensors");

@@ -152,7 +152,7 @@ inline constexpr std::string_view usual_times[] = {"time", "timestamp", "ts", "u
 // Names in quotes.
 inline std::string listed(const std::vector<std::string>& names) {
   std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + detail::quoted(name, '\'');
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + io::quoted(name, '\'');
   return list;
 }
 
@@ -253,7 +253,7 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
     bool exact = true;
     const std::optional<double> value = detail::read_time(when, exact);
     if (!value)
-      rows.refuse(c, "the time " + detail::quoted(when, '\'') +
+      rows.refuse(c, "the time " + io::quoted(when, '\'') +
                          " is not a finite number of 64 bits; give times as numbers, such as seconds since 1970");
     if (mended && !exact) ++mended->rounded_times;
     events.time.push_back(*value);

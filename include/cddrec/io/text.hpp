@@ -60,26 +60,6 @@ inline std::string bad_character(std::string_view text) {
   return problem;
 }
 
-// Foreign text as errors show it: between marks, on one line, with what a terminal would obey escaped, cut after 60 characters.
-inline std::string quoted(std::string_view text, char mark = '"') {
-  constexpr int most = 60;  // characters
-  std::string out(1, mark);
-  int count = 0;
-  for (std::size_t i = 0; i < text.size(); ++count) {
-    if (count == most) return out + mark + "…";
-    const std::size_t begin = i;
-    if (!take_character(text, i).empty()) {
-      constexpr char digits[] = "0123456789ABCDEF";
-      const auto byte = static_cast<unsigned char>(text[i++]);
-      out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
-      continue;
-    }
-    if (text[begin] == mark || text[begin] == '\\') out += '\\';
-    out += text.substr(begin, i - begin);
-  }
-  return out + mark;
-}
-
 // Replaces `tokens` by those of a line; returns what is wrong with it, at `place`, nothing if it is fine.
 inline std::string split_line(std::string_view line, std::vector<std::string_view>& tokens, std::size_t& place) {
   tokens.clear();
@@ -94,17 +74,6 @@ inline std::string split_line(std::string_view line, std::vector<std::string_vie
   }
   if (line.size() > begin) tokens.push_back(line.substr(begin));
   return {};
-}
-
-// The line that `rest` begins with, without its end, which is taken off; a carriage return at its end is dropped and counted.
-inline std::string_view take_line(std::string_view& rest, index* carriage_returns = nullptr) {
-  const std::size_t end = std::min(rest.find('\n'), rest.size());
-  std::string_view line = rest.substr(0, end);
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  if (!line.ends_with('\r')) return line;
-  if (carriage_returns) ++*carriage_returns;
-  line.remove_suffix(1);
-  return line;
 }
 
 // Tells, every few hundred KB, how many bytes of a text are read.
@@ -123,6 +92,37 @@ class bytes_read {
 };
 
 }  // namespace detail
+
+/// Foreign text as errors show it: between marks, on one line, with what a terminal would obey escaped, cut after 60 characters.
+inline std::string quoted(std::string_view text, char mark = '"') {
+  constexpr int most = 60;  // characters
+  std::string out(1, mark);
+  int count = 0;
+  for (std::size_t i = 0; i < text.size(); ++count) {
+    if (count == most) return out + mark + "…";
+    const std::size_t begin = i;
+    if (!detail::take_character(text, i).empty()) {
+      constexpr char digits[] = "0123456789ABCDEF";
+      const auto byte = static_cast<unsigned char>(text[i++]);
+      out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+      continue;
+    }
+    if (text[begin] == mark || text[begin] == '\\') out += '\\';
+    out += text.substr(begin, i - begin);
+  }
+  return out + mark;
+}
+
+/// The line that `rest` begins with, without its end, which is taken off; a carriage return at its end is dropped and counted.
+inline std::string_view take_line(std::string_view& rest, index* carriage_returns = nullptr) {
+  const std::size_t end = std::min(rest.find('\n'), rest.size());
+  std::string_view line = rest.substr(0, end);
+  rest.remove_prefix(std::min(end + 1, rest.size()));
+  if (!line.ends_with('\r')) return line;
+  if (carriage_returns) ++*carriage_returns;
+  line.remove_suffix(1);
+  return line;
+}
 
 /// What was mended while a log was read, and what a reader should know: nothing else is mended, what cannot be read is an error.
 struct repairs {

@@ -22,7 +22,7 @@ class training_log {
     const std::string text = read_text(path);
     std::string_view rest = text;
     for (index number = 1; !rest.empty(); ++number) {
-      const std::string_view whole = detail::take_line(rest);
+      const std::string_view whole = take_line(rest);
       std::string_view line = whole;
       std::vector<std::string> cells;
       for (std::size_t end = 0; end != line.npos; line.remove_prefix(end == line.npos ? 0 : end + 1)) {
@@ -34,7 +34,7 @@ class training_log {
       };
       if (number == 1) {
         if (cells.size() < 2 || cells[0] != "epoch" || cells[1] != "loss")
-          refuse(detail::quoted(whole, '\'') + " does not begin with epoch,loss");
+          refuse(io::quoted(whole, '\'') + " does not begin with epoch,loss");
         columns_ = std::move(cells);
         continue;
       }
@@ -44,7 +44,7 @@ class training_log {
       for (const std::string& cell : cells) {
         double value = 0;
         const auto [end, problem] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-        if (problem != std::errc() || end != cell.data() + cell.size()) refuse(detail::quoted(cell, '\'') + " is not a number");
+        if (problem != std::errc() || end != cell.data() + cell.size()) refuse(io::quoted(cell, '\'') + " is not a number");
         row.push_back(value);
       }
       rows_.push_back(std::move(row));

@@ -22,7 +22,7 @@ struct stored_model {
 /// A file with a model's kind and item ids, to which the caller adds its settings and its weights or counts. input_error for an unknown
 /// kind, since no such file could be read.
 inline io::tensor_file describe(const std::string& kind, const data::id_map& ids) {
-  if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) throw input_error("serve::describe: " + detail::unknown_kind(kind));
+  check_kind(kind, "serve::describe");
   io::tensor_file file;
   file.metadata["format"] = "cddrec 1";
   file.metadata["model"] = kind;
@@ -99,7 +99,7 @@ void get_setting(const io::tensor_file& file, const std::string& name, T& value,
   } else {
     value = text;
   }
-  if (!good) throw input_error(where + ": damaged model: its setting " + name + " cannot be " + io::detail::quoted(text, '\''));
+  if (!good) throw input_error(where + ": damaged model: its setting " + name + " cannot be " + io::quoted(text, '\''));
 }
 
 inline network read_network(const io::tensor_file& file, const std::string& kind, index items, const std::string& where) {
@@ -113,7 +113,7 @@ inline network read_network(const io::tensor_file& file, const std::string& kind
 
 inline stored_model read_model(const io::tensor_file& file, const std::string& where) {
   if (const std::string& format = required(file, "format", where); format != "cddrec 1")
-    throw input_error(where + ": its format is " + io::detail::quoted(format, '\'') + "; this program reads 'cddrec 1'");
+    throw input_error(where + ": its format is " + io::quoted(format, '\'') + "; this program reads 'cddrec 1'");
   const std::string& kind = required(file, "model", where);
   // The ids last: each takes many times the memory that it takes in the file.
   const index items = io::count_ids(file);

@@ -185,7 +185,7 @@ namespace detail {
 
 /// What is wrong with a kind that is none of the first `count`, and which they are.
 inline std::string unknown_kind(const std::string& kind, std::size_t count = kinds.size()) {
-  std::string text = "unknown kind of model " + io::detail::quoted(kind, '\'') + "; the kinds are ";
+  std::string text = "unknown kind of model " + io::quoted(kind, '\'') + "; the kinds are ";
   for (std::size_t i = 0; i < count; ++i) text += std::string(i == 0 ? "" : i + 1 == count ? " and " : ", ") + kinds[i];
   return text;
 }
@@ -197,24 +197,8 @@ inline void require_network(const std::string& kind) {
 template <std::size_t N>
 std::size_t choose(const char* setting, const std::string& name, const std::array<const char*, N>& allowed) {
   const auto place = std::find(allowed.begin(), allowed.end(), name);
-  if (place == allowed.end())
-    throw input_error(std::string("serve::network: there is no ") + setting + " " + io::detail::quoted(name, '\''));
+  if (place == allowed.end()) throw input_error(std::string("serve::network: there is no ") + setting + " " + io::quoted(name, '\''));
   return static_cast<std::size_t>(place - allowed.begin());
-}
-
-/// A kind without diffusion has one step, which its denoiser does not look at.
-inline diffusion::process<float> process_of(const std::string& kind, const network_settings& s) {
-  if (kind != "cddrec") return {diffusion::linear_schedule{}, 1};
-  switch (choose<4>("schedule", s.schedule, {"linear", "cosine", "sqrt", "truncated_linear"})) {
-    case 0:
-      return {diffusion::linear_schedule{.first = s.beta_first, .last = s.beta_last}, s.steps};
-    case 1:
-      return {diffusion::cosine_schedule{}, s.steps};
-    case 2:
-      return {diffusion::sqrt_schedule{}, s.steps};
-    default:
-      return {diffusion::truncated_linear_schedule{}, s.steps};
-  }
 }
 
 inline any_denoiser::kind denoiser_of(const std::string& kind, const network_settings& s) {
@@ -226,6 +210,28 @@ inline any_denoiser::kind denoiser_of(const std::string& kind, const network_set
 }
 
 }  // namespace detail
+
+/// input_error, `WHERE: …` if that is given, for what is no kind of model.
+inline void check_kind(const std::string& kind, const std::string& where = "") {
+  if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
+    throw input_error((where.empty() ? where : where + ": ") + detail::unknown_kind(kind));
+}
+
+/// The process that a network of these settings denoises; of a kind without diffusion one step, which its denoiser does not look at.
+/// input_error for an unknown schedule, and for a setting out of range.
+inline diffusion::process<float> process_of(const std::string& kind, const network_settings& s) {
+  if (kind != "cddrec") return {diffusion::linear_schedule{}, 1};
+  switch (detail::choose<4>("schedule", s.schedule, {"linear", "cosine", "sqrt", "truncated_linear"})) {
+    case 0:
+      return {diffusion::linear_schedule{.first = s.beta_first, .last = s.beta_last}, s.steps};
+    case 1:
+      return {diffusion::cosine_schedule{}, s.steps};
+    case 2:
+      return {diffusion::sqrt_schedule{}, s.steps};
+    default:
+      return {diffusion::truncated_linear_schedule{}, s.steps};
+  }
+}
 
 /// A network with fresh weights. input_error for a kind that is no network, and for a setting out of range.
 inline network make_network(const std::string& kind, const network_settings& s, index items, core::seed seed) {
@@ -242,7 +248,7 @@ inline network make_network(const std::string& kind, const network_settings& s, 
        .residual = s.residual,
        .feed_forward = s.feed_forward,
        .score = cosine ? model::similarity::cosine : model::similarity::dot_product},
-      detail::process_of(kind, s), seed, {.recurrent = recurrent},
+      process_of(kind, s), seed, {.recurrent = recurrent},
       {.kind = detail::denoiser_of(kind, s), .decoder_layers = s.decoder_layers, .decoder_feed_forward = s.decoder_feed_forward});
 }
 

@@ -201,7 +201,7 @@ class recommender {
       if (number)
         known.push_back(*number);
       else if (refuse_unknown)
-        throw input_error("the model does not know the item " + io::detail::quoted(token, '\'') + "; leave it out");
+        throw input_error("the model does not know the item " + io::quoted(token, '\'') + "; leave it out");
       else
         ++unknown;
     }
