@@ -9,10 +9,11 @@ import pathlib
 import re
 import sys
 
+from across import beside_rivals, changes_on_several, every_log
 from drawings import draw_bars, draw_curves, draw_generation, draw_spectra
 from records import RUN, TRIAL, all_runs, bad_input, numbers, pictured, read_records
 from search import search_section
-from tables import accuracy, collapse, commands, every_log, game, generation, hours, latent, many, seeds, single_changes, whole
+from tables import accuracy, collapse, commands, game, generation, hours, latent, many, seeds, single_changes, whole
 
 ROOT = pathlib.Path(__file__).resolve().parent
 
@@ -65,7 +66,8 @@ def write(page, logs, search):
              "Protocol: leave-one-out, full ranking over all items that are not in the history, selection by NDCG@10 on validation only.",
              f"{many(len(runs), 'record')} of {many(len(logs), 'log')}, {spent}; written by `examples/study/report.py`.",
              "Metrics on test unless a column says otherwise; means over seeds, ± sample standard deviation where there are several;",
-             "the best accuracy of a column is bold, however small its lead.", "", *every_log(logs), notes(page, "notes"), "",
+             "the best accuracy of a column is bold, however small its lead.", "", *every_log(logs), *beside_rivals(logs), *changes_on_several(logs),
+             notes(page, "notes"), "",
              *search_section(search, notes(page, "notes on the search"))]
     for log, models in logs.items():
         lines += section(log, models, page.parent / "images" / page.stem, images)
