@@ -5,7 +5,7 @@ from records import ACCURACY, BASES, average, changes, look, mean
 from tables import bold, difference, figure, shared_seeds, table
 
 # The same model under the names of its logs, each of whose settings it has.
-BY_LOG = {"paper": r"paper-(office|beauty|tools|toys)", "paper-code": r"paper-code-(beauty|tools|toys)"}
+BY_LOG = {"paper": r"paper-(office|beauty|tools|toys)", "paper-code-sampled": r"paper-code-sampled-(beauty|tools|toys)"}
 # What our rows are compared with, by kind of model, and the best figures that we know of for the same file and full ranking.
 OURS = ("cddrec", "cddrec-softmax-alone")
 RIVALS = {"variational": ("vae", "svae"), "adversarial": ("gan",), "other": ("sasrec", "gru4rec", "item_knn", "markov", "popularity")}

@@ -7,7 +7,7 @@ import statistics
 ACCURACY = {"R@1": ("test", "recall@1"), "R@5": ("test", "recall@5"), "R@10": ("test", "recall@10"), "R@20": ("test", "recall@20"),
             "N@5": ("test", "ndcg@5"), "N@10": ("test", "ndcg@10"), "MRR": ("test", "mrr"), "validation N@10": ("valid", "ndcg@10")}
 # Of which row others are a change of one thing, and how these are named.
-BASES = {"cddrec": r"cddrec-.*|encoder(-.*)?", "paper-code": r"paper-(no-.*|one-view|mse)"}
+BASES = {"cddrec": r"cddrec-.*|encoder(-.*)?", "paper-code": r"paper-(code-sampled|no-.*|one-view|mse)"}
 # What no row of the page can do without: of a run, and of a trial of the search, which has no business with test.
 RUN = {"log": str, "model": str, "seed": int, "test": dict}
 TRIAL = {"log": str, "model": str, "seed": int, "command": str, "settings": dict, "valid": dict}
