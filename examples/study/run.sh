@@ -11,7 +11,7 @@ shift $(($# > 2 ? 2 : $#))
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || { echo "$0: SEEDS is how many, not '$seeds'" >&2 && exit 2; }
 for log in "$@"; do [ -r "$logs/$log.txt" ] || { echo "$0: there is no $logs/$log.txt" >&2 && exit 2; }; done
 failed=0 study=examples/study
-leaders='cddrec|cddrec-softmax-alone|cddrec-no-divergence|encoder|encoder-two-layers|sasrec-softmax|gru4rec|gan|gan-policy|vae|svae'
+leaders='cddrec|cddrec-softmax-alone|encoder|encoder-two-layers|gan'
 . "$study/compare_all.sh"
 build_command
 for log in "$@"; do
