@@ -167,7 +167,8 @@ class tables(study_case):
             "| paper | .0020 | .0200 |  |  | .0010 | .0100 |", "", "<!-- notes -->"]), page)
 
     def test_beside_rivals(self):
-        self.assertNotIn("beside its rivals", self.study() or self.made())  # no record says of what kind a model is
+        self.study()
+        self.assertNotIn("beside its rivals", self.made())  # no record says of what kind a model is
         on = lambda log, kind, *more: {**record(*more), "log": log, "kind": kind}
         for k, run in enumerate((on("Toys_and_Games", "cddrec", "cddrec", 1, 0.02, 0.05), on("Toys_and_Games", "cddrec", "cddrec", 2, 0.04, 0.07),
                                  on("Toys_and_Games", "vae", "vae", 1, 0.025, 0.09), on("Toys_and_Games", "svae", "free", 1, 0.024, 0.09),
@@ -186,7 +187,7 @@ class tables(study_case):
     def test_single_changes_on_several_logs(self):
         self.study()
         self.write("e.json", record("cddrec-wide", 1, 0.035, 0.07))
-        self.assertNotIn("on several logs", self.made().replace("trained on several logs", ""))
+        self.assertNotIn("### Single changes on several logs", self.made())
         on = lambda *more: {**record(*more), "log": "Toys"}
         for k, run in enumerate((on("cddrec", 1, 0.02, 0.05), on("cddrec", 2, 0.02, 0.05), on("cddrec-wide", 2, 0.03, 0.04),
                                  on("cddrec-wide", 1, 0.02, 0.05), on("encoder", 1, 0.01, 0.01))):
