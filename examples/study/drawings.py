@@ -1,6 +1,6 @@
 """Pictures of a log, drawn from its records: SVG, or None where no record has what a picture shows. For report.py."""
 import pictures
-from records import deviation, generations, listed, mean, numbers
+from records import BASES, changes, deviation, generations, listed, mean, numbers
 
 
 def family_of(model, models):
@@ -15,9 +15,9 @@ def draw_bars(log, models):
 
 
 def with_dashes(series):
-    """Lines of one family share a colour, so each gets a dash of its own."""
+    """Lines of one family share a colour, so each gets a dash of its own; the model that the family is named after gets none."""
     used = {}
-    for s in series:
+    for s in sorted(series, key=lambda s: s["name"] != s["group"]):
         used[s["group"]] = used.get(s["group"], -1) + 1
         s["dash"] = pictures.DASHES[used[s["group"]] % len(pictures.DASHES)]
     return series
@@ -48,16 +48,17 @@ def draw_spectra(log, models):
                 noise.setdefault(len(control), control)
     if not series:
         return None
-    with_dashes(series)
     for size, points in sorted(noise.items()):
         name = "Gaussian noise" if len(noise) == 1 else f"Gaussian noise, {size}"
-        series.append({"name": name, "group": "noise", "points": points, "shape": "", "dash": "6 5"})
+        series.append({"name": name, "group": "noise", "points": points, "shape": ""})
     title = f"{log}: singular values of the predictions, beside the largest"
-    return pictures.lines(title, [("", series)], "singular value, largest first", logarithmic=True)
+    return pictures.lines(title, [("", with_dashes(series))], "singular value, largest first", logarithmic=True)
 
 
 def draw_generation(log, models):
-    """Panels of its own for every model: what steps change is small beside what models differ in."""
+    """Panels of its own for every model that is no change of another: what steps change is small beside what models differ in."""
+    of_changes = {m for base in BASES for m in changes(base, models)}
+    models = {m: runs for m, runs in models.items() if m not in of_changes}
     found = generations(models)
     steps, kinds = sorted({key[4] for key in found}), list(dict.fromkeys(key[1] for key in found))
     shape = lambda kind: list(pictures.MARKERS)[kinds.index(kind) % len(pictures.MARKERS)]
@@ -69,11 +70,12 @@ def draw_generation(log, models):
             for (whose, kind, stop, draws, step), entries in sorted(found.items(), key=lambda e: (kinds.index(e[0][1]), e[0][2:])):
                 if whose == model and (value := mean(entries, metric)) is not None:
                     lines.setdefault((kind, stop, draws), []).append((steps.index(step), value))
-            series = [{"name": named(kind, stop, draws), "group": family_of(model, models), "points": points, "shape": shape(kind)}
+            series = [{"name": named(kind, stop, draws), "group": family_of(model, models), "points": points, "shape": shape(kind),
+                       "hollow": draws > 1}
                       for (kind, stop, draws), points in lines.items()]
             if series:
                 panels.append((f"{model}: {head}", with_dashes(series)))
     if not panels or len(steps) < 2:
         return None
     title = f"{log}: accuracy by steps of generation"
-    return pictures.lines(title, panels, "steps; axes do not begin at 0", x_names=[f"{s:g}" for s in steps])
+    return pictures.lines(title, panels, "steps; axes need not begin at 0", x_names=[f"{s:g}" for s in steps])

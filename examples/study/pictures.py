@@ -12,7 +12,7 @@ FAMILIES = {
     "counting": ("counting", "#949ca5", "#737b85"),
     "noise": ("Gaussian noise", "#57606a", "#9198a1"),
 }
-DASHES = ("", "7 3", "2 3", "9 3 2 3", "12 4", "4 2 1 2")
+DASHES = ("", "7 3", "2 3", "9 3 2 3", "14 4", "4 2 1 2", "14 3 2 3 2 3", "1 5")
 MARKERS = {"circle": (), "square": ((-1, -1), (1, -1), (1, 1), (-1, 1)), "diamond": ((0, -1.4), (1.4, 0), (0, 1.4), (-1.4, 0)),
            "triangle": ((0, -1.3), (1.3, 1), (-1.3, 1))}
 WIDTH, LETTER, LINE = 860, 7.3, 18  # of a picture, of a letter at 13 px, of a line of text
@@ -34,7 +34,7 @@ def style():
     return ('svg{font:13px -apple-system,BlinkMacSystemFont,"Segoe UI","Noto Sans",Helvetica,Arial,sans-serif}text{fill:#57606a}'
             ".small{font-size:12px}.title{font-size:15px;font-weight:600}.ours{font-weight:600;fill:currentColor}"
             ".grid{stroke:#8b949e;stroke-opacity:.25}.axis{stroke:#6e7781}.error{stroke:#24292f;stroke-width:1.5}"
-            ".bar{fill:currentColor}.line{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linejoin:round}"
+            ".bar{fill:currentColor}.hollow{fill:none;stroke:currentColor;stroke-width:1.8}.line{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linejoin:round}"
             ".cddrec.line{stroke-width:2.6}.leader{fill:none;stroke:currentColor;stroke-opacity:.55;stroke-dasharray:1 3}"
             f"{rule(1)}@media(prefers-color-scheme:dark){{text{{fill:#9198a1}}.error{{stroke:#e6edf3}}{rule(2)}}}")
 
@@ -55,12 +55,13 @@ def stroke(points, kind, dash=""):
     return f'<polyline points="{where}" class="{kind}"' + (f' stroke-dasharray="{dash}"' if dash else "") + "/>"
 
 
-def mark(x, y, shape, group, size=4):
-    """A filled mark; shapes tell apart what colours do not."""
+def mark(x, y, shape, group, hollow=False, size=4):
+    """A mark, filled or not; shapes tell apart what colours do not."""
+    kind = "hollow" if hollow else "bar"
     if shape == "circle":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" class="bar {group}"/>'
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" class="{kind} {group}"/>'
     where = " ".join(f"{x + a * size:.1f},{y + b * size:.1f}" for a, b in MARKERS[shape])
-    return f'<polygon points="{where}" class="bar {group}"/>'
+    return f'<polygon points="{where}" class="{kind} {group}"/>'
 
 
 def ticks(low, high, most=6, least=0.0):
@@ -136,10 +137,10 @@ def decades(low, high):
 def lines(title, panels, x_label, x_names=None, logarithmic=False):
     """Panels of lines below each other, every line named at its end.
 
-    panels: (heading, series); a series: {name, group, dash, points: [(x, y)], shape: the mark at every point or "", best: one (x, y)
-    to mark}. x_names: names of x = 0, 1, …, instead of numbers. logarithmic: decades of y, which must be above 0."""
+    panels: (heading, series); a series: {name, group, dash, points: [(x, y)], shape: the mark at every point or "", hollow: whether it is
+    not filled, best: one (x, y) to mark}. x_names: names of x = 0, 1, …, instead of numbers. logarithmic: decades of y, which must be above 0."""
     every = [s for _, series in panels for s in series]
-    right = 58 + LETTER * max(len(s["name"]) for s in every)
+    right = 58 + LETTER * max(len(s["name"]) * (1.1 if s["group"] == "cddrec" else 1) for s in every)  # ours are bold: wider
     left, plot = 64, max(380, WIDTH - 64 - right)
     most_x = max(x for s in every for x, _ in s["points"])
     least_x = min(x for s in every for x, _ in s["points"]) - (0.3 if x_names else 0)
@@ -167,12 +168,12 @@ def lines(title, panels, x_label, x_names=None, logarithmic=False):
             where = [(at_x(x), at_y(y)) for x, y in s["points"]]
             body.append(stroke([where[-1], (edge, where[-1][1]), (edge + 14, places[i])], f"leader {group}"))
             body.append(stroke(where, f"line {group}", s["dash"]))
-            body += [mark(x, y, s["shape"], group) for x, y in where if s["shape"]]
+            body += [mark(x, y, s["shape"], group, s.get("hollow")) for x, y in where if s["shape"]]
             if s.get("best"):
                 body.append(mark(at_x(s["best"][0]), at_y(s["best"][1]), "circle", group))
             body.append(stroke([(edge + 16, places[i]), (edge + 40, places[i])], f"line {group}", s["dash"]))
             if s["shape"]:
-                body.append(mark(edge + 28, places[i], s["shape"], group))
+                body.append(mark(edge + 28, places[i], s["shape"], group, s.get("hollow")))
             body.append(text(edge + 46, places[i] + 4.5, s["name"], f"ours {group}" if group == "cddrec" else ""))
         top = bottom + 28
     body.append(text(left + plot / 2, top + 8, x_label, "small", "middle"))

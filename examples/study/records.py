@@ -65,8 +65,10 @@ def changes(base, models):
 
 
 def pictured(models, most=12):
-    """What pictures show: all models or, if these are too many to be told apart, all but single changes of the same kind as their base."""
-    left_out = {m for base in BASES for m, runs in changes(base, models).items() if runs[0].get("kind") == models[base][0].get("kind")}
+    """What pictures show: all models or, if these are too many to be told apart, all but single changes of the same kind as their base that
+    have one seed."""
+    left_out = {m for base in BASES for m, runs in changes(base, models).items()
+                if len(runs) == 1 and runs[0].get("kind") == models[base][0].get("kind")}
     return models if len(models) <= most else {m: runs for m, runs in models.items() if m not in left_out}
 
 

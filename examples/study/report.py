@@ -42,7 +42,7 @@ def section(log, models, folder, images):
     facts = [f"{whole(v[0])} {key}" for key in ("users", "items") if (v := numbers(runs, key))]
     facts += [f"CRC-32 `{crc}`" for crc in sorted({str(r["log_crc"]) for r in runs if r.get("log_crc")})]
     return [f"## {log}", "", *([", ".join(facts) + ".", ""] if facts else []), *accuracy(models), *commands(models),
-            *(["The pictures are without the single changes, which have a table of their own.", ""] if len(drawn) < len(models) else []),
+            *(["The pictures are without single changes that have one seed: they have a table of their own.", ""] if len(drawn) < len(models) else []),
             *shown("bars", draw_bars, "Recall@1 and NDCG@10 of the models"), *shown("curves", draw_curves, "Validation NDCG@10 by epoch"),
             *seeds(models), *single_changes(models), *game(models),
             *collapse(models), *shown("spectra", draw_spectra, "Singular values of the predictions"), *latent(models),

@@ -27,9 +27,9 @@ for log in "$@"; do
   esac
   # Of the presets, as they are and with the authors' decoder, the one that the paper has for this log.
   row_names "$file" | awk -v own="^paper-(.*-)?$own\$" '!/^paper-(.*-)?(office|beauty|tools|toys)$/ || $1 ~ own' |
-    compare_all "$study/records" build/study "$logs/$log.txt" "$file" --seeds 1 --minutes 60 --generations || failed=1
+    compare_all "$study/records" build/study "$logs/$log.txt" "$file" --seeds 1 --minutes 120 --generations || failed=1
   row_names "$file" | grep -x -E "$leaders" |
-    compare_all "$study/records" build/study "$logs/$log.txt" "$file" --seeds "$seeds" --minutes 60 --generations || failed=1
+    compare_all "$study/records" build/study "$logs/$log.txt" "$file" --seeds "$seeds" --minutes 120 --generations || failed=1
 done
 python3 "$study/report.py"
 exit "$failed"

@@ -252,10 +252,12 @@ def generation(models):
     if not found:
         return []
     known = {key: show for key, show in VARIETY.items() if any(numbers(entries, key) for entries in found.values())}
+    some = lambda entries, key: f" ({n})" if 0 < (n := len(numbers(entries, key))) < len(entries) else ""
     rows = [[model, len(entries), kind, whole(steps), f"{stop:g}", whole(draws), figure(mean(entries, "recall@1")),
-             figure(mean(entries, "ndcg@10")), *(show(mean(entries, key)) for key, (show, _) in known.items()), seconds(mean(entries, "seconds"))]
-            for (model, kind, stop, draws, steps), entries in found.items()]
-    return ["### Generation", "", *(text for _, text in known.values()),
+             figure(mean(entries, "ndcg@10")), *(show(mean(entries, key)) + some(entries, key) for key, (show, _) in known.items()),
+             seconds(mean(entries, "seconds"))] for (model, kind, stop, draws, steps), entries in found.items()]
+    partly = any(some(entries, key) for entries in found.values() for key in known)
+    return ["### Generation", "", *(text for _, text in known.values()), *(["In brackets: of how many seeds, if not of all."] * partly),
             "Seconds are of one evaluation, beside whatever else ran on the machine: they compare within a model at best.", "",
             *folded("Accuracy and time of every way", table(["model", "seeds", "kind", "steps", "stop", "draws", "R@1", "N@10", *known, "seconds"],
                                                             rows))]

@@ -63,7 +63,13 @@ TEST_CASE("gradients of the transformer decoder, one layer and two, with and wit
   const core::random draw(core::seed{3});
   for (index layers : {1, 2})
     for (double rate : {0.0, 0.2}) {
-      decoder layer({.width = 4, .steps = 3, .heads = 2, .layers = layers, .dropout = rate, .attention_dropout = rate},
+      decoder layer({.width = 4,
+                     .steps = 3,
+                     .heads = 2,
+                     .layers = layers,
+                     .feed_forward_factor = layers == 1 ? 1 : 4,  // the authors' and ours
+                     .dropout = rate,
+                     .attention_dropout = rate},
                     core::random(core::seed{1}));
       const auto parameters = parameters_of(layer, "denoiser");
       REQUIRE(parameters.size() == static_cast<std::size_t>(1 + 18 * layers));

@@ -58,10 +58,13 @@ class pictures(unittest.TestCase):
                 for steps, recall, ndcg in ((10, 0.04, 0.05), (2, 0.02, 0.04), (5, 0.03, 0.06))]
         picture = drawings.draw_generation("Beauty", models([{"generation": ways}]))
         # 2, 5 and 10 steps; Recall@1 of .02 to .04 from 226 up to 66, NDCG@10 of .04 to .06 from 438 up to 278.
-        self.assert_shown(picture, polyline("145.8,226.0 418.4,146.0 691.0,66.0", "line cddrec"),
-                          polyline("145.8,438.0 418.4,278.0 691.0,358.0", "line cddrec"),
+        self.assert_shown(picture, polyline("145.4,226.0 416.9,146.0 688.4,66.0", "line cddrec"),
+                          polyline("145.4,438.0 416.9,278.0 688.4,358.0", "line cddrec"),
                           '<text x="56.0" y="230.0" class="small" text-anchor="end">.020</text>',
                           '<text x="56.0" y="442.0" class="small" text-anchor="end">.040</text>')
+        self.assertNotIn('class="hollow', picture)
+        picture = drawings.draw_generation("Beauty", models([{"generation": [*ways, {**ways[0], "draws": 8}]}]))
+        self.assertEqual(picture.count('class="hollow cddrec"'), 4)  # a point and beside its name, in both panels
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class scripts(unittest.TestCase):
         run = self.run_script("run.sh", self.root / "logs", 4, "Office_Products")
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         call = lambda model, seeds: (f"1 compare --data {self.root.resolve()}/logs/Office_Products.txt --variants examples/study/small_log.txt "
-                                     f"--models {model} --threads 1 --output build/study --seeds {seeds} --minutes 60 --generations")
+                                     f"--models {model} --threads 1 --output build/study --seeds {seeds} --minutes 120 --generations")
         # The preset of this log alone, and more than one seed for the leaders alone.
         self.assertEqual(self.calls(), sorted([call("popularity", 1), call("cddrec", 1), call("paper-office", 1), call("cddrec", 4)]))
         self.assertEqual(sorted(p.name for p in self.records.iterdir()),

@@ -78,18 +78,21 @@ class tables(study_case):
         ways = [{"kind": "direct", "steps": 1, "draws": 1, "recall@1": 0.03, "ndcg@10": 0.06, "distinct": 1200},
                 way("ancestral", spread=0.0314, distinct=1234), way("ddim", draws=1), way("diversified", distinct=2345)]
         self.write("a.json", record("cddrec", 1, 0.03, 0.06, generation=ways))
+        self.write("b.json", record("vae", 1, 0.03, 0.06, generation=[way("ancestral")]))
+        self.write("c.json", record("vae", 2, 0.03, 0.06, generation=[way("ancestral", distinct=7)]))
         lines = self.made().splitlines()
         start = lines.index("### Generation")
-        self.assertEqual(lines[start + 2:start + 16], [
+        self.assertEqual(lines[start + 2:start + 18], [
             "Spread: the standard deviation of a score over the draws, mean over the ten best of the first thousand users.",
-            "Distinct: different items in the lists of ten of all users.",
+            "Distinct: different items in the lists of ten of all users.", "In brackets: of how many seeds, if not of all.",
             "Seconds are of one evaluation, beside whatever else ran on the machine: they compare within a model at best.", "",
             "<details><summary>Accuracy and time of every way</summary>", "",
             "| model | seeds | kind | steps | stop | draws | R@1 | N@10 | spread | distinct | seconds |", "|" + "---|" * 11,
             "| cddrec | 1 | direct | 1 | 0 | 1 | .0300 | .0600 |  | 1,200 |  |",
             "| cddrec | 1 | ancestral | 10 | 10 | 8 | .0200 | .0400 | .0314 | 1,234 | 2.0 |",
             "| cddrec | 1 | ddim | 10 | 10 | 1 | .0200 | .0400 |  |  | 2.0 |",
-            "| cddrec | 1 | diversified | 10 | 10 | 8 | .0200 | .0400 |  | 2,345 | 2.0 |", "", "</details>"])
+            "| cddrec | 1 | diversified | 10 | 10 | 8 | .0200 | .0400 |  | 2,345 | 2.0 |",
+            "| vae | 2 | ancestral | 10 | 10 | 8 | .0200 | .0400 |  | 7 (1) | 2.0 |", "", "</details>"])
         drawing = (self.folder / "docs/images/study/Beauty-generation.svg").read_text(encoding="utf-8")
         self.assertIn(">diversified, stop 10, 8 draws<", drawing)
 

@@ -14,8 +14,11 @@ namespace cddrec::kernel {
 
 namespace detail {
 
-// Sequences a block, which one thread takes from their first step to their last: whole tiles of every register blocking.
-inline constexpr index gru_grain = 24;
+/// Sequences of a block, which one thread takes from their first step to their last: 24, whole tiles of every register blocking, or fewer
+/// where threads are many. The longest sequences make the first block the longest, so a thread has several.
+inline index gru_grain(core::ragged layout, core::execution how) {
+  return std::clamp<index>(layout.size() / (4 * std::max(how.threads, 1)), 4, 24);
+}
 
 /// 1 / (1 + e^-x). Float: relative error below 5e-7.
 template <class T>
@@ -43,10 +46,8 @@ inline core::simd::vec<T> hyperbolic_tangent(core::simd::vec<T> x) {
   }
 }
 
-/// Values a thread keeps: hidden states (or their gradients) and gates of a block of sequences.
-inline index gru_block_size(index width) { return gru_grain * 4 * width; }
 inline index gru_workers(core::ragged layout, core::execution how) {
-  return std::max<index>(1, std::min<index>(how.threads, core::block_count(layout.size(), gru_grain)));
+  return std::max<index>(1, std::min<index>(how.threads, core::block_count(layout.size(), gru_grain(layout, how))));
 }
 
 }  // namespace detail
@@ -60,7 +61,8 @@ inline void longest_first(core::ragged layout, std::span<index> order) {
 
 /// Values of workspace that `gru_forward` needs.
 inline index gru_workspace(core::ragged layout, index width, core::execution how) {
-  return detail::gru_workers(layout, how) * detail::gru_block_size(width);
+  // Of every worker: hidden states (or their gradients) and gates of a block.
+  return detail::gru_workers(layout, how) * detail::gru_grain(layout, how) * 4 * width;
 }
 
 /// h = n + z (h' - n) with r = s(x_r + g_r), z = s(x_z + g_z), n = tanh(x_n + r g_n) and g = weight h' + bias, where h' is the row
@@ -74,10 +76,11 @@ void gru_forward(core::in<T> x, const std::type_identity_t<T>* panels, core::in<
   using simd::load_upto, simd::store_upto;
   const index d = out.cols();
   CDDREC_ASSERT(x.cols() == 3 * d && std::ssize(order) == layout.size() && std::ssize(workspace) >= gru_workspace(layout, d, how));
-  core::parallel_for(how, layout.size(), detail::gru_grain, [&](index first, index last, int worker) {
-    T* const hidden = workspace.data() + worker * detail::gru_block_size(d);
-    T* const gates = hidden + detail::gru_grain * d;
-    std::fill_n(hidden, detail::gru_block_size(d), T(0));
+  const index grain = detail::gru_grain(layout, how);
+  core::parallel_for(how, layout.size(), grain, [&](index first, index last, int worker) {
+    T* const hidden = workspace.data() + worker * grain * 4 * d;
+    T* const gates = hidden + grain * d;
+    std::fill_n(hidden, grain * 4 * d, T(0));
     const index* const sequence = order.data() + first;
     index active = last - first;
     for (index step = 0;; ++step) {
@@ -132,10 +135,11 @@ void gru_backward(core::in<T> dout, core::in<T> weight, core::ragged layout, std
   T* const panels = workspace.data() + dg.size();
   T* const blocks = panels + packed_size<T>(3 * d, d);
   pack<T>(plain(weight), panels, how);
-  core::parallel_for(how, layout.size(), detail::gru_grain, [&](index first, index last, int worker) {
-    T* const carried = blocks + worker * detail::gru_block_size(d);  // what dh gains from the step after
-    T* const gates = carried + detail::gru_grain * d;                // dg of the step
-    std::fill_n(carried, detail::gru_grain * d, T(0));
+  const index grain = detail::gru_grain(layout, how);
+  core::parallel_for(how, layout.size(), grain, [&](index first, index last, int worker) {
+    T* const carried = blocks + worker * grain * 4 * d;  // what dh gains from the step after
+    T* const gates = carried + grain * d;                // dg of the step
+    std::fill_n(carried, grain * d, T(0));
     const index* const sequence = order.data() + first;
     index active = 0;
     for (index step = layout.length(sequence[0]) - 1; step >= 0; --step) {

@@ -7,11 +7,17 @@
 namespace cddrec::kernel {
 
 namespace detail {
-inline constexpr index stream_rows = 4 * tile_rows;    // rows of one block
+inline constexpr index stream_rows = 4 * tile_rows;    // rows of one block, at most
 inline constexpr index stream_cols = depth_block;      // columns of one block: also the depth of the second product
 inline constexpr index stream_slab = 8 * stream_cols;  // items laid out at a time: a third-level cache holds them for all rows
 // Bytes of scores, those of the first items, that are kept for backward: reading one takes a fifth of the time of computing it again.
 inline constexpr index stream_kept_bytes = index{32} << 20;
+
+/// Rows of each block of n: fewer than stream_rows where threads would else be without one in the last turn.
+inline index stream_grain(index n, core::execution how) {
+  const index threads = std::max(how.threads, 1), turns = std::max<index>(1, core::block_count(n, stream_rows * threads));
+  return std::clamp(round_up(core::block_count(n, turns * threads), tile_rows), tile_rows, stream_rows);
+}
 
 /// Values of memory that `streamed` needs for m [n, d].
 template <class T>
@@ -60,14 +66,14 @@ void softmax_over_items_forward(core::in<T> x, core::in<T> items, std::span<cons
                                 std::span<std::type_identity_t<T>> workspace, core::execution how) {
   namespace simd = core::simd;
   using namespace detail;
-  const index d = x.cols(), V = items.rows(), N = x.rows(), kept = std::ssize(scores);
+  const index d = x.cols(), V = items.rows(), N = x.rows(), kept = std::ssize(scores), grain = stream_grain(N, how);
   // Until the end, log_sum holds each row's largest score so far, and loss its sum of exponentials relative to that.
   std::fill_n(log_sum.data(), x.rows(), -std::numeric_limits<T>::infinity());
   std::fill_n(loss.data(), x.rows(), T(0));
   if (!expected.empty()) std::fill_n(expected.data(), expected.size(), T(0));
   for (index first = 0; first < V; first += stream_slab) {
     const streamed<T> e(items.middle_rows(first, std::min(stream_slab, V - first)), workspace.data(), how);
-    core::parallel_for(how, x.rows(), stream_rows, [&](index begin, index end) {
+    core::parallel_for(how, x.rows(), grain, [&](index begin, index end) {
       const index rows = end - begin;
       alignas(core::alignment) T tile[stream_rows * stream_cols];
       for (index j = 0; j < e.n; j += stream_cols) {
