@@ -19,6 +19,8 @@ CLI::Validator whole(T least, T most = std::numeric_limits<T>::max()) {
       [=](std::string& text) {
         T value{};
         const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (problem == std::errc::result_out_of_range && end == text.data() + text.size() && text[0] != '-')
+          return "must be a whole number " + range + "; '" + text + "' is too large";
         if (problem != std::errc() || end != text.data() + text.size() || value < least || value > most)
           return "must be a whole number " + range + ", not '" + text + "'";
         text = std::to_string(value);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace cddrec::cli {
 
@@ -50,6 +51,22 @@ class wrapped_help : public CLI::Formatter {
     return out + '\n';
   }
 };
+
+/// What is wrong with the words of a command line. What is not expected comes first: where an option is misspelt, it is missing, too.
+inline std::string wrong_words(const CLI::App& command, const CLI::ParseError& wrong) {
+  const std::vector<std::string> extra = command.remaining();
+  std::string list = extra.size() == 1 ? "The following argument was not expected:" : "The following arguments were not expected:";
+  for (const std::string& word : extra) list += ' ' + word;
+  return extra.empty() ? wrong.what() : list;
+}
+
+/// Has an empty name of a file or directory, which an unset variable of a shell leaves, refused with its option.
+inline void name_empty_paths(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands({}))
+    for (CLI::Option* option : command->get_options())
+      if (option->get_type_name() == "FILE" || option->get_type_name() == "DIR")
+        option->check([](const std::string& name) { return name.empty() ? "the name is empty" : std::string(); });
+}
 
 /// An error of the library without the C++ name that it begins with, as in `data::keep: `: who typed a command has called nothing.
 inline std::string without_cpp_name(const std::string& what) {

@@ -43,7 +43,7 @@ inline child_end run_child(std::vector<std::string> words) {
   const int problem = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (problem != 0) throw error("compare: cannot run this program again: " + std::string(std::strerror(problem)));
-  bool told = false;  // Ctrl-C reaches the child by itself, a signal for this process alone does not; it takes one of each to stop cleanly
+  bool told = false;  // Ctrl-C reaches the child by itself, a signal for this process alone does not; it takes both for one
   // Polled: a signal that came just before a blocking wait would not be seen before the child has ended.
   for (int status = 0;; std::this_thread::sleep_for(std::chrono::milliseconds(5))) {
     const pid_t ended = waitpid(child, &status, WNOHANG);
@@ -168,7 +168,7 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   for (const std::string& word : o.log.words()) command.push_back(word);
   if (!v.preset.empty()) add("--preset", v.preset);
   if (is_network(v.kind)) add("--seed", std::to_string(seed));
-  if (o.minutes > 0) add("--minutes", detail::text(o.minutes));
+  if (o.minutes > 0) add("--minutes", to_text(o.minutes));
   for (const std::string& a : assignments_of(o, v)) add("--set", a);
   if (o.validation_only) command.push_back("--validation-only");
   std::vector<std::string> shown = command;  // as anybody would write it
@@ -271,7 +271,7 @@ inline index run_compare(const compare_options& o, core::execution how) {
   std::error_code problem;
   for (const char* folder : {"records", "models"}) {
     fs::create_directories(fs::path(o.output) / folder, problem);
-    if (problem) throw input_error(o.output + ": the directory cannot be created: " + problem.message());
+    if (problem) throw error(o.output + ": the directory cannot be created: " + problem.message());
   }
   std::vector<std::pair<variant, index>> rows;
   for (const variant& v : variants)

@@ -97,7 +97,10 @@ inline void run_evaluate(const evaluate_options& o, const model::generation& mad
   const auto metrics = eval::measure(ranks);
   json sampled;
   if (o.sample > 0) sampled = to_json(eval::sampled_metrics(ranks, known.of_all(eval::other_items(cases, m.ids.size()), 0), o.sample));
-  if (o.sample > 0)
+  if (o.sample >= m.ids.size())
+    std::cerr << "cddrec: the model knows " << m.ids.size() << " items: metrics against " << o.sample
+              << " of them are those of the full ranking\n";
+  else if (o.sample > 0)
     std::cerr << "cddrec: metrics against " << o.sample << " sampled items flatter each model by a different amount and may order models\n"
               << "        differently from the full ranking: compare them only with the same metrics of other models\n";
   if (!o.as_json) {

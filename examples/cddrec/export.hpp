@@ -33,8 +33,9 @@ inline std::string csv_field(const std::string& field) {
 /// The format that a name asks for, of those that are possible.
 inline std::string export_format(const fs::path& output, const std::vector<std::string>& possible) {
   std::string list;
+  const std::string extension = io::extension_of(output);
   for (const std::string& p : possible) {
-    if (output.extension() == p) return p;
+    if (extension == p) return p;
     list += (list.empty() ? "" : ", ") + p;
   }
   throw input_error(output.string() + ": its name must end in one of: " + list);
@@ -81,7 +82,7 @@ inline void export_items(const loaded_model& m, const fs::path& output) {
   for (data::item i = 0; format != ".npy" && i < items; ++i) {
     const std::string& name = m.ids.name(i);
     bytes += format == ".csv" ? detail::csv_field(name) : "{\"item\":" + json(name).dump() + ",\"embedding\":[";
-    for (index j = 0; j < width; ++j) bytes += (format == ".csv" || j > 0 ? "," : "") + detail::text((*table)(i, j));
+    for (index j = 0; j < width; ++j) bytes += (format == ".csv" || j > 0 ? "," : "") + to_text((*table)(i, j));
     bytes += format == ".csv" ? "\n" : "]}\n";
   }
   io::write_atomically(output, bytes);
@@ -136,9 +137,9 @@ inline void export_recommendations(const export_options& o, core::execution how)
       const std::string& name = m.items().name(item);
       const auto score = static_cast<float>(wide);  // as it was made
       if (format == ".csv")
-        bytes += detail::csv_field(user) + ',' + std::to_string(++rank) + ',' + detail::csv_field(name) + ',' + detail::text(score) + '\n';
+        bytes += detail::csv_field(user) + ',' + std::to_string(++rank) + ',' + detail::csv_field(name) + ',' + to_text(score) + '\n';
       else
-        items += (items.empty() ? "" : ",") + ("{\"item\":" + json(name).dump()) + ",\"score\":" + detail::text(score) + '}';
+        items += (items.empty() ? "" : ",") + ("{\"item\":" + json(name).dump()) + ",\"score\":" + to_text(score) + '}';
     }
     if (format == ".jsonl") bytes += "{\"user\":" + json(user).dump() + ",\"recommendations\":[" + items + "]}\n";
   };

@@ -28,8 +28,8 @@ struct log_options {
     bar.reset();
     if (const std::string what = mended.text(); !what.empty()) std::cerr << "cddrec: " << name << ": mended: " << what << '\n';
     if (!mended.untimed.empty())
-      std::cerr << "cddrec: " << name << ": no column has a usual name for the time: rows are taken in the order of the file; if one of "
-                << mended.untimed << " is the time, say so with --time-column\n";
+      std::cerr << "cddrec: " << name << ": no column has a usual name for the time: rows are taken in the order of the file; if it is one "
+                << "of these, name it with --time-column: " << mended.untimed << '\n';
     if (mended.like_table)
       std::cerr
           << "cddrec: " << name << ": read as lines of `user item item …`, but every line looks like a row of a table, with a time at "

@@ -1,6 +1,8 @@
 // The cddrec command: generate, prepare, train, compare, evaluate, recommend, export, completion.
 // Results go to standard output, progress and remarks to standard error; 0 done, 1 runtime error, 2 wrong usage or bad input, 130 stopped
 // by a signal.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
@@ -97,11 +99,12 @@ int run(int argc, char** argv) {
   train->add_option("--model", o.model, "Kind of model; by default what --config says, else cddrec")
       ->check(CLI::IsMember(kinds()))
       ->excludes(from);
+  auto* config = train->add_option("--config", o.config, "File of settings, `key = value`, such as the settings.toml of an earlier run")
+                     ->type_name("FILE");
   train->add_option("--preset", preset_name, "The paper's settings for a data set; by default, our own")
       ->check(CLI::IsMember({"office", "beauty", "tools", "toys"}))
-      ->excludes(from);
-  train->add_option("--config", o.config, "File of settings, `key = value`, such as the settings.toml of an earlier run")
-      ->type_name("FILE");
+      ->excludes(from)
+      ->excludes(config);
   train->add_option("--set", assignments, "key=value, may be repeated; an unknown key lists all keys")->type_name("KEY=VALUE");
   train->add_option("--epochs", epochs, "Most epochs to train; by default what --config or the model of --from says, else 200");
   train->add_option("--seed", seed, "Seed; by default what --config or the model of --from says, else 42");
@@ -201,13 +204,15 @@ int run(int argc, char** argv) {
   std::string shell;
   completing->add_option("shell", shell, "The shell")->required()->check(CLI::IsMember({"bash", "zsh"}));
   add_examples(app);
+  name_empty_paths(app);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
     if (wrong.get_exit_code() == 0) return app.exit(wrong);
     const bool none = app.get_subcommands().empty();
-    std::cerr << "cddrec: " << (none ? wrong_command(app) : wrong.what()) << "\nTry `cddrec --help`, or `cddrec COMMAND --help`.\n";
+    std::cerr << "cddrec: " << (none ? wrong_command(app) : wrong_words(*app.get_subcommands().front(), wrong))
+              << "\nTry `cddrec --help`, or `cddrec COMMAND --help`.\n";
     return 2;
   }
   const core::execution how{threads};
@@ -234,8 +239,8 @@ int run(int argc, char** argv) {
     run_train(o, s, before, how);
   }
   if (*compare && run_compare(c, how) > 0) return 1;
-  if (*evaluate) run_evaluate(e, made, how);
-  if (*recommend) run_recommend(r, made, how);
+  if (*evaluate) naming_generation([&] { run_evaluate(e, made, how); });
+  if (*recommend) naming_generation([&] { run_recommend(r, made, how); });
   if (*exported) run_export(x, how);
   if (*completing) std::cout << completion(app, shell);
   return 0;
@@ -246,10 +251,13 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     const int status = cddrec::cli::run(argc, argv);
-    errno = 0;  // stays 0 if it was an earlier write that failed
-    if (!std::cout.flush())
+    errno = 0;
+    if (!std::cout.flush()) {
+      // If it was an earlier write that failed, its reason is gone; another one meets the same.
+      [[maybe_unused]] const auto again = errno != 0 ? 0 : ::write(STDOUT_FILENO, "\n", 1);
       throw cddrec::error("standard output: cannot be written" + (errno != 0 ? ": " + std::string(std::strerror(errno)) : std::string()) +
                           "; the output is incomplete");
+    }
     return status;
   } catch (const cddrec::input_error& e) {
     std::cerr << "cddrec: " << cddrec::cli::without_cpp_name(e.what()) << '\n';

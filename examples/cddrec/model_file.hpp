@@ -92,12 +92,12 @@ inline void save_training(const fs::path& directory, const std::string& kind, co
   file.metadata["log"] = log_checksum(log, s);
   file.metadata["epoch"] = std::to_string(state.epoch);
   file.metadata["best_epoch"] = std::to_string(state.stopping.best_epoch);
-  file.metadata["best_ndcg"] = detail::text(state.stopping.best);
-  file.metadata["seconds"] = detail::text(state.seconds);
+  file.metadata["best_ndcg"] = to_text(state.stopping.best);
+  file.metadata["seconds"] = to_text(state.seconds);
   file.metadata["adam_steps"] = std::to_string(state.adam_steps);
   file.metadata["peak_memory_mb"] = std::to_string(memory_mb);
   const auto put_curve = [&](const std::string& name, const std::vector<double>& values) {
-    for (const double v : values) file.metadata[name] += detail::text(v) + ' ';
+    for (const double v : values) file.metadata[name] += to_text(v) + ' ';
   };
   put_curve("curve", state.curve);
   if (state.batch > 0) {  // within an epoch
@@ -200,5 +200,17 @@ struct generation_options {
     return {.kind = way, .steps = steps, .stop = stop, .draws = draws};
   }
 };
+
+/// Calls f. What the sampler says of its steps and its stop is said of their options, for a setting is called steps, too.
+template <class F>
+auto naming_generation(F&& f) {
+  try {
+    return f();
+  } catch (const input_error& e) {
+    constexpr std::string_view sampler = "diffusion::sampler: ";
+    const std::string what = e.what(), said = what.starts_with(sampler) ? what.substr(sampler.size()) : "";
+    throw input_error(said.starts_with("stop ") || said.starts_with("steps ") ? "--generation-" + said : what);
+  }
+}
 
 }  // namespace cddrec::cli

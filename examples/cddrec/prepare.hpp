@@ -46,7 +46,7 @@ inline void run_prepare(const prepare_options& o) {
   line("density", after.density);
   line(
       "a user's items", after.mean,
-      " on average, median " + detail::text(after.median) + ", " + std::to_string(after.shortest) + " to " + std::to_string(after.longest));
+      " on average, median " + to_text(after.median) + ", " + std::to_string(after.shortest) + " to " + std::to_string(after.longest));
   line("times", f.log.times.empty() ? "no" : "yes");
 }
 

@@ -63,15 +63,12 @@ template <class N>
 N number(const std::string& key, const std::string& text, N least, N most, const char* range) {
   N value{};
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (problem != std::errc() || end != text.data() + text.size())
+  const bool beyond = problem == std::errc::result_out_of_range;  // what no N can hold is a number all the same
+  if ((problem != std::errc() && !beyond) || end != text.data() + text.size())
     throw input_error("setting " + key + ": " + io::quoted(text, '\'') + " is not " +
                       (std::is_integral_v<N> ? "a whole number" : "a number"));
-  if (!(value >= least && value <= most)) throw input_error("setting " + key + " must be " + range + ", not " + text);
+  if (beyond || !(value >= least && value <= most)) throw input_error("setting " + key + " must be " + range + ", not " + text);
   return value;
-}
-inline std::string text(double value) {
-  char buffer[32];
-  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
 }
 inline setting_key whole(const char* key, index run_settings::*member, index least, const char* range, index most = 1'000'000'000) {
   return {[=](run_settings& s, const std::string& v) { s.*member = number<index>(key, v, least, most, range); },
@@ -79,7 +76,7 @@ inline setting_key whole(const char* key, index run_settings::*member, index lea
 }
 inline setting_key real(const char* key, double run_settings::*member, double least, double most, const char* range) {
   return {[=](run_settings& s, const std::string& v) { s.*member = number<double>(key, v, least, most, range); },
-          [=](const run_settings& s) { return text(s.*member); }, range};
+          [=](const run_settings& s) { return to_text(s.*member); }, range};
 }
 inline setting_key flag(const char* key, bool run_settings::*member) {
   return {[=](run_settings& s, const std::string& v) {
@@ -107,11 +104,11 @@ inline const std::map<std::string, setting_key>& setting_keys() {
   using r = run_settings;
   constexpr double tiny = std::numeric_limits<double>::min(), huge = 1e6;
   constexpr double below_one = 1 - 1e-9;
-  static constexpr const char* gan_temperatures = "0 (that of softmax_temperature), or 0.01 or more";
+  static constexpr const char* gan_temperatures = "0 (that of softmax_temperature), or 0.01 to 1e6";
   static const std::map<std::string, setting_key> keys{
       {"width", whole("width", &r::width, 1, "1 to 65536", 65536)},
       {"layers", whole("layers", &r::layers, 1, "1 to 1000", 1000)},
-      {"heads", whole("heads", &r::heads, 1, "1 or more, and divide the width", 65536)},
+      {"heads", whole("heads", &r::heads, 1, "1 to 65536, and divide the width", 65536)},
       {"max_length", whole("max_length", &r::max_length, 1, "1 to 100000", 100000)},
       {"dropout", real("dropout", &r::dropout, 0, below_one, "in [0, 1)")},
       {"attention_dropout", real("attention_dropout", &r::attention_dropout, 0, below_one, "in [0, 1)")},
@@ -128,22 +125,22 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"objective", choice("objective", &r::objective, {"paper", "softmax", "combined"})},
       {"divergence", choice("divergence", &r::divergence, {"kl", "kl_mean", "squared_distance", "dot_product", "mean_squared_error"})},
       {"divergence_weight", real("divergence_weight", &r::divergence_weight, 0, huge, "0 to 1e6")},
-      {"divergence_variance", real("divergence_variance", &r::divergence_variance, tiny, huge, "positive")},
+      {"divergence_variance", real("divergence_variance", &r::divergence_variance, tiny, huge, "above 0, to 1e6")},
       {"contrastive", choice("contrastive", &r::contrastive, {"exact", "exact_masked", "fourier"})},
       {"features", whole("features", &r::features, 2, "2 to 1000000, and even", 1'000'000)},
       {"views", whole("views", &r::views, 1, "1 or 2", 2)},
       {"ranking", choice("ranking", &r::ranking, {"softmax", "sampled_softmax", "bce"})},
       {"kl_weight", real("kl_weight", &r::kl_weight, 0, huge, "0 to 1e6")},
-      {"kl_annealing", whole("kl_annealing", &r::kl_annealing, 0, "0 or more batches")},
+      {"kl_annealing", whole("kl_annealing", &r::kl_annealing, 0, "0 to 1000000000 batches")},
       {"negatives", choice("negatives", &r::negatives, {"uniform", "popularity", "in_batch"})},
       {"negative_power", real("negative_power", &r::negative_power, 0, 2, "0 to 2")},
       {"negatives_per_target", whole("negatives_per_target", &r::negatives_per_target, 1, "1 to 1000", 1000)},
       {"candidates", whole("candidates", &r::candidates, 1, "1 to 1000000000")},
       {"frequency_correction", flag("frequency_correction", &r::frequency_correction)},
       {"lambda", real("lambda", &r::lambda, 0, huge, "0 to 1e6")},
-      {"temperature", real("temperature", &r::temperature, 0.025, huge, "0.025 or more")},
+      {"temperature", real("temperature", &r::temperature, 0.025, huge, "0.025 to 1e6")},
       {"softmax_weight", real("softmax_weight", &r::softmax_weight, 0, huge, "0 to 1e6")},
-      {"softmax_temperature", real("softmax_temperature", &r::softmax_temperature, 0.01, huge, "0.01 or more")},
+      {"softmax_temperature", real("softmax_temperature", &r::softmax_temperature, 0.01, huge, "0.01 to 1e6")},
       {"ranking_augmented", flag("ranking_augmented", &r::ranking_augmented)},
       {"sampled_steps", whole("sampled_steps", &r::sampled_steps, 0, "0 (all) to 1000000000")},
       {"step_choice", choice("step_choice", &r::step_choice, {"weighted", "uniform"})},
@@ -151,12 +148,12 @@ inline const std::map<std::string, setting_key>& setting_keys() {
       {"batch_users", whole("batch_users", &r::batch_users, 1, "1 to 1000000000")},
       {"epochs", whole("epochs", &r::epochs, 1, "1 to 1000000000")},
       {"patience", whole("patience", &r::patience, 0, "0 (never stops early) to 1000000000")},
-      {"learning_rate", real("learning_rate", &r::learning_rate, tiny, huge, "positive")},
+      {"learning_rate", real("learning_rate", &r::learning_rate, tiny, huge, "above 0, to 1e6")},
       {"gradient_clip", real("gradient_clip", &r::gradient_clip, 0, huge, "0 (none) to 1e6")},
       {"skip_bad_steps", whole("skip_bad_steps", &r::skip_bad_steps, 0, "0 to 1000000000")},
       {"ema_decay", real("ema_decay", &r::ema_decay, 0, below_one, "in [0, 1)")},
       {"optimizer", choice("optimizer", &r::optimizer, {"adam", "adam_rows"})},
-      {"gan_pretraining", whole("gan_pretraining", &r::gan_pretraining, 0, "0 or more batches")},
+      {"gan_pretraining", whole("gan_pretraining", &r::gan_pretraining, 0, "0 to 1000000000 batches")},
       {"gan_reward_weight", real("gan_reward_weight", &r::gan_reward_weight, 0, huge, "0 to 1e6")},
       {"gan_objective_weight", real("gan_objective_weight", &r::gan_objective_weight, 0, huge, "0 to 1e6")},
       {"gan_temperature",
@@ -164,10 +161,10 @@ inline const std::map<std::string, setting_key>& setting_keys() {
           s.gan_temperature = number<double>("gan_temperature", v, 0, huge, gan_temperatures);
           if (s.gan_temperature > 0) number<double>("gan_temperature", v, 0.01, huge, gan_temperatures);
         },
-        [](const run_settings& s) { return text(s.gan_temperature); }, gan_temperatures}},
+        [](const run_settings& s) { return to_text(s.gan_temperature); }, gan_temperatures}},
       {"discriminator_layers", whole("discriminator_layers", &r::discriminator_layers, 1, "1 to 1000", 1000)},
       {"discriminator_dropout", real("discriminator_dropout", &r::discriminator_dropout, 0, below_one, "in [0, 1)")},
-      {"discriminator_learning_rate", real("discriminator_learning_rate", &r::discriminator_learning_rate, tiny, huge, "positive")},
+      {"discriminator_learning_rate", real("discriminator_learning_rate", &r::discriminator_learning_rate, tiny, huge, "above 0, to 1e6")},
       {"division", choice("division", &r::division, {"leave_one_out", "time"})},
       {"validation_share", real("validation_share", &r::validation_share, tiny, below_one, "in (0, 1)")},
       {"test_share", real("test_share", &r::test_share, tiny, below_one, "in (0, 1)")},

@@ -74,15 +74,15 @@ struct train_options {
   double minutes = 0;
   bool resume = false, validation_only = false;
 
-  /// The command that repeats the run, with the settings it left.
+  /// The command that repeats the run, from the same directory, with the settings it left.
   std::string command() const {
     std::vector<std::string> all{"cddrec", "train", "--data", log.data};
     const auto add = [&](const std::vector<std::string>& words) { all.insert(all.end(), words.begin(), words.end()); };
     add(log.words());
     if (!from.empty()) add({"--from", from});
-    if (minutes > 0) add({"--minutes", detail::text(minutes)});
+    if (minutes > 0) add({"--minutes", to_text(minutes)});
     if (validation_only) add({"--validation-only"});
-    add({"--config", "settings.toml", "--output", "DIR"});
+    add({"--config", "THIS_FILE", "--output", "DIR"});
     return shell_line(all);
   }
 };
@@ -124,7 +124,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   const std::optional<json> best_possible = o.validation_only ? std::nullopt : read_optimum(o.log.data, "test");
   std::error_code problem;
   fs::create_directories(o.output, problem);
-  if (problem) throw input_error(o.output + ": the directory cannot be created: " + problem.message());
+  if (problem) throw error(o.output + ": the directory cannot be created: " + problem.message());
   const write_lock alone(o.output, write_lock::kind::directory,
                          o.output + ": another process is writing here; wait until it ends, or name another directory");
   const bool whole = io::is_there(model_path(o.output)), resumable = io::is_there(training_path(o.output));
@@ -209,7 +209,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
       display->clear();
       save_training(o.output, o.model, net, now, memory_mb(), s, log);
       throw stopped("stopped in epoch " + std::to_string(now.epoch + 1) + " after " + std::to_string(now.batch) +
-                    " batches; the same command with --resume goes on from there");
+                    " batches; the same `cddrec train` with --resume goes on from there");
     };
     hooks.epoch_done = [&](const train::epoch_report& report, const train::fit_state<float>& now) {
       // The model and the log first: a training state never stands beside older ones than it knows of. But for the first time, since a

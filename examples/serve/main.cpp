@@ -49,7 +49,7 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
     if (wrong.get_exit_code() == 0) return app.exit(wrong);
-    std::cerr << "cddrec: " << wrong.what() << "\nTry `cddrec_serve --help`.\n";
+    std::cerr << "cddrec: " << cli::wrong_words(app, wrong) << "\nTry `cddrec_serve --help`.\n";
     return 2;
   }
 

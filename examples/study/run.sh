@@ -5,13 +5,14 @@
 # 1 … SEEDS.
 set -e -u
 cd "$(dirname "$0")/../.."
-logs=$(realpath "${1:?the directory of the logs}") seeds=${2:-3}
+[ $# -gt 0 ] || { echo "usage: $0 LOGS [SEEDS] [LOG…]; LOGS: the directory of the logs" >&2 && exit 2; }
+logs=$(realpath "$1") seeds=${2:-3}
 shift $(($# > 2 ? 2 : $#))
 [ $# -gt 0 ] || set -- Office_Products Beauty Tools_and_Home_Improvement Toys_and_Games
 [[ $seeds =~ ^[1-9][0-9]*$ ]] || { echo "$0: SEEDS is how many, not '$seeds'" >&2 && exit 2; }
 for log in "$@"; do [ -r "$logs/$log.txt" ] || { echo "$0: there is no $logs/$log.txt" >&2 && exit 2; }; done
 failed=0 study=examples/study
-leaders='cddrec|cddrec-softmax-alone|encoder|encoder-two-layers|gan'
+leaders='cddrec|cddrec-softmax-alone|encoder|encoder-two-layers|vae|gan|gan-policy'
 . "$study/compare_all.sh"
 build_command
 for log in "$@"; do

@@ -65,7 +65,7 @@ struct workshop {
   }
   /// Runs it until `ready`, asked every few milliseconds, then sends a signal.
   template <class Ready>
-  outcome run_until(std::vector<std::string> words, Ready ready, int signal) const {
+  outcome run_until(std::vector<std::string> words, Ready ready, int signal, bool group = false) const {
     std::string program = CDDREC_BINARY_DIR "/bin/cddrec";
     std::vector<char*> arguments{program.data()};
     for (std::string& w : words) arguments.push_back(w.data());
@@ -74,6 +74,7 @@ struct workshop {
     if (child == 0) {
       const auto to = [&](const char* name, int file) { ::dup2(::open((root / name).c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0666), file); };
       to("out", 1), to("err", 2);
+      ::setpgid(0, 0);
       ::signal(SIGINT, SIG_DFL);  // a test in the background may have been told to ignore it
       if (::chdir(root.c_str()) == 0) ::execv(arguments[0], arguments.data());
       ::_exit(127);
@@ -81,7 +82,11 @@ struct workshop {
     int status = 0;
     pid_t ended = 0;
     while (!ready() && (ended = ::waitpid(child, &status, WNOHANG)) == 0) ::usleep(2000);
-    if (ended == 0) ::kill(child, signal), ::waitpid(child, &status, 0);
+    if (ended == 0) {
+      ::kill(child, signal);
+      if (group) ::kill(-child, signal);  // as `timeout` does
+      ::waitpid(child, &status, 0);
+    }
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(root / "out"), slurp(root / "err")};
   }
   void write(const std::string& name, const std::string& text) const { std::ofstream(root / name, std::ios::binary) << text; }

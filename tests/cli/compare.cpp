@@ -23,6 +23,20 @@ TEST_CASE("a signal stops a comparison, which goes on where it was") {
   CHECK(fs::exists(shop().root / "cut_study/records/log-markov-1.json"));
 }
 
+TEST_CASE("a signal that reaches a comparison and its model, more than once, stops both as one does") {
+  std::istringstream in(
+      "compare --data log.txt --models sasrec --output cut_group --set width=16 --set heads=2 --set batch_users=8 "
+      "--set patience=0 --set epochs=1000000");
+  const std::vector<std::string> study{std::istream_iterator<std::string>(in), {}};
+  for (const int signal : {SIGTERM, SIGINT, SIGTERM}) {
+    const std::string log = slurp(shop().root / "cut_group/models/log-sasrec-1/log.csv");
+    const auto further = [&] { return slurp(shop().root / "cut_group/models/log-sasrec-1/log.csv").size() > log.size(); };
+    const outcome cut = shop().run_until(study, further, signal, true);
+    CHECK(cut.status == 130);
+    CHECK_THAT(cut.err, ContainsSubstring("cddrec: stopped in epoch ") && ContainsSubstring("cddrec: stopped at log-sasrec-1"));
+  }
+}
+
 TEST_CASE("compare records each model and seed once, and goes on where it stopped") {
   shop().write(
       "variants.txt",

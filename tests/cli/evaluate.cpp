@@ -12,7 +12,9 @@ TEST_CASE("metrics against a sample stand beside the full ranking, with a warnin
   CHECK(std::stod(sampled.substr(sampled.find(name) + name.size())) == Approx(1).epsilon(1e-9));  // of six items
   CHECK(one.out.substr(0, one.out.find(",\"best\"")) == shop().run(evaluate + "--json").out.substr(0, one.out.find(",\"best\"")));
   CHECK_THAT(one.err, ContainsSubstring("metrics against 5 sampled items flatter"));
-  const auto all = lines_of(shop().run(evaluate + "--sampled 1000").out);  // more than there are
+  const outcome more = shop().run(evaluate + "--sampled 1000");  // than there are
+  CHECK_THAT(more.err, ContainsSubstring("items: metrics against 1000 of them are those of the full ranking\n"));
+  const auto all = lines_of(more.out);
   REQUIRE(all.size() == 5);
   CHECK(all[4].starts_with("of 1000 sampled"));
   CHECK(all[4].substr(16) == all[2].substr(16));
@@ -87,7 +89,7 @@ TEST_CASE("predictions are generated in several ways") {
   CHECK(metrics("--generation ancestral --generation-stop 15 --draws 2") != direct);
   refused(evaluate + "--draws 3",
           "cddrec: direct makes one prediction without noise, so draws 3 would change nothing; choose ancestral or ddim");
-  refused(evaluate + "--generation ddim --generation-stop 99", "cddrec: stop must be -1 … ");
+  refused(evaluate + "--generation ddim --generation-stop 99", "cddrec: --generation-stop must be -1 … ");
   const std::string recommend =
       "recommend --model model --history 'i1 i2' --json --top 5 --generation ancestral --generation-stop 15 --draws ";
   CHECK(shop().run(recommend + "4 --diverse").status == 0);

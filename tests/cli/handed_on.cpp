@@ -30,8 +30,10 @@ TEST_CASE("each way of generation and each number of its steps makes a predictio
   CHECK(metrics("ancestral --generation-steps 0") == ancestral);  // all there are: 12, from step 19 down to 8
   CHECK(metrics("ancestral --generation-steps 12") == ancestral);
   CHECK(metrics("ancestral --generation-steps 2") != ancestral);
-  refused("evaluate --model model --data log.txt --generation ddim --generation-steps 99", "99");
-  refused("recommend --model model --history i1 --generation ddim --generation-steps 99", "99");
+  refused("evaluate --model model --data log.txt --generation ddim --generation-steps 99",
+          "cddrec: --generation-steps must be 0 (all) or 2");
+  refused("recommend --model model --history i1 --generation ddim --generation-steps 99",
+          "cddrec: --generation-steps must be 0 (all) or 2");
 }
 
 TEST_CASE("exported lists have ten items, and none that is excluded") {
@@ -66,7 +68,7 @@ TEST_CASE("the command that does a run again starts from the same model and has 
   const outcome o = shop().run("train --data log.txt --from model --minutes 2.5 --epochs 1 --threads 1 --output from_model");
   CHECK(o.status == 0);
   const std::string settings = slurp(shop().root / "from_model/settings.toml");
-  CHECK_THAT(settings, ContainsSubstring("cddrec train --data log.txt --from model --minutes 2.5 --config settings.toml --output DIR\n"));
+  CHECK_THAT(settings, ContainsSubstring("cddrec train --data log.txt --from model --minutes 2.5 --config THIS_FILE --output DIR\n"));
   shop().write("again.toml", settings);
   CHECK(shop().run("train --data log.txt --from model --minutes 2.5 --config again.toml --threads 1 --output from_again").status == 0);
   const bool same = slurp(shop().root / "from_model/model.safetensors") == slurp(shop().root / "from_again/model.safetensors");

@@ -204,7 +204,7 @@ TEST_CASE("the settings that a run leaves are the run") {
                  "--set learning_rate=0.00012345678901")
             .status == 0);
   const std::string settings = slurp(shop().root / "first/settings.toml");
-  CHECK(settings.starts_with("# The same run again: cddrec train --data log.txt --config settings.toml --output DIR\nversion = \""));
+  CHECK(settings.starts_with("# The same run again: cddrec train --data log.txt --config THIS_FILE --output DIR\nversion = \""));
   CHECK_THAT(settings, ContainsSubstring("\nmodel = \"svae\"\n") && ContainsSubstring("\nseed = 7\n") &&
                            ContainsSubstring("\nranking_augmented = true\n") && ContainsSubstring("\ndecay = 0.3\n"));
   CHECK(shop().run(again + "second").status == 0);
@@ -317,7 +317,7 @@ TEST_CASE("a search leaves the test part alone") {
   CHECK_THAT(page, ContainsSubstring("Training") && ContainsSubstring("Noise schedule") && !ContainsSubstring("<h2>Test</h2>") &&
                        !ContainsSubstring("best possible") && !ContainsSubstring("Denoising"));
   CHECK_THAT(slurp(shop().root / "tested/report.html"), ContainsSubstring("<h2>Test</h2>"));
-  CHECK_THAT(slurp(shop().root / "untested/settings.toml"), ContainsSubstring(" --validation-only --config settings.toml"));
+  CHECK_THAT(slurp(shop().root / "untested/settings.toml"), ContainsSubstring(" --validation-only --config THIS_FILE"));
   for (const std::string kind : {"item_knn", "markov"}) {
     const outcome counted = shop().run("train --data log.txt --validation-only --model " + kind + " --output untested_" + kind);
     CHECK(counted.status == 0);
@@ -339,7 +339,7 @@ TEST_CASE("a command that is shown can be typed again") {
   CHECK(shop().run("train --model markov --data \"it's my log.txt\" --output typed").status == 0);
   const std::string line = lines_of(slurp(shop().root / "typed/settings.toml"))[0], before = "# The same run again: cddrec ";
   REQUIRE(line.starts_with(before + "train --data 'it'\\''s my log.txt' --config "));
-  shop().write("settings.toml", slurp(shop().root / "typed/settings.toml"));
+  shop().write("THIS_FILE", slurp(shop().root / "typed/settings.toml"));
   const std::string again = line.substr(before.size(), line.rfind(' ') - before.size());  // without its DIR
   CHECK(shop().run(again + " typed_again").status == 0);
 }

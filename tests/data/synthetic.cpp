@@ -208,10 +208,11 @@ TEST_CASE("wrong settings of a synthetic log are refused") {
   refusal({.cluster_size = 20}, "cluster_size must be above max_length (20), not 20");
   refusal({.min_length = 0}, "min_length must be 1");
   refusal({.min_length = 9, .max_length = 8}, "min_length must be 1 to max_length (8), not 9");
-  refusal({.stay = 1.5}, "stay is a probability");
-  refusal({.noise = -0.1}, "noise is a probability");
-  refusal({.noise = std::numeric_limits<double>::quiet_NaN()}, "noise is a probability");
+  refusal({.stay = 1.5}, "stay must be a probability, in [0, 1], not 1.5");
+  refusal({.noise = -0.1}, "noise must be a probability");
+  refusal({.noise = std::numeric_limits<double>::quiet_NaN()}, "noise must be a probability");
   refusal({.exponent = -1}, "exponent must be");
+  refusal({.exponent = 2.5}, "exponent must be in [0, 2], not 2.5");
   CHECK_NOTHROW(synthetic_log({.users = 1, .items = 21}, core::seed{1}));
 }
 

@@ -135,6 +135,13 @@ TEST_CASE("a latent dimension that ignores its input is not active") {
   CHECK(use.active == 2);
 }
 
+TEST_CASE("pairs of different shapes are refused") {
+  const auto a = normal_matrix<float>(3, 4, 1), more = normal_matrix<float>(4, 4, 2), wider = normal_matrix<float>(3, 5, 3);
+  CHECK_THROWS_WITH(eval::alignment<float>(a, more), "eval::alignment: the shapes [3, 4] and [4, 4] differ; give two of the same");
+  CHECK_THROWS_AS(eval::alignment<float>(wider, a), input_error);
+  CHECK_THROWS_AS(eval::latent_dimensions<float>(more, a), input_error);
+}
+
 TEST_CASE("the tops of ranked lists: gaps and distinct firsts") {
   std::vector<std::vector<kernel::scored<float>>> lists(4);
   for (std::int32_t k = 0; k < 10; ++k) {

@@ -35,9 +35,12 @@ TEST_CASE("vectors that are all the same have no variance to share") {
   CHECK_THROWS_AS(eval::principal_components_of<float>(core::matrix<float>(0, 4), 1), input_error);
 }
 
-TEST_CASE("no component, or fewer, is refused") {
+TEST_CASE("no component, or fewer, and vectors of another width are refused") {
   const core::matrix<float> x = normal_matrix<float>(5, 4, 1);
   for (const index k : {0, -1}) CHECK_THROWS_AS(eval::principal_components_of<float>(x, k), input_error);
+  const core::matrix<float> wider = normal_matrix<float>(5, 6, 1);
+  CHECK_THROWS_WITH(eval::principal_components_of<float>(x, 2).project<float>(wider),
+                    "eval::principal_components: the width must be 4, not 6");
 }
 
 }  // namespace cddrec::test

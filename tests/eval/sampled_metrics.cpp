@@ -43,6 +43,8 @@ TEST_CASE("large catalogues neither underflow nor overflow") {
     CHECK(m.mrr > 0);
     CHECK(m.mrr <= 1);
   }
+  // Seven better ones of ten million: no sample holds twenty of them.
+  CHECK(eval::sampled_metrics(std::vector<index>{7}, std::vector<index>{10'000'000}, 1'000'000).recall_at_20 == Approx(1).epsilon(1e-12));
 }
 
 TEST_CASE("what is ranked among: neither the target nor the history, whose repeats count once") {

@@ -225,6 +225,18 @@ TEST_CASE("a log goes through every format; tables keep its times, and names tha
     CHECK(copy.times == log.times);
   }
   CHECK(directory.read("copy.inter") == "user_id:token\titem_id:token\ttimestamp:float\nb\ty\t1.5\nb\tx\t2\na\ty\t-3e+300\n");
+  // 2^63 and more as whole numbers would be refused; the largest below it would not.
+  auto timed = log;
+  for (const double time : {0x1p63, 12345678901234567168.0, 1e19, -0x1p64, 0x1p63 - 1024, -0x1p63 + 1024, 0x1p1000, 5e-324}) {
+    timed.times = {-0x1p1001, time, time};
+    io::write_interactions(directory / "timed.csv", timed);
+    CHECK(io::read_interactions(directory / "timed.csv").times == timed.times);
+  }
+  for (const double time : {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    timed.times = {1, 2, time};
+    CHECK_THROWS_WITH(io::write_interactions(directory / "endless.csv", timed),
+                      ContainsSubstring("a time of user 1 (from 0) is not finite"));
+  }
   io::write_interactions(directory / "copy.txt", log);
   CHECK(directory.read("copy.txt") == "b y x\na y\n");
 
@@ -238,8 +250,8 @@ TEST_CASE("a log goes through every format; tables keep its times, and names tha
   CHECK(io::read_interactions(directory / "odd.tsv").users.name(0) == odd.users.name(0));
   CHECK_THROWS_WITH(
       io::write_interactions(directory / "odd.txt", odd),
-      ContainsSubstring("the name of user 0 (from 0), 'a \"b\", c;d', is empty, not UTF-8, or has blanks or control characters; rename it, "
-                        "or write .csv, .tsv or .inter, which allow blanks"));
+      ContainsSubstring("the name of user 0 (from 0), 'a \"b\", c;d', cannot be written: it has a blank; rename it, or write .csv, .tsv or "
+                        ".inter, which allow blanks"));
   for (const char* packed : {"a.csv.gz", "a.csv.GZ"})
     CHECK_THROWS_WITH(io::write_interactions(directory / packed, odd), ContainsSubstring("leave off .gz"));
 }

@@ -27,4 +27,9 @@ TEST_CASE("a combination is the sum of its parts and asks for what any of them n
   CHECK(parts[3] == Approx(of_view[0]));
 }
 
+TEST_CASE("parts of the same name are told apart") {
+  const auto views = loss::combine(loss::in_view{}, loss::in_view{.temperature = 0.1f}, loss::cross_view{}, loss::in_view{});
+  CHECK(views.names() == std::vector<std::string>{"in_view", "in_view_2", "cross_view", "in_view_3"});
+}
+
 }  // namespace cddrec::test

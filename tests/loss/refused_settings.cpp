@@ -19,7 +19,7 @@ void check_refused(const Objective& objective, const std::string& message) {
 template <class Objective>
 void check_weight(const std::string& name) {
   for (const float bad : {-1.0f, -1e-6f, std::nanf(""), infinite})
-    check_refused(Objective{.weight = bad}, "loss::" + name + ": weight must be 0 (left out) or more, not " + std::to_string(bad));
+    check_refused(Objective{.weight = bad}, "loss::" + name + ": weight must be 0 (left out) or more, not " + to_text(bad));
   CHECK(Objective{.weight = 0}.names().empty());
   CHECK_FALSE(Objective{.weight = 1e-6f}.names().empty());
 }
@@ -28,7 +28,7 @@ void check_temperature(const std::string& name) {
   for (const float bad : {0.0f, -0.1f, std::nanf(""), infinite})
     for (const float weight : {0.0f, 1.0f})
       check_refused(Objective{.weight = weight, .temperature = bad},
-                    "loss::" + name + ": temperature must be positive, not " + std::to_string(bad));
+                    "loss::" + name + ": temperature must be positive, not " + to_text(bad));
   CHECK_NOTHROW(Objective{.temperature = 1e-3f}.names());
 }
 }  // namespace
@@ -56,7 +56,7 @@ TEST_CASE("a temperature that is not positive is refused, with the loss and the 
 TEST_CASE("a divergence with a variance that is not positive is refused") {
   for (const double bad : {0.0, -1.0, std::nan("")})
     check_refused(loss::cross_divergence<loss::kl_mean>{.divergence = {.variance = bad}},
-                  "loss::cross_divergence: variance must be positive, not " + std::to_string(bad));
+                  "loss::cross_divergence: variance must be positive, not " + to_text(bad));
   CHECK_NOTHROW(loss::cross_divergence<loss::kl_mean>{.divergence = {.variance = 1e-3}}.names());
 }
 

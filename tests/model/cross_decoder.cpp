@@ -193,13 +193,18 @@ TEST_CASE("fresh layers of the decoder and their parts are drawn apart") {
   CHECK(drawn_apart(parameters_of(layers, "denoiser")));
 }
 
-TEST_CASE("the decoder refuses heads that do not divide the width") {
-  CHECK_THROWS_WITH(decoder({.width = 10, .heads = 4}, core::random()), ContainsSubstring("4 heads do not divide the width 10"));
-}
-
-TEST_CASE("the decoder refuses to have no layer") {
-  CHECK_THROWS_WITH(decoder({.width = 4, .heads = 2, .layers = 0}, core::random()),
-                    ContainsSubstring("model::cross_decoder: 0 layers; at least 1 is needed"));
+TEST_CASE("the decoder refuses settings out of range") {
+  const auto refused = [](const decoder::settings& s, const std::string& why) {
+    CHECK_THROWS_WITH(decoder(s, core::random()), "model::cross_decoder: " + why);
+  };
+  refused({.width = 10, .heads = 4}, "heads must be 1 or more and divide the width 10, not 4");
+  refused({.heads = 0}, "heads must be 1 or more and divide the width 128, not 0");
+  refused({.layers = 0}, "layers must be 1 or more, not 0");
+  refused({.width = -8}, "width must be 1 or more, not -8");
+  refused({.steps = 0}, "steps must be 1 or more, not 0");
+  refused({.dropout = 1}, "dropout must be in [0, 1), not 1");
+  refused({.attention_dropout = -1e-9}, "attention_dropout must be in [0, 1), not -1e-09");
+  refused({.attention_dropout = std::numeric_limits<double>::quiet_NaN()}, "attention_dropout must be in [0, 1), not nan");
 }
 
 }  // namespace cddrec::test

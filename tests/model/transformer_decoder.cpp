@@ -163,9 +163,14 @@ TEST_CASE("fresh layers of the transformer decoder and their parts are drawn apa
   CHECK(drawn_apart(parameters_of(layers, "denoiser")));
 }
 
-TEST_CASE("the transformer decoder refuses heads that do not divide the width, and no layer") {
-  CHECK_THROWS_WITH(decoder({.width = 10, .heads = 4}, core::random()), ContainsSubstring("4 heads do not divide the width 10"));
-  CHECK_THROWS_WITH(decoder({.width = 4, .heads = 2, .layers = 0}, core::random()), ContainsSubstring("at least 1"));
+TEST_CASE("the transformer decoder refuses settings out of range") {
+  const auto refused = [](const decoder::settings& s, const std::string& why) {
+    CHECK_THROWS_WITH(decoder(s, core::random()), "model::transformer_decoder: " + why);
+  };
+  refused({.width = 10, .heads = 4}, "heads must be 1 or more and divide the width 10, not 4");
+  refused({.width = 4, .heads = 2, .layers = 0}, "layers must be 1 or more, not 0");
+  refused({.steps = -1}, "steps must be 1 or more, not -1");
+  refused({.dropout = 1}, "dropout must be in [0, 1), not 1");
 }
 
 }  // namespace cddrec::test

@@ -60,7 +60,8 @@ TEMPLATE_TEST_CASE("in training the weights of attention are dropped out, by the
 
 TEST_CASE("heads that do not divide the width are refused") {
   using layer = nn::attention<float, nn::causal>;
-  CHECK_THROWS_WITH(layer(10, 3, 0, core::random()), ContainsSubstring("3 heads do not divide the width 10"));
+  CHECK_THROWS_WITH(layer(10, 3, 0, core::random()),
+                    ContainsSubstring("nn::attention: heads must be 1 or more and divide the width 10, not 3"));
   CHECK_THROWS_AS(layer(10, 0, 0, core::random()), input_error);
   CHECK_THROWS_WITH(layer(-8, 2, 0, core::random()), ContainsSubstring("nn::attention: width must be 1 or more, not -8"));
 }

@@ -93,7 +93,7 @@ TEST_CASE("a packed sequence is encoded recurrently with the same bits as alone"
 TEST_CASE("recurrent units without a layer or a width, or that drop everything, are refused") {
   CHECK_THROWS_WITH(nn::gru<double>({.width = 4, .layers = -1}, {}), ContainsSubstring("nn::gru: layers must be 1 or more, not -1"));
   CHECK_THROWS_WITH(nn::gru<double>({.width = 0}, {}), ContainsSubstring("nn::gru: width must be 1 or more, not 0"));
-  CHECK_THROWS_WITH(nn::gru<double>({.width = 4, .dropout = 1}, {}), ContainsSubstring("nn::gru: dropout must be in [0, 1), not 1.0"));
+  CHECK_THROWS_WITH(nn::gru<double>({.width = 4, .dropout = 1}, {}), ContainsSubstring("nn::gru: dropout must be in [0, 1), not 1"));
 }
 
 }  // namespace cddrec::test

@@ -153,7 +153,7 @@ TEST_CASE("a transformer without a layer is refused") {
 
 TEST_CASE("a dropout rate that is none is refused, by the layer that drops") {
   for (const double bad : {-0.1, 1.0, 20.0, std::nan("")}) {
-    const std::string given = " must be in [0, 1), not " + std::to_string(bad);
+    const std::string given = " must be in [0, 1), not " + to_text(bad);
     CHECK_THROWS_WITH(encoder({.width = 4, .heads = 2, .dropout = bad}, {}), ContainsSubstring("nn::feed_forward: dropout" + given));
     CHECK_THROWS_WITH(encoder({.width = 4, .heads = 2, .attention_dropout = bad}, {}), ContainsSubstring("nn::attention: dropout" + given));
   }

@@ -79,6 +79,11 @@ TEST_CASE("what is missing or damaged is refused, with the file's name") {
   refused("item_knn", "settings.decay", "nan", "its setting decay cannot be 'nan'");
   for (const char* setting : {"width", "layers", "decoder_layers", "max_length", "steps"})
     refused("cddrec", "settings." + std::string(setting), "900000000", "m: damaged model: its settings ask for ");
+  // Steps without a width ask for no weight, but for gigabytes of their schedule.
+  io::tensor_file thin = model_file("cddrec", 20, small_settings());
+  thin.metadata["settings.width"] = "0", thin.metadata["settings.steps"] = "1000000000";
+  CHECK_THAT(message_of<input_error>([&] { serve::read_model(thin, "m"); }),
+             ContainsSubstring("m: damaged model: its setting width cannot be '0'"));
   io::tensor_file other = serve::describe("popularity", names(3));
   io::put_counts(other, baseline::popularity(std::vector<index>{1, 2}));
   CHECK_THAT(message_of<input_error>([&] { serve::read_model(other, "m"); }), ContainsSubstring("counts and item ids differ in number"));

@@ -46,6 +46,7 @@ TEST_CASE("recall counts the items of the exact lists that are found") {
   CHECK(serve::recall_against(lists{{{2, 8.0}, {1, 9.0}}, {{4, 8.0}}}, exact) == 0.75);
   CHECK(serve::recall_against(exact, exact) == 1);
   CHECK(serve::recall_against(lists{{}}, lists{{}}) == 1);
+  CHECK_THROWS_WITH(serve::recall_against(lists{}, exact), "serve::recall_against: 0 lists found, but 2 exact ones");
 }
 
 }  // namespace cddrec::test

@@ -237,9 +237,11 @@ TEST_CASE("stopped within an epoch and resumed equals uninterrupted, wherever it
       const auto a = weights(whole), b = weights(parts);
       for (std::size_t p = 0; p < a.size(); ++p) CHECK(a[p] == b[p]);
       if (state.batch > 0) {
-        s.batch_users = 1000;  // one batch an epoch, so that the state can't be of it
-        state.batch = 2;
-        CHECK_THROWS_AS(train::fit(parts, objective(), split, s, {}, state), input_error);
+        for (const index other : {s.batch_users / 2, s.batch_users * 2, index{1000}}) {
+          s.batch_users = other;
+          CHECK_THROWS_WITH(train::fit(parts, objective(), split, s, {}, state),
+                            ContainsSubstring("batch size: it stands at batch " + std::to_string(state.batch) + " of 4, and there are "));
+        }
         s = settings(2), s.ema_decay = ema_decay;
       }
     }

@@ -27,7 +27,7 @@ TEST_CASE("patience, minutes and threads out of range are refused, with the valu
   CHECK(message([](auto& s) { s.patience = -1; }) == "train::fit: patience must be 0 (never stops early) or more, not -1");
   for (const double minutes : {-1.0, std::nan("")})
     CHECK(message([&](auto& s) { s.minutes = minutes; }) ==
-          "train::fit: minutes must be 0 (no limit) or more, not " + std::to_string(minutes));
+          "train::fit: minutes must be 0 (no limit) or more, not " + to_text(minutes));
   for (const int threads : {0, -3})
     CHECK(message([&](auto& s) { s.how.threads = threads; }) ==
           "train::fit: how.threads must be 1 or more, not " + std::to_string(threads));
@@ -61,7 +61,7 @@ TEST_CASE("counts of users, steps, negatives and candidates out of range are ref
   }
   CHECK(message([](auto& s) { s.sampled_steps = -1; }) == "train::fit: sampled_steps must be 0 (all) or more, not -1");
   for (const double bad : {-0.1, 1.0, std::nan("")})
-    CHECK(message([&](auto& s) { s.ema_decay = bad; }) == "train::fit: ema_decay must be in [0, 1), not " + std::to_string(bad));
+    CHECK(message([&](auto& s) { s.ema_decay = bad; }) == "train::fit: ema_decay must be in [0, 1), not " + to_text(bad));
 }
 
 }  // namespace cddrec::test

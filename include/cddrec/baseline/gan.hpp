@@ -193,17 +193,16 @@ class gan : public Generator {
 
  private:
   static const gan_settings& check(const gan_settings& s) {
-    const auto require = [](bool holds, const char* name, const auto& value, const char* range) {
-      if (!holds) throw input_error(std::string("baseline::gan: ") + name + " must be " + range + ", not " + std::to_string(value));
-    };
-    require(s.discriminator_layers >= 1, "discriminator_layers", s.discriminator_layers, "1 or more");
-    require(s.discriminator_dropout >= 0 && s.discriminator_dropout < 1, "discriminator_dropout", s.discriminator_dropout, "in [0, 1)");
-    require(s.discriminator_learning_rate > 0 && std::isfinite(s.discriminator_learning_rate), "discriminator_learning_rate",
+    const char* const where = "baseline::gan";
+    require(s.discriminator_layers >= 1, where, "discriminator_layers", s.discriminator_layers, "1 or more");
+    require(s.discriminator_dropout >= 0 && s.discriminator_dropout < 1, where, "discriminator_dropout", s.discriminator_dropout,
+            "in [0, 1)");
+    require(s.discriminator_learning_rate > 0 && std::isfinite(s.discriminator_learning_rate), where, "discriminator_learning_rate",
             s.discriminator_learning_rate, "positive");
-    require(s.reward_weight >= 0 && std::isfinite(s.reward_weight), "reward_weight", s.reward_weight, "0 or more");
-    require(s.objective_weight >= 0 && std::isfinite(s.objective_weight), "objective_weight", s.objective_weight, "0 or more");
-    require(s.sample_temperature > 0 && std::isfinite(s.sample_temperature), "sample_temperature", s.sample_temperature, "positive");
-    require(s.pretraining >= 0, "pretraining", s.pretraining, "0 or more");
+    require(s.reward_weight >= 0 && std::isfinite(s.reward_weight), where, "reward_weight", s.reward_weight, "0 or more");
+    require(s.objective_weight >= 0 && std::isfinite(s.objective_weight), where, "objective_weight", s.objective_weight, "0 or more");
+    require(s.sample_temperature > 0 && std::isfinite(s.sample_temperature), where, "sample_temperature", s.sample_temperature, "positive");
+    require(s.pretraining >= 0, where, "pretraining", s.pretraining, "0 or more");
     return s;
   }
   discriminator_settings of_discriminator(const gan_settings& s) const {

@@ -16,6 +16,12 @@ struct item_knn_settings {
   double shrinkage = 20;    // users added to every denominator: what few users say counts little
   double decay = 0.6;       // weight of a history's item beside the next newer one, in (0, 1]
   index longest = 1000;     // the newest items of a sequence that are read: its pairs grow with the square
+
+  /// Calls f(name, setting) for every setting: what a model's file keeps.
+  template <class Self, class F>
+  static void visit(Self& self, F&& f) {
+    f("neighbours", self.neighbours), f("shrinkage", self.shrinkage), f("decay", self.decay), f("longest", self.longest);
+  }
 };
 
 class item_knn {
@@ -78,11 +84,11 @@ class item_knn {
   static constexpr double least = 1e-12;  // of popularity: below what any neighbour that matters gives
 
   static const item_knn_settings& check(const item_knn_settings& s) {
-    const auto refuse = [](const std::string& what) { throw input_error("baseline::item_knn: " + what); };
-    if (s.neighbours < 1) refuse("neighbours must be 1 or more, not " + std::to_string(s.neighbours));
-    if (!(s.shrinkage >= 0) || !std::isfinite(s.shrinkage)) refuse("shrinkage must be 0 or more, not " + std::to_string(s.shrinkage));
-    if (s.longest < 1) refuse("longest must be 1 or more, not " + std::to_string(s.longest));
-    if (!(s.decay > 0 && s.decay <= 1)) refuse("decay must be in (0, 1], not " + std::to_string(s.decay));
+    const char* const where = "baseline::item_knn";
+    require(s.neighbours >= 1, where, "neighbours", s.neighbours, "1 or more");
+    require(s.shrinkage >= 0 && std::isfinite(s.shrinkage), where, "shrinkage", s.shrinkage, "0 or more");
+    require(s.longest >= 1, where, "longest", s.longest, "1 or more");
+    require(s.decay > 0 && s.decay <= 1, where, "decay", s.decay, "in (0, 1]");
     return s;
   }
 

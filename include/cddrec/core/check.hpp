@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cassert>
+#include <charconv>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 
 /// A precondition inside the library; free in release builds.
 #define CDDREC_ASSERT(condition) assert(condition)
@@ -33,5 +36,19 @@ class stopped : public error {
  public:
   using error::error;
 };
+
+/// A number as messages show it, the shortest that reads back as itself: std::to_string would show -1e-9 as zero.
+template <class T>
+std::string to_text(T number) {
+  char buffer[32];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, number).ptr};
+}
+
+/// Throws input_error `WHERE: NAME must be RANGE, not VALUE` unless the condition holds.
+template <class T>
+void require(bool holds, std::string_view where, std::string_view name, T value, std::string_view range) {
+  if (!holds)
+    throw input_error(std::string(where) + ": " + std::string(name) + " must be " + std::string(range) + ", not " + to_text(value));
+}
 
 }  // namespace cddrec

@@ -16,13 +16,10 @@ struct augmentation {
 
 /// Throws input_error if a share is out of range.
 inline void check(const augmentation& a) {
-  const auto refuse = [](const char* name, float value, const char* range) {
-    throw input_error(std::string("data::augmentation: ") + name + " must be in " + range + ", not " + std::to_string(value));
-  };
-  // Written so that NaN is refused too.
-  if (!(a.crop_keep > 0 && a.crop_keep <= 1)) refuse("crop_keep", a.crop_keep, "(0, 1]");
-  if (!(a.mask_ratio > 0 && a.mask_ratio < 1)) refuse("mask_ratio", a.mask_ratio, "(0, 1)");
-  if (!(a.reorder_window > 0 && a.reorder_window <= 1)) refuse("reorder_window", a.reorder_window, "(0, 1]");
+  const char* const where = "data::augmentation";
+  require(a.crop_keep > 0 && a.crop_keep <= 1, where, "crop_keep", a.crop_keep, "in (0, 1]");
+  require(a.mask_ratio > 0 && a.mask_ratio < 1, where, "mask_ratio", a.mask_ratio, "in (0, 1)");
+  require(a.reorder_window > 0 && a.reorder_window <= 1, where, "reorder_window", a.reorder_window, "in (0, 1]");
 }
 
 namespace detail {

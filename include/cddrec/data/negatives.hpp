@@ -22,7 +22,7 @@ class negative_sampler {
   /// of one, so that any can be drawn, as long as the sum of the weights is below 2^30: a draw has 32 bits. input_error for a power that is
   /// not in [0, 2], beyond which common logs would come near that.
   negative_sampler(const split& log, negative_law law, index max_length, double power = 1) : law_(law) {
-    if (!(power >= 0 && power <= 2)) throw input_error("data::negative_sampler: power must be in [0, 2], not " + std::to_string(power));
+    require(power >= 0 && power <= 2, "data::negative_sampler", "power", power, "in [0, 2]");
     std::vector<double> weight(static_cast<std::size_t>(log.items()), 0.5);
     for (index u = 0; u < log.training_users(); ++u) {
       const auto targets = log.training(u).subspan(1);

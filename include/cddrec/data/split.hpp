@@ -77,6 +77,9 @@ class split {
       if (i < 0 || i >= items_)
         throw input_error(std::string(who) + ": item number " + std::to_string(i) + " is not one of the log's " + std::to_string(items_) +
                           " items; number the histories with interactions::items");
+    for (index u = 0; u < log_.size(); ++u)
+      if (std::ssize(log_[u]) > std::numeric_limits<std::int32_t>::max())
+        throw input_error(std::string(who) + ": user " + std::to_string(u) + " (from 0) has 2^31 items or more; leave out the oldest");
   }
 
   void add(index user, std::size_t training, std::size_t validation, std::size_t test) {
@@ -128,7 +131,7 @@ inline split by_time(const interactions& log, double validation_share = 0.1, dou
   if (log.times.empty()) throw input_error("data::by_time: the log has no times; use one that has them, or split it by leave_one_out");
   check_times(log, "data::by_time");
   if (!(validation_share > 0 && test_share > 0 && validation_share + test_share < 1))
-    throw input_error("data::by_time: the shares are " + std::to_string(validation_share) + " and " + std::to_string(test_share) +
+    throw input_error("data::by_time: the shares are " + to_text(validation_share) + " and " + to_text(test_share) +
                       "; each must be above 0, and their sum below 1");
   if (std::any_of(log.times.begin(), log.times.end(), [](double time) { return std::isnan(time); }))
     throw input_error("data::by_time: a time in the log is not a number; correct it or leave that interaction out");

@@ -77,22 +77,20 @@ inline synthetic_log::synthetic_log(const synthetic_settings& settings, core::se
 }
 
 inline void synthetic_log::check() const {
-  const auto require = [](bool holds, const std::string& what) {
-    if (!holds) throw input_error("data::synthetic_log: " + what);
-  };
+  const char* const where = "data::synthetic_log";
   const auto probability = [](double p) { return p >= 0 && p <= 1; };  // false for NaN
   const synthetic_settings& s = settings_;
-  require(s.users >= 1 && s.users <= INT32_MAX, "users must be 1 to 2^31 - 1, not " + std::to_string(s.users));
-  require(s.items >= 1 && s.items <= INT32_MAX, "items must be 1 to 2^31 - 1, not " + std::to_string(s.items));
-  require(s.min_length >= 1 && s.min_length <= s.max_length,
-          "min_length must be 1 to max_length (" + std::to_string(s.max_length) + "), not " + std::to_string(s.min_length));
+  require(s.users >= 1 && s.users <= INT32_MAX, where, "users", s.users, "1 to 2^31 - 1");
+  require(s.items >= 1 && s.items <= INT32_MAX, where, "items", s.items, "1 to 2^31 - 1");
+  const std::string longest = "max_length (" + to_text(s.max_length) + ")";
+  require(s.min_length >= 1 && s.min_length <= s.max_length, where, "min_length", s.min_length, "1 to " + longest);
   // A user's last item, and the one after it, must find something unseen in every cluster.
-  require(s.cluster_size > s.max_length,
-          "cluster_size must be above max_length (" + std::to_string(s.max_length) + "), not " + std::to_string(s.cluster_size));
-  require(s.items > s.max_length, "items must be above max_length (" + std::to_string(s.max_length) + "), not " + std::to_string(s.items));
-  require(probability(s.stay), "stay is a probability and must be in [0, 1], not " + std::to_string(s.stay));
-  require(probability(s.noise), "noise is a probability and must be in [0, 1], not " + std::to_string(s.noise));
-  require(s.exponent >= 0 && s.exponent <= 4, "exponent must be in [0, 4], not " + std::to_string(s.exponent));
+  require(s.cluster_size > s.max_length, where, "cluster_size", s.cluster_size, "above " + longest);
+  require(s.items > s.max_length, where, "items", s.items, "above " + longest);
+  require(probability(s.stay), where, "stay", s.stay, "a probability, in [0, 1]");
+  require(probability(s.noise), where, "noise", s.noise, "a probability, in [0, 1]");
+  // What is left of a cluster is found by subtraction: a steeper popularity would leave less of it than rounding takes away.
+  require(s.exponent >= 0 && s.exponent <= 2, where, "exponent", s.exponent, "in [0, 2]");
 }
 
 inline std::vector<index> synthetic_log::draw_history(core::random stream) const {

@@ -36,7 +36,7 @@ class process {
       const double beta = schedule.beta(t, steps);
       if (!(beta > 0 && beta < 1))
         throw input_error("diffusion::process: beta of step " + std::to_string(t) + " (of 0 … " + std::to_string(steps - 1) + ") is " +
-                          text(beta) + ", not in (0, 1); change the settings of the schedule");
+                          to_text(beta) + ", not in (0, 1); change the settings of the schedule");
       constants c;
       c.beta = beta;
       c.alpha_bar_previous = alpha_bar;
@@ -105,13 +105,6 @@ class process {
     double posterior_x0, posterior_xt, posterior_variance;
   };
   static constexpr index grain = 64;  // rows a block
-
-  // std::to_string would show -1e-9 as zero.
-  static std::string text(double value) {
-    std::ostringstream stream;
-    stream << value;
-    return stream.str();
-  }
 
   const constants& at(index t) const {
     if (t < 0 || t >= steps())

@@ -44,14 +44,15 @@ bool has_way_back(const process<T>& process) {
 namespace detail {
 
 inline void require_path(bool holds, const char* name, index value, const std::string& range) {
-  if (!holds) throw input_error(std::string("diffusion::sampler: ") + name + " must be " + range + ", not " + std::to_string(value));
+  require(holds, "diffusion::sampler", name, value, range);
 }
 
 // The moves over `steps` states, evenly spread from T - 1 to `stop`, both among them; and from step 0 to the clean vector if stop is -1.
 template <class T>
 path make_path(const process<T>& process, index steps, index stop, bool deterministic) {
   const index last = process.steps() - 1, least = std::max<index>(stop, 0), span = last - least;
-  require_path(stop >= -1 && stop < last, "stop", stop, "-1 … " + std::to_string(last - 1) + " (before the last step)");
+  require_path(stop >= -1 && stop < last, "stop", stop,
+               last == 0 ? "-1 (there is one step)" : "-1 … " + std::to_string(last - 1) + " (before the last step)");
   if (steps == 0) steps = span + 1;
   const index fewest = std::min<index>(2, span + 1);
   require_path(steps >= fewest && steps <= span + 1, "steps", steps,

@@ -28,6 +28,13 @@ core::matrix<double> unit_rows(core::view<const T> x) {
   }
   return unit;
 }
+
+template <class T>
+void require_same_shape(const std::string& where, core::in<T> a, core::in<T> b) {
+  if (a.rows() == b.rows() && a.cols() == b.cols()) return;
+  const auto shape = [](core::in<T> x) { return "[" + std::to_string(x.rows()) + ", " + std::to_string(x.cols()) + "]"; };
+  throw input_error(where + ": the shapes " + shape(a) + " and " + shape(b) + " differ; give two of the same");
+}
 }  // namespace detail
 
 /// Mean cosine of two different rows of x [N, d]; 1 when all point the same way, 0 for fewer than two rows. A row of zeros points nowhere:
@@ -88,10 +95,10 @@ spectrum singular_spectrum(core::in<T> x) {
 }
 
 /// Alignment (Wang and Isola, 2020): mean |u_i - v_i|^2 of paired rows made unit rows; 0 when every pair agrees, 2 for strangers. A row of
-/// zeros stays one: it is 1 away from a unit row.
+/// zeros stays one: it is 1 away from a unit row. input_error unless both have the same shape.
 template <class T>
 double alignment(core::in<T> a, core::in<T> b) {
-  CDDREC_ASSERT(a.rows() == b.rows() && a.cols() == b.cols());
+  detail::require_same_shape<T>("eval::alignment", a, b);
   if (a.rows() == 0) return 0;
   return (detail::unit_rows<T>(a) - detail::unit_rows<T>(b)).rowwise().squaredNorm().mean();
 }
@@ -125,10 +132,10 @@ struct latent_use {
   index active = 0;  // dimensions whose mean has a variance over the data above 0.01 (Burda et al., 2016)
 };
 
-/// How much of its latent variables an encoder q(z | x) = N(mean, exp(log_variance)) uses; both [N, d].
+/// How much of its latent variables an encoder q(z | x) = N(mean, exp(log_variance)) uses; both [N, d], or input_error.
 template <class T>
 latent_use latent_dimensions(core::in<T> mean, core::in<T> log_variance) {
-  CDDREC_ASSERT(mean.rows() == log_variance.rows() && mean.cols() == log_variance.cols());
+  detail::require_same_shape<T>("eval::latent_dimensions", mean, log_variance);
   latent_use use;
   const double N = static_cast<double>(std::max<index>(1, mean.rows()));
   for (index j = 0; j < mean.cols(); ++j) {

@@ -17,10 +17,10 @@ struct principal_components {
   core::matrix<double> directions;  // [k, d], of length 1, the one of most variance first
   std::vector<double> shares;       // of the whole variance, [k]
 
-  /// Coordinates of other vectors along the directions, seen from the mean. [N, d] -> [N, k].
+  /// Coordinates of other vectors along the directions, seen from the mean. [N, d] -> [N, k]. input_error for another width.
   template <class T>
   core::matrix<double> project(core::in<T> x) const {
-    CDDREC_ASSERT(x.cols() == mean.cols());
+    require(x.cols() == mean.cols(), "eval::principal_components", "the width", x.cols(), to_text(mean.cols()));
     core::matrix<double> centred = x.matrix_map().template cast<double>();
     centred.rowwise() -= mean.row(0);
     return kernel::product(kernel::plain(core::view<const double>(centred)), kernel::transposed(core::view<const double>(directions)));

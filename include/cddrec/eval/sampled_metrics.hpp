@@ -39,26 +39,28 @@ inline metrics sampled_metrics(std::span<const index> ranks, std::span<const ind
   if (ranks.size() != others.size())
     throw input_error("eval::sampled_metrics: " + std::to_string(ranks.size()) + " ranks, but " + std::to_string(others.size()) +
                       " counts of other items");
-  const auto log_choose = [](double n, double k) { return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1); };
   return detail::mean_over(ranks, [&](metrics& m, std::size_t u) {
     if (ranks[u] > others[u])
       throw input_error("eval::sampled_metrics: rank " + std::to_string(ranks[u]) + " of case " + std::to_string(u) + " among " +
                         std::to_string(others[u]) + " other items");
     const index better = ranks[u], all = others[u], n = std::min(sample, all);
     const index least = std::max<index>(0, n - (all - better)), most = std::min(n, better);
-    // P(j) = C(better, j) C(all - better, n - j) / C(all, n), from its largest value down to both sides.
+    // P(j) = C(better, j) C(all - better, n - j) / C(all, n), from its largest value down to both sides; their sum is 1.
     const auto real = [](index v) { return static_cast<double>(v); };
     const auto mode = static_cast<index>(real(n + 1) * real(better + 1) / real(all + 2));
     const index from = std::clamp(mode, least, most);
-    const double largest =
-        std::exp(log_choose(real(better), real(from)) + log_choose(real(all - better), real(n - from)) - log_choose(real(all), real(n)));
     const auto up = [&](index j) {
       return real(better - j) * real(n - j) / (real(j + 1) * real(all - better - n + j + 1));
     };  // P(j + 1) / P(j)
-    double p = largest;
-    for (index j = from; j <= most; p *= up(j), ++j) detail::add_rank(m, j, p);
-    p = largest;
-    for (index j = from; j > least; --j) detail::add_rank(m, j - 1, p /= up(j - 1));
+    const auto each = [&](double largest, auto&& f) {
+      double p = largest;
+      for (index j = from; j <= most; p *= up(j), ++j) f(j, p);
+      p = largest;
+      for (index j = from; j > least; --j) f(j - 1, p /= up(j - 1));
+    };
+    double total = 0;
+    each(1, [&](index, double p) { total += p; });
+    each(1 / total, [&](index j, double p) { detail::add_rank(m, j, p); });
   });
 }
 

@@ -103,7 +103,8 @@ inline std::string read_file(const std::filesystem::path& path) {
 
 /// Makes `parts`, one after the other, the content of a file, all or nothing; a symbolic link is followed. A file that is
 /// replaced leaves its permissions to the new one.
-/// Throws error `FILE: cannot be written: reason`; then the old file is as it was, and nothing new lies beside it.
+/// Throws error `FILE: cannot be written: reason`; then the old file is as it was, and nothing new lies beside it. Or, once it has been
+/// replaced, error `FILE: is written, but may not survive a power cut: reason`.
 inline void write_atomically(const std::filesystem::path& path, std::span<const std::string_view> parts) {
   const auto refuse = [&](const std::string& why) { throw error(path.string() + ": cannot be written: " + why); };
   std::error_code failed;

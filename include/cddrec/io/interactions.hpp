@@ -10,20 +10,18 @@ namespace cddrec::io {
 /// with a header, parted by commas, or by semicolons where the header has no comma; `tsv` and `inter`, one parted by tabs.
 inline constexpr std::string_view log_formats[] = {"sequences", "csv", "tsv", "inter"};
 
-namespace detail {
-// In small letters, as formats are.
+/// What a file's name ends with, from its last dot on, in small letters.
 inline std::string extension_of(const std::filesystem::path& path) {
   std::string name = path.extension().string();
   for (char& c : name)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return name;
 }
-}  // namespace detail
 
 /// The format that a file's name says, with or without a `.gz` behind it: that of its extension, in any case, else sequences.
 inline std::string format_of(std::filesystem::path path) {
-  if (detail::extension_of(path) == ".gz") path.replace_extension();
-  const std::string name = detail::extension_of(path);
+  if (extension_of(path) == ".gz") path.replace_extension();
+  const std::string name = extension_of(path);
   for (const std::string_view format : log_formats)
     if (name == "." + std::string(format)) return std::string(format);
   return "sequences";
@@ -151,10 +149,12 @@ inline const std::string& checked_name(const char* kind, const data::id_map& map
                       std::to_string(map.size()) + " of them");
   const std::string& name = map.name(number);
   const bool blanks = in_lines ? name.find(' ') != name.npos : name.starts_with(' ') || name.ends_with(' ');
-  if (!name.empty() && !blanks && bad_character(name).empty()) return name;
+  std::string why = name.empty() ? "it is empty" : bad_character(name);
+  if (why.empty() && !blanks) return name;
+  if (why.empty()) why = in_lines ? "it has a blank" : "it begins or ends with a blank";
   throw input_error(path + ": the name of " + kind + " " + std::to_string(number) + " (from 0), " + io::quoted(name, '\'') +
-                    ", is empty, not UTF-8, or has blanks " + (in_lines ? "" : "around it ") + "or control characters; rename it" +
-                    (in_lines ? ", or write .csv, .tsv or .inter, which allow blanks" : ""));
+                    ", cannot be written: " + why + "; rename it" +
+                    (in_lines && blanks ? ", or write .csv, .tsv or .inter, which allow blanks" : ""));
 }
 
 inline std::string written_sequences(const data::interactions& log, const std::string& path) {
@@ -191,9 +191,15 @@ inline std::string written_table(const data::interactions& log, const std::strin
       text += delimiter;
       name(checked_name("item", log.items, log.histories[u][i], false, path));
       if (timed) {
-        char digits[32];
-        text += delimiter;
-        text.append(digits, std::to_chars(digits, std::end(digits), log.times_of(u)[i]).ptr);
+        const double time = log.times_of(u)[i];
+        if (!std::isfinite(time))
+          throw input_error(path + ": a time of user " + std::to_string(u) +
+                            " (from 0) is not finite; correct it or leave that interaction out");
+        // A whole number of more than 64 bits is refused when it is read; one with an exponent is not.
+        char digits[32], *const end = std::end(digits);
+        const auto written =
+            std::abs(time) < 0x1p63 ? std::to_chars(digits, end, time) : std::to_chars(digits, end, time, std::chars_format::scientific);
+        (text += delimiter).append(digits, written.ptr);
       }
       text += '\n';
     }
@@ -204,10 +210,10 @@ inline std::string written_table(const data::interactions& log, const std::strin
 
 /// Writes a log that read_interactions reads back, all or nothing, in the format that the file's name says: as sequences, which have no
 /// times, or as a table. Throws input_error for a log without users, a user without items, a number without a name, a name that the
-/// format cannot hold, sequences that would begin like the header of a table or times that are not as many as the items, error if the file
-/// cannot be written.
+/// format cannot hold, sequences that would begin like the header of a table, times that are not as many as the items or one that is not
+/// finite, error if the file cannot be written.
 inline void write_interactions(const std::filesystem::path& path, const data::interactions& log) {
-  if (detail::extension_of(path) == ".gz") throw input_error(path.string() + ": logs are written as plain text; leave off .gz");
+  if (extension_of(path) == ".gz") throw input_error(path.string() + ": logs are written as plain text; leave off .gz");
   if (log.histories.size() == 0) throw input_error(path.string() + ": the log has no users; there is nothing to write");
   data::check_times(log, "io::write_interactions");
   for (index u = 0; u < log.histories.size(); ++u)

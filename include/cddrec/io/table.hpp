@@ -259,7 +259,11 @@ inline data::interactions parse_table(std::string_view text, const std::string& 
     events.time.push_back(*value);
   }
   if (mended) mended->carriage_returns += rows.carriage_returns();
-  if (mended && time < 0) mended->untimed = detail::listed(header);
+  if (mended && time < 0) {
+    std::vector<std::string> others = header;
+    for (const index used : {std::max(user, item), std::min(user, item)}) others.erase(others.begin() + used);
+    if (!others.empty()) mended->untimed = detail::listed(others);
+  }
   if (events.user.empty()) throw input_error(name + ": has a header but no rows");
   return data::grouped(std::move(events));
 }

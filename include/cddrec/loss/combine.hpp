@@ -2,6 +2,7 @@
 // A part that has nothing to say returns a default variable and is passed over.
 #pragma once
 
+#include <algorithm>
 #include <tuple>
 
 #include "cddrec/loss/contrastive.hpp"
@@ -22,9 +23,15 @@ class combined {
   loss::needs needs() const {
     return std::apply([](const auto&... p) { return (loss::needs{} | ... | p.needs()); }, parts_);
   }
+  /// Of parts of the same name, the second is called NAME_2, and so on: a log has a column for each.
   std::vector<std::string> names() const {
     std::vector<std::string> all;
-    for (const auto& of_part : names_of_) all.insert(all.end(), of_part.begin(), of_part.end());
+    for (const auto& of_part : names_of_)
+      for (const std::string& name : of_part) {
+        std::string own = name;
+        for (int number = 2; std::find(all.begin(), all.end(), own) != all.end(); ++number) own = name + "_" + std::to_string(number);
+        all.push_back(std::move(own));
+      }
     return all;
   }
 

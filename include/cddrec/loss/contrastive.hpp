@@ -18,7 +18,7 @@ inline void check(const std::string& name, float weight, float temperature, inde
   require_weight(name, weight);
   const std::string loss = "loss::" + name;
   if (!(temperature >= least_temperature || (features > 0 && temperature > 0)) || !std::isfinite(temperature))
-    throw input_error(loss + ": temperature must be 0.025 or more (with features, positive), not " + std::to_string(temperature));
+    throw input_error(loss + ": temperature must be 0.025 or more (with features, positive), not " + to_text(temperature));
   if (features < 0 || features % 2 != 0)
     throw input_error(loss + ": features must be even (a cosine and a sine per frequency), or 0 for the exact loss, not " +
                       std::to_string(features));

@@ -72,12 +72,10 @@ struct needs {
 namespace detail {
 // Settings that several objectives have: names() refuses what is out of range, NaN too, before anything is trained on it.
 inline void require_weight(const std::string& loss, float weight) {
-  if (!(weight >= 0 && std::isfinite(weight)))
-    throw input_error("loss::" + loss + ": weight must be 0 (left out) or more, not " + std::to_string(weight));
+  require(weight >= 0 && std::isfinite(weight), "loss::" + loss, "weight", weight, "0 (left out) or more");
 }
 inline void require_positive(const std::string& loss, const char* setting, double value) {
-  if (!(value > 0 && std::isfinite(value)))
-    throw input_error("loss::" + loss + ": " + setting + " must be positive, not " + std::to_string(value));
+  require(value > 0 && std::isfinite(value), "loss::" + loss, setting, value, "positive");
 }
 }  // namespace detail
 

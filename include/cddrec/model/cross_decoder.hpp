@@ -30,12 +30,9 @@ class cross_decoder {
   using scalar = T;
   using settings = cross_decoder_settings;
 
-  /// input_error if the heads do not divide the width, or there is no layer.
+  /// input_error for a setting out of range, heads that do not divide the width among them.
   cross_decoder(const settings& s, const core::random& draw)
-      : settings_(s), step_embedding_(s.steps, s.width, nn::initial_deviation, draw.child(0)) {
-    if (s.heads < 1 || s.width % s.heads != 0)
-      throw input_error("model::cross_decoder: " + std::to_string(s.heads) + " heads do not divide the width " + std::to_string(s.width));
-    if (s.layers < 1) throw input_error("model::cross_decoder: " + std::to_string(s.layers) + " layers; at least 1 is needed");
+      : settings_(detail::checked("model::cross_decoder", s)), step_embedding_(s.steps, s.width, nn::initial_deviation, draw.child(0)) {
     for (index l = 0; l < s.layers; ++l) {
       const core::random own = l == 0 ? draw : draw.child(100 + static_cast<std::uint64_t>(l));
       const auto project = [&](std::uint64_t name) { return nn::linear<T>(s.width, s.width, own.child(name), false); };

@@ -137,19 +137,10 @@ class recommender {
 
  private:
   static const recommender_settings& check(const recommender_settings& s) {
-    const auto require = [](bool holds, const char* name, const auto& value, const char* range) {
-      if (!holds) throw input_error(std::string("model::recommender: ") + name + " must be " + range + ", not " + std::to_string(value));
-    };
-    require(s.items >= 1, "items", s.items, "1 or more");
-    require(s.width >= 1, "width", s.width, "1 or more");
-    require(s.layers >= 1, "layers", s.layers, "1 or more");
-    if (s.heads < 1 || s.width % s.heads != 0)
-      throw input_error("model::recommender: heads must be 1 or more and divide the width " + std::to_string(s.width) + ", not " +
-                        std::to_string(s.heads));
-    require(s.max_length >= 1, "max_length", s.max_length, "1 or more");
-    require(s.dropout >= 0 && s.dropout < 1, "dropout", s.dropout, "in [0, 1)");
-    require(s.attention_dropout >= 0 && s.attention_dropout < 1, "attention_dropout", s.attention_dropout, "in [0, 1)");
-    return s;
+    const char* const where = "model::recommender";
+    require(s.items >= 1, where, "items", s.items, "1 or more");
+    require(s.max_length >= 1, where, "max_length", s.max_length, "1 or more");
+    return detail::checked(where, s);
   }
 
   template <class Self, class F>

@@ -30,10 +30,10 @@ class transformer_decoder {
   using scalar = T;
   using settings = transformer_decoder_settings;
 
-  /// input_error if the heads do not divide the width, or there is no layer.
+  /// input_error for a setting out of range, heads that do not divide the width among them.
   transformer_decoder(const settings& s, const core::random& draw)
-      : settings_(s), step_embedding_(s.steps, s.width, nn::initial_deviation, draw.child(0)) {
-    if (s.layers < 1) throw input_error("model::transformer_decoder: " + std::to_string(s.layers) + " layers; at least 1 is needed");
+      : settings_(detail::checked("model::transformer_decoder", s)),
+        step_embedding_(s.steps, s.width, nn::initial_deviation, draw.child(0)) {
     for (index l = 0; l < s.layers; ++l) {
       const core::random own = draw.child(1 + static_cast<std::uint64_t>(l));
       layers_.push_back({nn::attention<T, nn::causal>(s.width, s.heads, s.attention_dropout, own.child(0)),

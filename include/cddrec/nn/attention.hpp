@@ -30,8 +30,7 @@ struct attention {
       : heads(head_count), dropout(require_rate("attention: dropout", rate)),
         in_projection(3 * require_positive("attention: width", width), width, initial_deviation, draw.child(0)),
         in_projection_bias(3, width, T(0)), out_projection(width, width, draw.child(1)) {
-    if (heads < 1 || width % heads != 0)
-      throw input_error("nn::attention: " + std::to_string(heads) + " heads do not divide the width " + std::to_string(width));
+    require_heads("nn::attention", heads, width);
   }
 
   /// x [N, d] -> [N, d]; `draw` feeds the dropout of attention weights.

@@ -23,8 +23,13 @@ inline index require_positive(const char* what, index size) {
 
 /// A dropout rate as it is given; input_error in the name of `what` unless it is in [0, 1).
 inline double require_rate(const char* what, double rate) {
-  if (!(rate >= 0 && rate < 1)) throw input_error("nn::" + std::string(what) + " must be in [0, 1), not " + std::to_string(rate));
+  if (!(rate >= 0 && rate < 1)) throw input_error("nn::" + std::string(what) + " must be in [0, 1), not " + to_text(rate));
   return rate;
+}
+
+/// input_error in the name of `where` unless the heads of attention divide the width, which is 1 or more.
+inline void require_heads(const char* where, index heads, index width) {
+  require(heads >= 1 && width % heads == 0, where, "heads", heads, "1 or more and divide the width " + to_text(width));
 }
 
 /// y = x W^T + b. x [N, in] -> [N, out].

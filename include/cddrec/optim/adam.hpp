@@ -57,10 +57,8 @@ class adam {
   /// too few values below 1, and for an epsilon that is not above 0 in T: where a gradient has always been 0, 0 would be divided by 0.
   adam(std::vector<parameter<T>*> parameters, adam_settings settings) : settings(settings), parameters_(std::move(parameters)) {
     for (const auto& [name, beta] : {std::pair("beta1", settings.beta1), std::pair("beta2", settings.beta2)})
-      if (!(beta >= 0 && beta <= 0.99999))
-        throw input_error(std::string("optim::adam: ") + name + " must be in [0, 0.99999], not " + std::to_string(beta));
-    if (!(static_cast<T>(settings.epsilon) > 0))
-      throw input_error("optim::adam: epsilon must be above 0, not " + std::to_string(settings.epsilon));
+      require(beta >= 0 && beta <= 0.99999, "optim::adam", name, beta, "in [0, 0.99999]");
+    require(static_cast<T>(settings.epsilon) > 0, "optim::adam", "epsilon", settings.epsilon, "above 0");
     for (const parameter<T>* p : parameters_) {
       first_.push_back(core::matrix<T>::Zero(p->value.rows(), p->value.cols()));
       second_.push_back(first_.back());

@@ -43,8 +43,7 @@ std::string setting_text(const T& value) {
   if constexpr (std::is_same_v<T, bool>) {
     return value ? "true" : "false";
   } else if constexpr (std::is_arithmetic_v<T>) {
-    char buffer[32];
-    return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
+    return to_text(value);
   } else {
     return value;
   }
@@ -56,6 +55,8 @@ std::string setting_text(const T& value) {
 /// settings' word. Where little is lacking, reading says which tensor. `judging_layers` are those of an adversary.
 inline void expect_weights(const io::tensor_file& file, const std::string& kind, const network_settings& s, index items,
                            const std::string& where, index judging_layers = 0) {
+  // Without a width, no number of layers or steps asks for a weight.
+  if (s.width < 1) throw input_error(where + ": damaged model: its setting width cannot be " + io::quoted(to_text(s.width), '\''));
   network_size held;
   for (const auto& [name, t] : file.tensors())
     if (t.dtype == "F32") held += {1, static_cast<double>(t.bytes.size() / sizeof(float))};
@@ -102,9 +103,15 @@ void get_setting(const io::tensor_file& file, const std::string& name, T& value,
   if (!good) throw input_error(where + ": damaged model: its setting " + name + " cannot be " + io::quoted(text, '\''));
 }
 
+template <class Settings>
+Settings read_settings(const io::tensor_file& file, const std::string& where) {
+  Settings s;
+  Settings::visit(s, [&](const char* name, auto& value) { get_setting(file, name, value, where); });
+  return s;
+}
+
 inline network read_network(const io::tensor_file& file, const std::string& kind, index items, const std::string& where) {
-  network_settings s;
-  network_settings::visit(s, [&](const char* name, auto& value) { get_setting(file, name, value, where); });
+  const auto s = read_settings<network_settings>(file, where);
   expect_weights(file, kind, s, items, where);
   network net = make_network(kind, s, items, {});
   io::get_weights(file, net, where);
@@ -122,28 +129,16 @@ inline stored_model read_model(const io::tensor_file& file, const std::string& w
   if (kind == "popularity") return stored(io::get_popularity(file, items, where));
   if (kind == "markov") return stored(io::get_markov(file, items, where));
   if (kind != "item_knn") throw input_error(where + ": " + detail::unknown_kind(kind));
-  baseline::item_knn_settings s;
-  detail::get_setting(file, "neighbours", s.neighbours, where);
-  detail::get_setting(file, "shrinkage", s.shrinkage, where);
-  detail::get_setting(file, "decay", s.decay, where);
-  detail::get_setting(file, "longest", s.longest, where);
-  return stored(io::get_item_knn(file, items, s, where));
+  return stored(io::get_item_knn(file, items, read_settings<baseline::item_knn_settings>(file, where), where));
 }
 
 }  // namespace detail
 
-/// Adds a network's settings.
-inline void put_settings(io::tensor_file& file, const network_settings& s) {
-  network_settings::visit(
+/// Adds the settings of a network, or of item neighbours.
+template <class Settings>
+void put_settings(io::tensor_file& file, const Settings& s) {
+  Settings::visit(
       s, [&](const char* name, const auto& value) { file.metadata["settings." + std::string(name)] = detail::setting_text(value); });
-}
-
-/// Adds those of item neighbours.
-inline void put_settings(io::tensor_file& file, const baseline::item_knn_settings& s) {
-  const auto put = [&](const char* name, const auto& value) {
-    file.metadata["settings." + std::string(name)] = detail::setting_text(value);
-  };
-  put("neighbours", s.neighbours), put("shrinkage", s.shrinkage), put("decay", s.decay), put("longest", s.longest);
 }
 
 /// Reads a model from a file that describe(), put_settings() and io's put_weights or put_counts filled. input_error for what is missing,

@@ -34,10 +34,13 @@ struct exact {
   }
 };
 
-/// The share of the items of exact lists that the lists found otherwise hold, too; 1 where there are none.
+/// The share of the items of exact lists that the lists found otherwise hold, too; 1 where there are none. input_error unless there are as
+/// many of the one as of the other.
 template <class T>
 double recall_against(const std::vector<std::vector<kernel::scored<T>>>& found, const std::vector<std::vector<kernel::scored<T>>>& exact) {
-  CDDREC_ASSERT(found.size() == exact.size());
+  if (found.size() != exact.size())
+    throw input_error("serve::recall_against: " + std::to_string(found.size()) + " lists found, but " + std::to_string(exact.size()) +
+                      " exact ones");
   index all = 0, held = 0;
   for (std::size_t u = 0; u < exact.size(); ++u)
     for (const auto& wanted : exact[u]) {

@@ -56,6 +56,7 @@ template <class T>
 struct fit_state {
   index epoch = 0;           // epochs done
   index batch = 0;           // batches done of the next one, where training was stopped within it
+  index batches = 0;         // of an epoch; 0 where it is not known
   index skipped = 0;         // of these, left out
   std::vector<double> sums;  // of the loss and its parts over these
   early_stopping stopping;
@@ -95,24 +96,22 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
                const fit_hooks<typename Network::scalar>& hooks = {}, fit_state<typename Network::scalar> state = {}) {
   using T = typename Network::scalar;
   using clock = std::chrono::steady_clock;
-  const auto require = [](bool holds, const char* name, auto value, const char* range) {
-    if (!holds) throw input_error(std::string("train::fit: ") + name + " must be " + range + ", not " + std::to_string(value));
-  };
-  require(settings.epochs >= 1, "epochs", settings.epochs, "1 or more");
-  require(settings.batch_users >= 1, "batch_users", settings.batch_users, "1 or more");
-  require(settings.sampled_steps >= 0, "sampled_steps", settings.sampled_steps, "0 (all) or more");
-  require(settings.negatives_per_target >= 1, "negatives_per_target", settings.negatives_per_target, "1 or more");
-  require(settings.candidates >= 1, "candidates", settings.candidates, "1 or more");
-  require(settings.learning_rate > 0 && std::isfinite(settings.learning_rate), "learning_rate", settings.learning_rate, "positive");
-  require(settings.gradient_clip >= 0 && std::isfinite(settings.gradient_clip), "gradient_clip", settings.gradient_clip,
+  const char* const where = "train::fit";
+  require(settings.epochs >= 1, where, "epochs", settings.epochs, "1 or more");
+  require(settings.batch_users >= 1, where, "batch_users", settings.batch_users, "1 or more");
+  require(settings.sampled_steps >= 0, where, "sampled_steps", settings.sampled_steps, "0 (all) or more");
+  require(settings.negatives_per_target >= 1, where, "negatives_per_target", settings.negatives_per_target, "1 or more");
+  require(settings.candidates >= 1, where, "candidates", settings.candidates, "1 or more");
+  require(settings.learning_rate > 0 && std::isfinite(settings.learning_rate), where, "learning_rate", settings.learning_rate, "positive");
+  require(settings.gradient_clip >= 0 && std::isfinite(settings.gradient_clip), where, "gradient_clip", settings.gradient_clip,
           "0 (none) or more");
-  require(settings.skip_bad_steps >= 0, "skip_bad_steps", settings.skip_bad_steps, "0 or more");
-  require(settings.ema_decay >= 0 && settings.ema_decay < 1, "ema_decay", settings.ema_decay, "in [0, 1)");
-  require(settings.patience >= 0, "patience", settings.patience, "0 (never stops early) or more");
-  require(settings.minutes >= 0, "minutes", settings.minutes, "0 (no limit) or more");
-  require(settings.how.threads >= 1, "how.threads", settings.how.threads, "1 or more");
-  require(split.items() == net.items(), "the network's number of items", net.items(), "that of the log");
-  require(!objective.needs().negatives || net.items() >= 2, "the number of items", net.items(),
+  require(settings.skip_bad_steps >= 0, where, "skip_bad_steps", settings.skip_bad_steps, "0 or more");
+  require(settings.ema_decay >= 0 && settings.ema_decay < 1, where, "ema_decay", settings.ema_decay, "in [0, 1)");
+  require(settings.patience >= 0, where, "patience", settings.patience, "0 (never stops early) or more");
+  require(settings.minutes >= 0, where, "minutes", settings.minutes, "0 (no limit) or more");
+  require(settings.how.threads >= 1, where, "how.threads", settings.how.threads, "1 or more");
+  require(split.items() == net.items(), where, "the network's number of items", net.items(), "that of the log");
+  require(!objective.needs().negatives || net.items() >= 2, where, "the number of items", net.items(),
           "2 or more for an objective with negatives");
   const auto started = clock::now();
   const double earlier = state.seconds;
@@ -168,10 +167,12 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   if constexpr (own_parts<Network> != 0) names.insert(names.end(), Network::own_names.begin(), Network::own_names.end());
   const loss::needs what = objective.needs();
   const index batches = core::block_count(split.training_users(), settings.batch_users);
-  if (state.batch < 0 || state.batch > batches || state.skipped < 0 || state.skipped > state.batch ||
-      (state.batch > 0 && state.sums.size() != names.size() + 1))
+  if (state.batch < 0 || state.batch > batches || (state.batch > 0 && state.batches > 0 && state.batches != batches) || state.skipped < 0 ||
+      state.skipped > state.batch || (state.batch > 0 && state.sums.size() != names.size() + 1))
     throw input_error("train::fit: the state is of another log, objective or batch size: it stands at batch " +
-                      std::to_string(state.batch) + " of " + std::to_string(batches));
+                      std::to_string(state.batch) + " of " + std::to_string(state.batches > 0 ? state.batches : batches) +
+                      (state.batches > 0 && state.batches != batches ? ", and there are " + std::to_string(batches) : ""));
+  state.batches = batches;
   fit_result result{.best_epoch = state.stopping.best_epoch, .best_ndcg = std::max(0.0, state.stopping.best)};
   // Shows a hook the whole state: what lies elsewhere is swapped in and out again, as copies would take three times the network.
   const auto show_state = [&](const auto& hook) {
