@@ -57,8 +57,8 @@ def beside_rivals(logs):
         rows.append([head, *(both(log, lambda name: figure(of(log, name, head)) or "–") for log in shown)])
         if any(cells := [figure(AIMS.get(log, {}).get(head)) for log in shown]):
             rows.append([f"{head}, aim", *cells])
-    says = ["On test, by means over seeds; in brackets behind a ratio the rival. Where aims of R@10 and N@10 come from is said "
-            "[below](#what-is-published)."]
+    says = ["On test, by means over seeds; in brackets behind a ratio the rival."
+            + " Where aims of R@10 and N@10 come from is said [below](#what-is-published)." * (rows[-1][0] == "N@10, aim")]
     return ["### CDDRec beside its rivals", "", *says, "", *table([" / ".join(f"`{name}`" for name in ours), *shown], rows)]
 
 

@@ -34,7 +34,8 @@ def style():
     return ('svg{font:13px -apple-system,BlinkMacSystemFont,"Segoe UI","Noto Sans",Helvetica,Arial,sans-serif}text{fill:#57606a}'
             ".small{font-size:12px}.title{font-size:15px;font-weight:600}.ours{font-weight:600;fill:currentColor}"
             ".grid{stroke:#8b949e;stroke-opacity:.25}.axis{stroke:#6e7781}.error{stroke:#24292f;stroke-width:1.5}"
-            ".bar{fill:currentColor}.hollow{fill:none;stroke:currentColor;stroke-width:1.8}.line{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linejoin:round}"
+            ".bar{fill:currentColor}.hollow{fill:none;stroke:currentColor;stroke-width:1.8}"
+            ".line{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linejoin:round}"
             ".cddrec.line{stroke-width:2.6}.leader{fill:none;stroke:currentColor;stroke-opacity:.55;stroke-dasharray:1 3}"
             f"{rule(1)}@media(prefers-color-scheme:dark){{text{{fill:#9198a1}}.error{{stroke:#e6edf3}}{rule(2)}}}")
 

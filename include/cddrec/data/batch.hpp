@@ -48,7 +48,7 @@ struct batch {
 
  private:
   static void add(std::vector<item>& to, std::span<const item> from, index max_length) {
-    if (max_length < 1) throw input_error("data::batch: max_length must be 1 or more, not " + std::to_string(max_length));
+    require(max_length >= 1, "data::batch", "max_length", max_length, "1 or more");
     const auto newest = from.last(std::min(from.size(), static_cast<std::size_t>(max_length)));
     to.insert(to.end(), newest.begin(), newest.end());
   }

@@ -51,7 +51,7 @@ class noise {
 
  private:
   static index check(index count, const char* name) {
-    if (count < 1) throw input_error(std::string("eval::noise: ") + name + " must be 1 or more, not " + std::to_string(count));
+    require(count >= 1, "eval::noise", name, count, "1 or more");
     return count;
   }
   static void draw_row(core::matrix<float>& x, index row, const core::random& draw) {

@@ -16,8 +16,7 @@ struct latent_kl {
   loss::needs needs() const { return {}; }
   std::vector<std::string> names() const {
     detail::require_weight("latent_kl", weight);
-    if (annealed_over < 0)
-      throw input_error("loss::latent_kl: annealed_over must be 0 (not annealed) or more, not " + std::to_string(annealed_over));
+    require(annealed_over >= 0, "loss::latent_kl", "annealed_over", annealed_over, "0 (not annealed) or more");
     if (weight == 0) return {};
     return {"kl"};
   }

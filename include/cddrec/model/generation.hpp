@@ -30,8 +30,7 @@ class generator {
  public:
   /// input_error for settings out of range, and for steps, stop or draws with direct, which has neither way nor noise.
   generator(const diffusion::process<T>& process, index width, const generation& g) : draws_(g.draws) {
-    if (g.draws < 1 || g.draws > most_draws)
-      throw input_error("model::generation: draws must be 1 to " + std::to_string(most_draws) + ", not " + std::to_string(g.draws));
+    require(g.draws >= 1 && g.draws <= most_draws, "model::generation", "draws", g.draws, "1 to " + to_text(most_draws));
     if (g.kind == way::direct) {
       std::string given;
       const auto add = [&](const std::string& name, index value, index as_it_comes) {
