@@ -37,6 +37,13 @@ TEST_CASE("a block with gaps between its rows is refused with the remedy") {
   CHECK(core::view<float>(m.topRows(2)).rows() == 2);
 }
 
+TEST_CASE("two shapes that differ are named with whose they are") {
+  const core::matrix<float> a(2, 4), b(3, 4), c(2, 3);
+  CHECK_NOTHROW(core::require_same_shape<float>("here", "a", a, "b", a.topRows(2)));
+  CHECK_THROWS_WITH(core::require_same_shape<float>("here", "a", a, "b", b), "here: a is [2, 4] but b [3, 4]; give both the same shape");
+  CHECK_THROWS_AS(core::require_same_shape<float>("here", "a", a, "c", c), input_error);
+}
+
 TEST_CASE("a vector is one column or one row, whatever its stride says") {
   Eigen::VectorXf column = Eigen::VectorXf::LinSpaced(5, 1, 5);
   const core::view<float> v(column);

@@ -203,10 +203,11 @@ TEST_CASE("a step or a shape that does not fit is refused") {
   CHECK_THROWS_WITH(p.beta(8), ContainsSubstring("step 8 is not in 0 … 7"));
   CHECK_THROWS_AS(p.beta(-1), input_error);
   CHECK_THROWS_AS(p.q_sample(x, 8, core::random(), x), input_error);
-  CHECK_THROWS_WITH(p.q_sample(x, 0, core::random(), y), ContainsSubstring("input is [3, 4] but the output [3, 5]"));
+  CHECK_THROWS_WITH(p.q_sample(x, 0, core::random(), y),
+                    ContainsSubstring("diffusion::process: the input is [3, 4] but the output [3, 5]; give both"));
   CHECK_THROWS_AS(p.p_sample(x, 0, core::random(), y), input_error);
   CHECK_THROWS_AS(p.q_posterior_mean_variance(x, y, 0, x), input_error);
-  CHECK_THROWS_AS(p.q_posterior_mean_variance(y, x, 0, x), input_error);
+  CHECK_THROWS_WITH(p.q_posterior_mean_variance(y, x, 0, x), ContainsSubstring("x0 is [3, 5] but mean [3, 4]"));
 }
 
 }  // namespace cddrec::test

@@ -221,7 +221,7 @@ TEST_CASE("a way that leads nowhere is refused") {
   matrix out(2, 3), other(2, 4);
   CHECK_THROWS_WITH(diffusion::follow<double>(
                         diffusion::ddim(p), [&](index) -> core::view<const double> { return other; }, out),
-                    ContainsSubstring("prediction of step 5 is [2, 4] but the output [2, 3]"));
+                    ContainsSubstring("prediction of step 5 is [2, 4] but the output [2, 3]; give both the same shape"));
 }
 
 }  // namespace cddrec::test

@@ -137,7 +137,7 @@ TEST_CASE("a latent dimension that ignores its input is not active") {
 
 TEST_CASE("pairs of different shapes are refused") {
   const auto a = normal_matrix<float>(3, 4, 1), more = normal_matrix<float>(4, 4, 2), wider = normal_matrix<float>(3, 5, 3);
-  CHECK_THROWS_WITH(eval::alignment<float>(a, more), "eval::alignment: the shapes [3, 4] and [4, 4] differ; give two of the same");
+  CHECK_THROWS_WITH(eval::alignment<float>(a, more), "eval::alignment: a is [3, 4] but b [4, 4]; give both the same shape");
   CHECK_THROWS_AS(eval::alignment<float>(wider, a), input_error);
   CHECK_THROWS_AS(eval::latent_dimensions<float>(more, a), input_error);
 }

@@ -5,6 +5,8 @@
 #include <Eigen/Core>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -141,5 +143,14 @@ view(M&&) -> view<std::remove_pointer_t<decltype(std::declval<M&>().data())>>;
 /// A read-only argument, not deduced: T comes from another argument or is given, so that anything viewable may be passed.
 template <class T>
 using in = std::type_identity_t<view<const T>>;
+
+/// Throws input_error `WHERE: A_NAME is [2, 4] but B_NAME [2, 3]; give both the same shape` unless the shapes of a and b agree.
+template <class T>
+void require_same_shape(std::string_view where, std::string_view a_name, in<T> a, std::string_view b_name, in<T> b) {
+  if (a.rows() == b.rows() && a.cols() == b.cols()) return;
+  const auto shape = [](in<T> x) { return "[" + to_text(x.rows()) + ", " + to_text(x.cols()) + "]"; };
+  throw input_error(std::string(where) + ": " + std::string(a_name) + " is " + shape(a) + " but " + std::string(b_name) + " " + shape(b) +
+                    "; give both the same shape");
+}
 
 }  // namespace cddrec::core

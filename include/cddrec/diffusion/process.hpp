@@ -85,8 +85,8 @@ class process {
   T q_posterior_mean_variance(core::in<T> x0, core::in<T> xt, index t, core::view<T> mean, core::execution how = {}) const {
     namespace simd = core::simd;
     const constants& c = at(t);
-    require_same_shape(x0, mean);
-    require_same_shape(xt, mean);
+    core::require_same_shape<T>(where, "x0", x0, "mean", mean);
+    core::require_same_shape<T>(where, "xt", xt, "mean", mean);
     const T a = static_cast<T>(c.posterior_x0), b = static_cast<T>(c.posterior_xt);
     core::parallel_for(how, mean.rows(), grain, [&](index begin, index end) {
       for (index i = begin; i < end; ++i) {
@@ -103,6 +103,7 @@ class process {
     double beta, alpha_bar, alpha_bar_previous, noise;  // noise = 1 - alpha_bar
     double posterior_x0, posterior_xt, posterior_variance;
   };
+  static constexpr const char* where = "diffusion::process";
   static constexpr index grain = 64;  // rows a block
 
   const constants& at(index t) const {
@@ -111,15 +112,8 @@ class process {
     return table_[static_cast<std::size_t>(t)];
   }
 
-  static void require_same_shape(core::view<const T> x, core::view<T> out) {
-    if (x.rows() != out.rows() || x.cols() != out.cols())
-      throw input_error("diffusion::process: the input is [" + std::to_string(x.rows()) + ", " + std::to_string(x.cols()) +
-                        "] but the output [" + std::to_string(out.rows()) + ", " + std::to_string(out.cols()) +
-                        "]; give both the same shape");
-  }
-
   static void sample(core::view<const T> mean, double scale, double deviation, core::random noise, core::view<T> out, core::execution how) {
-    require_same_shape(mean, out);
+    core::require_same_shape<T>(where, "the input", mean, "the output", out);
     kernel::add_noise<T>(mean, scale, deviation, noise, out, how);
   }
 

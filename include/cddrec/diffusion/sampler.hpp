@@ -98,10 +98,7 @@ void follow(const path& way, Predict&& predict, core::view<T> out, core::executi
   std::fill_n(out.data(), out.size(), T(0));
   for (const move& m : way.moves) {
     const core::view<const T> x0 = predict(m.from);
-    if (x0.rows() != out.rows() || x0.cols() != out.cols())
-      throw input_error("diffusion::sampler: the prediction of step " + std::to_string(m.from) + " is [" + std::to_string(x0.rows()) +
-                        ", " + std::to_string(x0.cols()) + "] but the output [" + std::to_string(out.rows()) + ", " +
-                        std::to_string(out.cols()) + "]; give both the same shape");
+    core::require_same_shape<T>("diffusion::sampler", "the prediction of step " + to_text(m.from), x0, "the output", out);
     const T fresh = static_cast<T>(1 - m.keep), keep = static_cast<T>(m.keep);
     core::parallel_for(how, out.rows(), 64, [&](index begin, index end) {
       for (index i = begin; i < end; ++i) {

@@ -29,12 +29,6 @@ core::matrix<double> unit_rows(core::view<const T> x) {
   return unit;
 }
 
-template <class T>
-void require_same_shape(const std::string& where, core::in<T> a, core::in<T> b) {
-  if (a.rows() == b.rows() && a.cols() == b.cols()) return;
-  const auto shape = [](core::in<T> x) { return "[" + std::to_string(x.rows()) + ", " + std::to_string(x.cols()) + "]"; };
-  throw input_error(where + ": the shapes " + shape(a) + " and " + shape(b) + " differ; give two of the same");
-}
 }  // namespace detail
 
 /// Mean cosine of two different rows of x [N, d]; 1 when all point the same way, 0 for fewer than two rows. A row of zeros points nowhere:
@@ -98,7 +92,7 @@ spectrum singular_spectrum(core::in<T> x) {
 /// zeros stays one: it is 1 away from a unit row. input_error unless both have the same shape.
 template <class T>
 double alignment(core::in<T> a, core::in<T> b) {
-  detail::require_same_shape<T>("eval::alignment", a, b);
+  core::require_same_shape<T>("eval::alignment", "a", a, "b", b);
   if (a.rows() == 0) return 0;
   return (detail::unit_rows<T>(a) - detail::unit_rows<T>(b)).rowwise().squaredNorm().mean();
 }
@@ -135,7 +129,7 @@ struct latent_use {
 /// How much of its latent variables an encoder q(z | x) = N(mean, exp(log_variance)) uses; both [N, d], or input_error.
 template <class T>
 latent_use latent_dimensions(core::in<T> mean, core::in<T> log_variance) {
-  detail::require_same_shape<T>("eval::latent_dimensions", mean, log_variance);
+  core::require_same_shape<T>("eval::latent_dimensions", "mean", mean, "log_variance", log_variance);
   latent_use use;
   const double N = static_cast<double>(std::max<index>(1, mean.rows()));
   for (index j = 0; j < mean.cols(); ++j) {
