@@ -34,11 +34,8 @@ struct encoded {
   index width;
 
   encoded(const model::ranker<cli::network>& r, const data::cases& cases, index width, core::execution how) : ranker(r), width(width) {
-    std::vector<std::span<const data::item>> users;
-    for (index u = 0; u < cases.size(); ++u) {
-      users.push_back(cases.history(u));
-      row[users.back().data()] = u;
-    }
+    const std::vector<std::span<const data::item>> users = cases.histories();
+    for (index u = 0; u < cases.size(); ++u) row[cases.history(u).data()] = u;
     all = r.encode(users, how);
   }
   index items() const { return ranker.items(); }

@@ -112,7 +112,7 @@ cli::run_settings sampled_negatives(double lambda, const char* optimizer) {
 void shapes(benchmark::internal::Benchmark* b) {
   b->ArgName("threads")->ArgsProduct({thread_counts()})->UseManualTime()->Unit(benchmark::kMillisecond)->MinTime(2);
 }
-BENCHMARK_CAPTURE(train_step, own_settings, cli::defaults("cddrec"))->Apply(shapes);
+BENCHMARK_CAPTURE(train_step, own_settings, cli::defaults())->Apply(shapes);
 BENCHMARK_CAPTURE(train_step, office_sampled_4, office_sampled_4())->Apply(shapes);
 BENCHMARK_CAPTURE(train_step, office_distinct_4, office_distinct_4())->Apply(shapes);
 BENCHMARK_CAPTURE(train_step, office, cli::preset("office"))->Apply(shapes);

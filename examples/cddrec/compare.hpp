@@ -178,10 +178,10 @@ inline bool compare_row(const compare_options& o, const variant& v, index seed, 
   // Counting takes a moment and cannot be resumed; a network without a training state was finished, and its record deleted since.
   if (!is_network(v.kind) || (io::is_there(model_path(directory)) && !io::is_there(training_path(directory)))) fs::remove_all(directory);
   if (io::is_there(training_path(directory))) command.push_back("--resume");
-  const auto started = std::chrono::steady_clock::now();
+  const stopwatch training;
   const auto [status, output] = detail::run_child(command);
   if (!may_go_on()) throw stopped("training was stopped");
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  const double seconds = training.seconds();
   if (status != 0) {
     std::cerr << "cddrec: " << name << ": training ended with status " << status << "; no record is written\n";
     return false;
@@ -260,7 +260,10 @@ inline index run_compare(const compare_options& o, core::execution how) {
   run_settings any;
   for (const std::string& a : o.assignments) assign(any, a);  // also those that concern none of these models
   for (const variant& v : variants) require_same_division(variants.front(), settings_of(o, variants.front(), 1), v, settings_of(o, v, 1));
-  for (const variant& v : variants) require_way_back(o, v);
+  for (const variant& v : variants) {
+    if (is_network(v.kind)) make_objective(v.kind, settings_of(o, v, 1));
+    require_way_back(o, v);
+  }
   require_text(o);
   const data::interactions log = o.log.read();
   const json log_crc = fingerprint(o.log.data).at("crc32");
@@ -286,7 +289,7 @@ inline index run_compare(const compare_options& o, core::execution how) {
   index failed = 0, done = 0;
   std::vector<std::pair<std::string, json>> table, records;
   const interruptible signals;
-  const auto started = std::chrono::steady_clock::now();
+  const stopwatch sitting;
   for (const auto& row : rows) {
     const auto& [v, seed] = row;
     const std::string name = row_name(o, v, seed);
@@ -298,9 +301,9 @@ inline index run_compare(const compare_options& o, core::execution how) {
       std::cerr << name << ": recorded already\n";
     } else {
       if (terminal::of(STDERR_FILENO).on) {
-        const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
         std::cerr << "\n" << to_do << (to_do == 1 ? " model" : " models") << " to train";
-        if (done > 0) std::cerr << ", about " << duration(spent / static_cast<double>(done) * static_cast<double>(to_do)) << " left";
+        if (done > 0)
+          std::cerr << ", about " << duration(sitting.seconds() / static_cast<double>(done) * static_cast<double>(to_do)) << " left";
       }
       try {
         if (!compare_row(o, v, seed, log, log_crc, how)) ++failed;

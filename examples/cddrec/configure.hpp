@@ -37,7 +37,7 @@ inline run_choice gather_settings(std::string kind, const std::string& preset_na
   if (kind.empty()) kind = model ? model->value : "cddrec";
   if (!preset_name.empty() && kind != "cddrec")
     throw input_error("preset " + preset_name + ": the presets are for the model cddrec, not for " + kind);
-  run_settings s = start ? *start : preset_name.empty() ? defaults(kind) : preset(preset_name);
+  run_settings s = start ? *start : preset_name.empty() ? defaults() : preset(preset_name);
   for (const auto& entry : file.entries)
     if (entry.key != "model" && entry.key != "version") at(entry, [&] { set(s, entry.key, entry.value); });
   for (const std::string& a : assignments) {

@@ -82,8 +82,7 @@ inline json network_figures(const network& net, const model::ranker<network>& ra
 /// What a model's lists say and, if it is a network, its vectors; `scorer` is one of the model.
 template <class Scorer>
 json diagnostics(const loaded_model& m, const Scorer& scorer, const data::cases& cases, core::execution how) {
-  std::vector<std::span<const data::item>> users;
-  for (index u = 0; u < cases.size(); ++u) users.push_back(cases.history(u));
+  const std::vector<std::span<const data::item>> users = cases.histories();
   json all{{"lists", list_figures(scorer, users, how)}};
   if constexpr (std::is_same_v<Scorer, model::ranker<network>>) all.update(network_figures(*network_of(m), scorer, cases, users, how));
   return all;

@@ -37,6 +37,15 @@ struct terminal {
   }
 };
 
+/// Seconds since it was made.
+class stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
 /// 1:05, 2:01:05.
 inline std::string duration(double seconds) {
   const long s = std::lround(std::max(0.0, seconds));
@@ -102,9 +111,8 @@ class work_display {
 
  private:
   bool told(index done, index all) {
-    using seconds = std::chrono::duration<double>;
     const double part = all > 0 ? static_cast<double>(done) / static_cast<double>(all) : 1;
-    const double spent = seconds(std::chrono::steady_clock::now() - started_).count();
+    const double spent = since_.seconds();
     // No bar for work that turns out to be short: it would be over before anybody has read it.
     if (line_.on() && part > 0 && spent > 0.3 && (long_ = long_ || spent / part > 2))
       line_.draw(what_, part, {std::to_string(static_cast<int>(100 * part)) + " %", duration(spent / part - spent) + " left"});
@@ -113,7 +121,7 @@ class work_display {
 
   std::string what_;
   bool long_ = false;
-  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  stopwatch since_;
   status_line line_;
   interruptible signals_;
 };

@@ -67,7 +67,7 @@ struct evaluate_options {
 };
 
 inline void run_evaluate(const evaluate_options& o, const model::generation& made, core::execution how) {
-  const auto started = std::chrono::steady_clock::now();
+  const stopwatch run;
   const loaded_model m = load_model(o.model);
   data::interactions own = o.log.read();
   const index items = own.items.size();
@@ -116,7 +116,7 @@ inline void run_evaluate(const evaluate_options& o, const model::generation& mad
   if (best) out["best"] = *best;
   if (o.sample > 0) out["sampled"] = {{"items", o.sample}, {"metrics", sampled}};
   if (o.diagnose) out["diagnostics"] = figures;
-  out["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  out["seconds"] = run.seconds();
   std::cout << out.dump() << '\n';
 }
 

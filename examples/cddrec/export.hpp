@@ -17,11 +17,6 @@ struct export_options {
 
 namespace detail {
 
-inline std::string text(float value) {
-  char buffer[32];
-  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
-}
-
 /// A field of a CSV row (RFC 4180).
 inline std::string csv_field(const std::string& field) {
   if (field.find_first_of(",\"") == field.npos) return field;
@@ -90,22 +85,17 @@ inline void export_items(const loaded_model& m, const fs::path& output) {
             << (format == ".npy" ? "; their ids are in " + names.string() : "") << '\n';
 }
 
-/// The log with the model's item numbers; items that the model does not know are dropped and counted.
+/// The users of a log and their histories in the model's item numbers; items that the model does not know are dropped and counted.
 inline data::interactions in_model_numbers(const data::interactions& log, const data::id_map& ids, index& dropped) {
   data::interactions mapped;
-  mapped.items = ids;
   std::vector<data::item> history;
   for (index u = 0; u < log.histories.size(); ++u) {
     history.clear();
-    for (std::size_t i = 0; i < log.histories[u].size(); ++i) {
-      const auto known = ids.find(log.name(log.histories[u][i]));
-      if (!known) {
+    for (const data::item i : log.histories[u])
+      if (const auto known = ids.find(log.name(i)))
+        history.push_back(*known);
+      else
         ++dropped;
-        continue;
-      }
-      history.push_back(*known);
-      if (!log.times.empty()) mapped.times.push_back(log.times_of(u)[i]);
-    }
     mapped.users.add(log.users.name(static_cast<data::item>(u)));
     mapped.histories.push_back(history);
   }

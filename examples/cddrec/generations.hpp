@@ -12,9 +12,9 @@ namespace cddrec::cli {
 /// Calls measure(scorer) and adds the seconds it took.
 template <class Measure>
 json timed(const loaded_model& m, const model::generation& made, core::execution how, Measure&& measure) {
-  const auto started = std::chrono::steady_clock::now();
+  const stopwatch measuring;
   json j = serve::with_scorer(m, how, made, measure);
-  j["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  j["seconds"] = measuring.seconds();
   return j;
 }
 
@@ -68,8 +68,7 @@ inline double mean_spread(const model::ranker<network>& ranker, const lists& bes
 /// several draws also how far they spread; in the lists of `diversified` the draws take turns.
 inline json generation_rows(const loaded_model& m, const data::cases& cases, core::execution how) {
   json rows = json::array();
-  std::vector<std::span<const data::item>> users;
-  for (index u = 0; u < cases.size(); ++u) users.push_back(cases.history(u));
+  const std::vector<std::span<const data::item>> users = cases.histories();
   const index T = m.settings.steps;
   const auto add = [&](const char* name, const model::generation& g, json figures) {
     const index steps = g.kind == model::way::direct ? 1 : g.steps == 0 ? T - std::max<index>(g.stop, 0) : g.steps;

@@ -14,7 +14,7 @@ namespace cddrec::cli {
 inline std::string idle_under(const std::string& kind, const run_settings& s, const std::string& key) {
   const auto one_of = [&](std::initializer_list<const char*> keys) { return std::find(keys.begin(), keys.end(), key) != keys.end(); };
   const auto under = [&](const char* name) { return std::string(name) + " = " + setting_keys().at(name).get(s); };
-  const bool diffusion = kind == "cddrec", ranked = !diffusion || s.objective != "paper";
+  const bool diffusion = kind == "cddrec", unranked = diffusion && s.objective == "paper", ranked = !unranked && s.softmax_weight > 0;
   const bool diverges = diffusion && s.objective != "softmax" && s.divergence_weight > 0 && s.divergence != "mean_squared_error";
   const bool candidates = ranked && s.ranking == "sampled_softmax", pairs = diverges || (ranked && s.ranking == "bce");
 
@@ -28,13 +28,17 @@ inline std::string idle_under(const std::string& kind, const run_settings& s, co
   if (key == "features" && s.contrastive != "fourier") return under("contrastive");
   if (one_of({"divergence", "divergence_variance"}) && s.divergence_weight == 0) return under("divergence_weight");
   if (key == "divergence_variance" && s.divergence != "kl_mean") return under("divergence");
-  if (!ranked && one_of({"ranking", "ranking_augmented", "softmax_weight", "softmax_temperature", "candidates", "frequency_correction"}))
-    return under("objective");
+  if (key == "softmax_weight" && unranked) return under("objective");
+  // A gan samples at the softmax's temperature if it has none of its own.
+  const bool tempered = kind == "gan" && s.gan_temperature == 0;
+  if (!ranked &&
+      (one_of({"ranking", "ranking_augmented", "candidates", "frequency_correction"}) || (key == "softmax_temperature" && !tempered)))
+    return under(unranked ? "objective" : "softmax_weight");
   if (one_of({"candidates", "frequency_correction"}) && !candidates) return under("ranking");
   if (key == "candidates" && s.negatives == "in_batch") return under("negatives");
   if (key == "frequency_correction" && s.negatives == "uniform") return under("negatives");  // all items are candidates equally often
-  if ((key == "negatives" && !pairs && !candidates) || (key == "negatives_per_target" && !pairs))
-    return under(ranked ? "ranking" : s.divergence_weight == 0 ? "divergence_weight" : "divergence");
+  if ((one_of({"negatives", "negative_power"}) && !pairs && !candidates) || (key == "negatives_per_target" && !pairs))
+    return under(ranked ? "ranking" : !diffusion ? "softmax_weight" : s.divergence_weight == 0 ? "divergence_weight" : "divergence");
   if (key == "negative_power" && s.negatives != "popularity") return under("negatives");
   if (key == "kl_annealing" && s.kl_weight == 0) return under("kl_weight");
   if (key == "step_choice" && s.sampled_steps == 0) return under("sampled_steps");

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 
 #include "../numbers.hpp"
@@ -43,7 +44,7 @@ int run(int argc, char** argv) {
         double value = 0;
         const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
         const bool whole = problem == std::errc() && end == text.data() + text.size();
-        return whole && value > 0 ? std::string() : "must be a positive number, not '" + text + "'";
+        return whole && value > 0 && std::isfinite(value) ? std::string() : "must be a positive number, not '" + text + "'";
       },
       "POSITIVE");
   const auto add_threads = [&](CLI::App* c) {
@@ -116,6 +117,7 @@ int run(int argc, char** argv) {
   CLI::App* compare = app.add_subcommand("compare", "Train several models on a log and record what each reaches");
   compare_options c;
   add_log(compare, c.log);
+  compare->get_option("--data")->description("The log, gzip'd or not; every model reads it anew");
   compare->add_option("--models", c.models, "Kinds of model, or names from --variants; by default, all of --variants")->delimiter(',');
   compare->add_option("--variants", c.variants, "File of models, one per line: `name kind [preset=NAME] key=value …`")->type_name("FILE");
   compare->add_option("--seeds", c.seeds, "Train every network with seeds 1 … N")->capture_default_str()->transform(whole<index>(1, 1000));

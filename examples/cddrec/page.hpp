@@ -125,7 +125,7 @@ inline io::training_report begin_report(const std::string& kind, const run_setti
              {"interactions", std::to_string(log.histories.items.size())}};
   if (is_network(kind)) r.facts.push_back({"seed", std::to_string(s.seed)});
   r.table_caption = "Full ranking of all " + std::to_string(log.items.size()) + " items for " + std::to_string(tested) + " users";
-  for (const auto& [name, unused] : eval::metrics::fields) r.metric_names.emplace_back(name);
+  r.metric_names = metric_names();
   for (const auto& [name, metrics] : table) {
     r.table.push_back({.name = name, .values = {}, .trained = name == kind, .bound = name == "best possible"});
     for (const std::string& metric : r.metric_names) r.table.back().values.push_back(metrics.at(metric).get<double>());

@@ -110,15 +110,6 @@ void for_all_lists(const serve::recommender& m, eval::histories all, index top, 
   }
 }
 
-/// Seconds since it was made.
-class stopwatch {
- public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count(); }
-
- private:
-  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-};
-
 /// Reports which share of the exact lists' items is in the lists found by the graph, and how long both take: on at most a thousand of the
 /// histories, evenly spread.
 inline void tell_recall(const serve::recommender& m, eval::histories all, index top, std::span<const data::item> excluded,
@@ -130,10 +121,10 @@ inline void tell_recall(const serve::recommender& m, eval::histories all, index 
     some.push_back(answered[k * answered.size() / std::min(most, answered.size())]);
   if (some.empty()) return;
   const double each = 1000 / static_cast<double>(some.size());
-  stopwatch by_graph;
+  const stopwatch by_graph;
   const auto found = m.lists(some, top, excluded, false, how);
   const double found_ms = each * by_graph.seconds();
-  stopwatch exactly;
+  const stopwatch exactly;
   const auto exact = m.exact_lists(some, top, excluded, how);
   const double exact_ms = each * exactly.seconds();
   std::cerr << std::fixed << std::setprecision(4) << "cddrec: hnsw: recall@" << top << ' ' << serve::recall_against(found, exact)
@@ -170,7 +161,7 @@ inline void run_recommend(const recommend_options& o, const model::generation& m
                         (first.empty() ? "" : " (the first is " + io::quoted(first, '\'') + ")") +
                         "; separate ids by blanks, or by tabs if they hold blanks (after a single id, too)");
   } else {
-    const std::string text = io::read_text(o.input), name = o.input == "-" ? "standard input" : o.input;
+    const std::string text = io::read_text(o.input), name = io::name_of_input(o.input);
     for (std::string_view rest = text; !rest.empty();) {
       const std::string_view line = io::take_line(rest);
       all.push_back(known(line, name + ":" + std::to_string(all.size() + 1)));

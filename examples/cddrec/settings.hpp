@@ -257,13 +257,12 @@ inline bool shapes_network(const std::string& key) {
   return false;
 }
 
-/// What a kind of model starts from: for every network the recipe of training that served best on real logs, see docs/results.md.
-inline run_settings defaults(const std::string& kind) {
+/// What every kind of model starts from: the recipe of training that served best on real logs, see docs/results.md.
+inline run_settings defaults() {
   run_settings s;
   s.width = 256, s.dropout = 0.5;
   s.ranking = "sampled_softmax", s.candidates = 1024, s.ranking_augmented = true, s.divergence_weight = 0.1;
   s.learning_rate = 0.002, s.ema_decay = 0.999;
-  if (kind == "sasrec" || kind == "gru4rec" || kind == "vae" || kind == "svae" || kind == "gan") s.objective = "softmax";
   return s;
 }
 

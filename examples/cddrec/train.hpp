@@ -55,14 +55,14 @@ class training_display {
   }
   /// The time to the last epoch or to the limit; early stopping may end it sooner.
   std::string left(double epochs_done) const {
-    const double now = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+    const double now = since_.seconds();
     const double to_last = now / (epochs_done - begun_) * (static_cast<double>(epochs_) - epochs_done);
     return duration(minutes_ > 0 ? std::min(to_last, 60 * minutes_ - before_ - now) : to_last);
   }
 
   index epochs_, epoch_;                  // epoch_: the one that is under way
   double minutes_, before_, begun_ = -1;  // begun_: epochs done when this sitting began
-  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  stopwatch since_;
   double best_;
   index best_epoch_;
   status_line line_;
@@ -88,6 +88,7 @@ struct train_options {
 };
 
 inline fs::path log_path(const fs::path& directory) { return directory / "log.csv"; }
+inline fs::path page_path(const fs::path& directory) { return directory / "report.html"; }
 
 /// A model to start from; input_error if it cannot be trained further.
 inline loaded_model load_start(const std::string& directory) {
@@ -132,6 +133,10 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
   if ((whole || resumable) && !goes_on)
     throw input_error(o.output + (whole ? ": already holds a model" : ": holds an unfinished run") + "; name another directory" +
                       (resumable ? ", or go on with --resume" : " (nothing there can be resumed)"));
+  // What stands there without a model is not of a run: the caller's own log may have that name.
+  for (const fs::path& path : {log_path(o.output), page_path(o.output)})
+    if (!goes_on && io::is_there(path))
+      throw input_error(path.string() + ": would be overwritten; name another directory, or move that file away");
   if (o.resume && !goes_on) std::cerr << "cddrec: " << o.output << ": there is nothing to resume, training begins anew\n";
   // Not called before the run to resume has been read: if that is refused, its settings stay as they are.
   const fs::path settings_path = fs::path(o.output) / "settings.toml";
@@ -243,7 +248,7 @@ inline void run_train(const train_options& o, const run_settings& s, const std::
     fit([&](const run_settings& of, index items) { return make_network(o.model, of, items); });
   else
     keep_settings(), add_best_possible();
-  io::write_atomically(fs::path(o.output) / "report.html", io::html(page));
+  io::write_atomically(page_path(o.output), io::html(page));
   if (!is_network(o.model)) std::cout << peak_memory_words << peak_memory_mb() << " MB\n";  // a network's stands with its best epoch
   if (o.validation_only) return;
   std::cout << "test, full ranking of " << split.items() << " items, " << split.test().size() << " users\n";

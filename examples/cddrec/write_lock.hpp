@@ -24,12 +24,12 @@ class write_lock {
   enum class kind { directory, own_file };
 
   /// Of a directory that is there, or of a file that nothing else uses: it is made, and taken away at the end. Throws input_error `taken`
-  /// if another process holds it.
+  /// if another process holds it, error if it cannot be opened.
   write_lock(const fs::path& place, kind what, const std::string& taken) : place_(place), what_(what) {
     const int flags = what == kind::directory ? O_RDONLY | O_DIRECTORY : O_RDWR | O_CREAT;
     for (;;) {
       file_ = ::open(place.c_str(), flags | O_CLOEXEC, 0666);
-      if (file_ < 0) throw input_error(place.string() + ": cannot be opened: " + std::strerror(errno));
+      if (file_ < 0) throw error(place.string() + ": cannot be opened: " + std::strerror(errno));
       if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         ::close(file_);
         throw input_error(taken);

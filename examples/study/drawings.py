@@ -36,7 +36,7 @@ def draw_curves(log, models):
 
 def draw_spectra(log, models):
     """Each beside its largest: the length of the vectors says nothing about collapse. Below a millionth is rounding."""
-    shape = lambda values: [(k, v / values[0][1]) for k, v in values if v > 0 and v >= 1e-6 * values[0][1]]
+    shape = lambda values: [(k, v / values[0][1]) for k, v in values if 0 < values[0][1] <= 1e6 * v]
     series, noise = [], {}
     for model, runs in models.items():
         run = next((r for r in runs if listed(r, "diagnostics", "predictions", "spectrum")), None)

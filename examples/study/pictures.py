@@ -67,7 +67,7 @@ def mark(x, y, shape, group, hollow=False, size=4):
 
 def ticks(low, high, most=6, least=0.0):
     """(value, label) at round numbers, from one at or below low to one at or above high; steps are `least` or more."""
-    wanted = max((high - low or abs(high) or 1) / most, least)
+    wanted = max((abs(high - low) or abs(high) or 1) / most, least)
     power = 10.0 ** math.floor(math.log10(wanted))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= wanted * (1 - 1e-9))
     decimals = len(f"{step:.10f}".rstrip("0").partition(".")[2])

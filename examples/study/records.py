@@ -21,7 +21,7 @@ def read_record(path, needed):
     """A record that has what is needed, {key: kind}."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise bad_input(f"{path}: is not JSON: {error}")
     if not isinstance(record, dict):
         raise bad_input(f"{path}: is not a JSON object")

@@ -39,10 +39,12 @@ def section(log, models, folder, images):
         return [f"![{what} on {html.escape(log)}](images/{folder.name}/{name})", ""]
 
     runs, drawn = [r for group in models.values() for r in group], pictured(models)
+    said = ["The pictures are without single changes of the same kind of model that have one seed: they have a table of their own."]
+    said = said[len(drawn) == len(models):] + ["Curves and spectra are those of a model's first seed."] * any(len(r) > 1 for r in drawn.values())
     facts = [f"{whole(v[0])} {key}" for key in ("users", "items") if (v := numbers(runs, key))]
     facts += [f"CRC-32 `{crc}`" for crc in sorted({str(r["log_crc"]) for r in runs if r.get("log_crc")})]
     return [f"## {log}", "", *([", ".join(facts) + ".", ""] if facts else []), *accuracy(models), *commands(models),
-            *(["The pictures are without single changes that have one seed: they have a table of their own.", ""] if len(drawn) < len(models) else []),
+            *([" ".join(said), ""] if said else []),
             *shown("bars", draw_bars, "Recall@1 and NDCG@10 of the models"), *shown("curves", draw_curves, "Validation NDCG@10 by epoch"),
             *seeds(models), *single_changes(models), *game(models),
             *collapse(models), *shown("spectra", draw_spectra, "Singular values of the predictions"), *latent(models),
@@ -79,13 +81,13 @@ def main():
     try:
         search = read_records(given.search, TRIAL) if given.search.exists() else {}
         files = write(given.output, read_records(given.records, RUN), search)
+        changed = {path: content for path, content in files.items() if not path.exists() or path.read_bytes() != content.encode()}
     except bad_input as error:
         print(f"report.py: {error}", file=sys.stderr)
         return 2
     except (OSError, UnicodeDecodeError) as error:
         print(f"report.py: {given.output}: cannot be read: {error}", file=sys.stderr)
         return 2
-    changed = {path: content for path, content in files.items() if not path.exists() or path.read_bytes() != content.encode()}
     left = sorted(path for path in (given.output.parent / "images" / given.output.stem).glob("*.svg") if path not in files)
     for path in left:
         print(f"report.py: {path} is no longer on the page; delete it", file=sys.stderr)

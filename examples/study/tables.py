@@ -67,7 +67,8 @@ def chance(models):
     users = max(numbers(runs, "users"), default=0)
     errors = []
     for head in ("R@1", "R@10") if users > 0 else ():
-        if (best := max(numbers(runs, *ACCURACY[head]), default=0)) > 0:
+        means = [value for group in models.values() if (value := mean(group, *ACCURACY[head])) is not None]
+        if 0 < (best := max(means, default=0)) < 1:
             errors.append(f"±{figure(math.sqrt(best * (1 - best) / users))} of the best {head}")
     return [f"Other users of the same kind would make {' and '.join(errors)} (one standard error); the models share the users, so that "
             "their differences vary less, and seeds come on top.", ""] if errors else []

@@ -40,6 +40,7 @@ TEST_CASE("bad input ends with status 2 and one clear message") {
           "--draws: must be a whole number from 1 to");
   refused(train + "log.txt --model markov --epochs abc", "epochs");
   refused(train + "log.txt --minutes soon", "--minutes: must be a positive number, not 'soon'");
+  refused(train + "log.txt --minutes inf", "--minutes: must be a positive number, not 'inf'");
   const std::string commands = "; the commands are: generate, prepare, train, compare, evaluate, recommend, export, completion\n";
   refused("", "cddrec: name a command" + commands);
   refused("tarin --data log.txt", "there is no command 'tarin'" + commands);

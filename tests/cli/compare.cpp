@@ -182,6 +182,8 @@ TEST_CASE("settings are looked at before the first row, and those tested are cou
   refused(compare + "--set width=0", "width");
   refused("compare --data log.txt --models markov,sasrec --set heads=3 --output never", "heads");
   refused(compare + "--set seed=5", "leave out seed=5");
+  refused("compare --data log.txt --models markov,sasrec --set softmax_weight=0 --output never",
+          "every part of the objective has weight 0");
   shop().write("seeded.txt", "a sasrec seed=5\n");
   refused("compare --data log.txt --variants seeded.txt --output never", "seeded.txt:1: a comparison trains every network with the seeds");
   shop().write("divided.txt", "a markov\nb markov division=time\n");

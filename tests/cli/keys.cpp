@@ -46,17 +46,7 @@ std::string readers(const std::string& key) {
   return all ? "all" : networks ? "networks" : list;
 }
 
-/// `value`, or what the kinds that read the key start from, where they differ.
-std::string default_of(const std::string& key) {
-  std::string value;
-  for (const std::string& kind : cli::kinds()) {
-    if (!cli::concerns(kind, key)) continue;
-    const std::string its = cli::setting_keys().at(key).get(cli::defaults(kind));
-    if (value.empty()) value = its;
-    if (value != its) return value + ", " + kind + " " + its;
-  }
-  return value;
-}
+std::string default_of(const std::string& key) { return cli::setting_keys().at(key).get(cli::defaults()); }
 
 std::string policies() { return read(std::filesystem::path(CDDREC_SOURCE_DIR) / "docs" / "policies.md"); }
 
@@ -90,7 +80,7 @@ TEST_CASE("docs/policies.md has every preset with what it sets in the place of t
   CHECK(rows[0][0] == "each");
   for (std::size_t i = 1; i < rows.size(); ++i) {
     INFO(rows[i][0]);
-    cli::run_settings s = cli::defaults("cddrec");
+    cli::run_settings s = cli::defaults();
     set_all(s, rows[0][1]);
     set_all(s, rows[i][1]);
     const cli::run_settings preset = cli::preset(rows[i][0]);
@@ -105,7 +95,7 @@ TEST_CASE("docs/policies.md has the command's defaults in C++") {
   const std::string page = policies(), recipe = page.substr(page.find("### The same in C++"));
   const auto says = [&](const std::string& before, const std::string& key, const std::string& after) {
     INFO(key);
-    CHECK_THAT(recipe, ContainsSubstring(before + cli::setting_keys().at(key).get(cli::defaults("cddrec")) + after));
+    CHECK_THAT(recipe, ContainsSubstring(before + cli::setting_keys().at(key).get(cli::defaults()) + after));
   };
   says("linear_schedule{.last = ", "beta_last", "}, ");
   says("}, ", "steps", ");");
@@ -122,7 +112,7 @@ TEST_CASE("docs/policies.md has the command's defaults in C++") {
   for (const char* key : {"epochs", "sampled_steps", "candidates", "learning_rate", "ema_decay", "patience"})
     says("." + std::string(key) + " = ", key, ",");
   // What it does not name is as the structs have it.
-  const cli::run_settings s = cli::defaults("cddrec");
+  const cli::run_settings s = cli::defaults();
   const model::recommender_settings m;
   CHECK(s.layers == m.layers);
   CHECK(s.heads == m.heads);

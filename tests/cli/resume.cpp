@@ -55,6 +55,20 @@ TEST_CASE("a file of settings is not written over by the run that reads it") {
   CHECK(shop().run(train + "home/settings.toml --epochs 2 --resume").status == 0);  // its own
 }
 
+TEST_CASE("a file that has a name of a run's own, but is of none, is not written over") {
+  const std::string table = "user,item\nu1,a\nu1,b\nu1,c\nu1,d\n";
+  shop().write("log.csv", table);
+  shop().write("report.html", "mine\n");
+  refused("train --data log.csv --model markov --output .",
+          "./log.csv: would be overwritten; name another directory, or move that file away");
+  CHECK(slurp(shop().root / "log.csv") == table);
+  fs::remove(shop().root / "log.csv");
+  refused("train --data log.txt --model sasrec --output . --resume", "./report.html: would be overwritten");
+  CHECK(slurp(shop().root / "report.html") == "mine\n");
+  CHECK_FALSE(fs::exists(shop().root / "settings.toml"));
+  fs::remove(shop().root / "report.html");
+}
+
 TEST_CASE("a directory with nothing to resume is told") {
   const std::string nothing = ": there is nothing to resume, training begins anew\n";
   CHECK(shop().run(small + "mistyped --epochs 1 --resume").err.starts_with("cddrec: mistyped" + nothing));

@@ -47,6 +47,14 @@ TEST_CASE("a setting that the others leave without effect is told, once, and onl
         "softmax_temperature (objective = paper)");
   CHECK(told(brief + "idle5 --model sasrec --set negatives=in_batch --set candidates=20 --set negatives_per_target=2") ==
         "candidates (negatives = in_batch), negatives_per_target (ranking = sampled_softmax)");
+  CHECK(told(brief + "idle7 --set lambda=0.1 --set softmax_weight=0 --set ranking=bce --set ranking_augmented=false") ==
+        "ranking (softmax_weight = 0), ranking_augmented (softmax_weight = 0)");
+  CHECK(told(brief + "idle8 --model vae --set softmax_weight=0 --set candidates=9 --set negatives=popularity --set negative_power=0.3") ==
+        "candidates (softmax_weight = 0), negative_power (softmax_weight = 0), negatives (softmax_weight = 0)");
+  CHECK(
+      told(brief + "idle9 --set objective=paper --set divergence=mean_squared_error --set negatives=popularity --set negative_power=0.3") ==
+      "negative_power (divergence = mean_squared_error), negatives (divergence = mean_squared_error)");
+  CHECK(told(brief + "idle10 --model gan --set softmax_weight=0 --set softmax_temperature=0.3").empty());  // it samples with that
   CHECK(told(brief + "idle6 --set lambda=0.1 --set temperature=0.3 --set features=8 --set contrastive=fourier").empty());
 }
 

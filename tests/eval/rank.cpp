@@ -71,11 +71,7 @@ struct small_log {
     log.push_back(sequence);
   }
   data::cases cases() const { return {log, before_last}; }
-  std::vector<std::span<const data::item>> histories() const {
-    std::vector<std::span<const data::item>> list;
-    for (index u = 0; u < log.size(); ++u) list.push_back(cases().history(u));
-    return list;
-  }
+  std::vector<std::span<const data::item>> histories() const { return cases().histories(); }
 };
 
 // Histories of 1 to 60 items, repeats included, targets anywhere.

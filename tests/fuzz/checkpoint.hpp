@@ -19,7 +19,7 @@ inline std::string unsealed(const io::tensor_file& from) {
 inline std::vector<std::string> seeds() {
   std::vector<std::string> all{test::small_model().serialise()};
   for (const std::string kind : {"cddrec", "sasrec", "gru4rec", "svae", "vae"}) {
-    auto s = test::small_settings(kind);
+    auto s = test::small_settings();
     s.width = 2, s.heads = 1, s.max_length = 2, s.residual = s.feed_forward = kind != "cddrec";
     all.push_back(unsealed(test::network_file(kind, s, 3)));
   }
@@ -28,7 +28,7 @@ inline std::vector<std::string> seeds() {
   const baseline::markov markov(split);
   const baseline::item_knn near(split);
   const auto add = [&](const std::string& kind, const auto& model) {
-    io::tensor_file file = cli::describe(kind, cli::defaults(kind), test::item_names(3));
+    io::tensor_file file = cli::describe(kind, cli::defaults(), test::item_names(3));
     io::put_counts(file, model);
     all.push_back(unsealed(file));
   };

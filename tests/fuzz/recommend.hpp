@@ -22,7 +22,7 @@ struct models {
   std::vector<serve::stored_model> all;
   models() {
     for (const std::string kind : {"cddrec", "sasrec", "gru4rec", "svae", "vae"}) {
-      all.push_back({kind, test::item_names(items), cli::make_network(kind, test::small_settings(kind), items)});
+      all.push_back({kind, test::item_names(items), cli::make_network(kind, test::small_settings(), items)});
     }
     data::interactions log = io::parse_sequences("u i0 i1 i2 i3 i4 i5\nv i5 i4 i6 i7 i8\nw i9 i10 i11 i0\n", "seed");
     const data::split split = data::leave_one_out(log);

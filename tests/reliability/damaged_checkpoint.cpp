@@ -39,7 +39,7 @@ TEST_CASE("a small checkpoint cut at any length or with any bit flipped is refus
 
 // As many items as Amazon's Office log has, and the sizes that the command starts from. CDDREC_DAMAGES says how many places.
 TEST_CASE("a checkpoint of an ordinary size, damaged at random places, is refused") {
-  const std::string whole = network_file("cddrec", cli::defaults("cddrec"), 2420).serialise();
+  const std::string whole = network_file("cddrec", cli::defaults(), 2420).serialise();
   CHECK(open(whole, whole) == outcome::same);
   const char* asked = std::getenv("CDDREC_DAMAGES");
   const index count = asked == nullptr ? 100 : std::atol(asked);

@@ -22,15 +22,14 @@ struct diagnosed {
   const cli::json figures = cli::diagnostics(model, ranker, cases, {});
 
   explicit diagnosed(const std::string& kind)
-      : model(read_model(network_file(kind, small_settings(kind), log.log().items.size()).serialise())) {}
+      : model(read_model(network_file(kind, small_settings(), log.log().items.size()).serialise())) {}
 };
 
 }  // namespace
 
 TEST_CASE("alignment is of a prediction and its own target") {
   const diagnosed d("cddrec");
-  std::vector<std::span<const data::item>> users;
-  for (index u = 0; u < d.cases.size(); ++u) users.push_back(d.cases.history(u));
+  const std::vector<std::span<const data::item>> users = d.cases.histories();
   const auto query = d.ranker.encode(users, {});
   double apart = 0;  // |a - b|^2 = 2 - 2 cos
   for (index u = 0; u < d.cases.size(); ++u) apart += 2 - 2 * static_cast<double>(d.ranker.score_item(query, u, d.cases.target(u)));
@@ -68,11 +67,11 @@ TEST_CASE("latent dimensions of an untrained network say nothing") {
 TEST_CASE("vectors and lists are those they are called, and noise is as many vectors of the same width") {
   const diagnosed d("cddrec");
   const index V = d.ranker.items(), width = d.ranker.width(), N = d.cases.size();
-  std::vector<std::span<const data::item>> users, prefixes;
+  const std::vector<std::span<const data::item>> users = d.cases.histories();
+  std::vector<std::span<const data::item>> prefixes;
   std::vector<index> offsets{0};
-  for (index u = 0; u < N; ++u) {
-    users.push_back(d.cases.history(u));
-    const auto read = users.back().last(3);
+  for (const auto& history : users) {
+    const auto read = history.last(3);
     for (std::size_t n = 1; n <= 3; ++n) prefixes.push_back(read.first(n));
     offsets.push_back(offsets.back() + 3);
   }
@@ -115,10 +114,10 @@ TEST_CASE("vectors and lists are those they are called, and noise is as many vec
 TEST_CASE("latent dimensions are of means and of variances, each of its own") {
   const data::synthetic_log log{{.users = 30, .items = 40, .cluster_size = 21}, core::seed{5}};
   const data::split split = data::leave_one_out(log.log());
-  cli::run_settings s = small_settings("vae");
+  cli::run_settings s = small_settings();
   cli::network net = cli::make_network("vae", s, log.log().items.size());
   net.visit([](const std::string& name, auto& p) {
-    if (name == "denoiser.mean.weight") p.value *= 100.0f;        // far apart
+    if (name == "denoiser.mean.weight") p.value *= 100.0f;          // far apart
     if (name == "denoiser.log_variance.weight") p.value.setZero();  // the same for all
     if (name == "denoiser.log_variance.bias") p.value.setConstant(std::log(0.25f));
   });
@@ -177,18 +176,19 @@ TEST_CASE("each way of generation is tested as it is called, and its draws are c
   const data::synthetic_log log{{.users = 60, .items = 40, .cluster_size = 21}, core::seed{5}};
   const data::split split = data::leave_one_out(log.log());
   const data::cases cases = split.test();
-  cli::run_settings s = small_settings("cddrec");
+  cli::run_settings s = small_settings();
   s.steps = 8, s.beta_last = 0.3, s.schedule = "linear";
   const cli::loaded_model m = read_model(network_file("cddrec", s, log.log().items.size()).serialise());
-  std::vector<std::span<const data::item>> users;
-  for (index u = 0; u < cases.size(); ++u) users.push_back(cases.history(u));
+  const std::vector<std::span<const data::item>> users = cases.histories();
   std::set<std::string> seen;
   for (const cli::json& row : cli::generation_rows(m, cases, {})) {
     INFO(row.dump());
     const std::string kind = row["kind"];
     seen.insert(kind);
     const index steps = row["steps"], stop = row["stop"], draws = row["draws"];
-    model::generation g{.kind = kind == "direct" ? model::way::direct : kind == "ddim" ? model::way::ddim : model::way::ancestral,
+    model::generation g{.kind = kind == "direct" ? model::way::direct
+                                : kind == "ddim" ? model::way::ddim
+                                                 : model::way::ancestral,
                         .stop = stop,
                         .draws = draws};
     if (kind != "direct") g.steps = steps;

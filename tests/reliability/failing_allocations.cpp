@@ -51,7 +51,7 @@ void survives(const char* what, F&& f) {
 }
 
 io::tensor_file markov_file(const data::split& split) {
-  io::tensor_file file = cli::describe("markov", cli::defaults("markov"), item_names(split.items()));
+  io::tensor_file file = cli::describe("markov", cli::defaults(), item_names(split.items()));
   io::put_counts(file, baseline::markov(split));
   return file;
 }
@@ -136,7 +136,7 @@ TEST_CASE("training and recommending survive failed allocations") {
   const auto log = io::parse_sequences("u a b c d e\nv b c d e a\nw c d e a b\nx d e a b c\n", "FILE");
   const data::split split = data::leave_one_out(log);
   for (const std::string kind : {"cddrec", "gru4rec", "svae"}) {
-    const auto s = small_settings(kind);
+    const auto s = small_settings();
     survives(("training, " + kind).c_str(), [&] {
       auto net = cli::make_network(kind, s, log.items.size());
       train::fit(net, cli::make_objective(kind, s), split, cli::make_fit_settings(s, 0, {1}));

@@ -48,7 +48,7 @@ std::string ids(const std::string& joined) {
 }
 
 io::tensor_file counting_model(const std::string& kind, const std::vector<std::int64_t>& counts) {
-  io::tensor_file file = cli::describe(kind, cli::defaults(kind), item_names(2));
+  io::tensor_file file = cli::describe(kind, cli::defaults(), item_names(2));
   io::detail::put_indices(file, "counts", counts);
   if (kind == "popularity") return file;
   const std::string rows = kind == "markov" ? "transitions" : "neighbours";
@@ -63,7 +63,7 @@ io::tensor_file counting_model(const std::string& kind, const std::vector<std::i
 
 // Settings of its own ask for more than the generator's do.
 std::string gan_with_discriminator_layers(const std::string& count) {
-  const auto s = small_settings("gan");
+  const auto s = small_settings();
   io::tensor_file file = cli::describe("gan", s, item_names(5));
   io::put_weights(file, cli::make_gan("gan", s, 5));
   file.metadata["settings.discriminator_layers"] = count;
@@ -159,7 +159,7 @@ std::vector<hostile> large() {
     list.push_back({model_with("model", again + std::string(size, 'x')), "unknown kind of model '" + again + "xxx"});
     // One id, one tensor, and settings that ask for far more than that, or for as much in as many tensors as there are layers.
     const auto with = [&](const std::vector<std::pair<std::string, std::string>>& settings) {
-      io::tensor_file file = cli::describe("sasrec", cli::defaults("sasrec"), item_names(1));
+      io::tensor_file file = cli::describe("sasrec", cli::defaults(), item_names(1));
       for (const auto& [name, value] : settings) file.metadata["settings." + name] = value;
       file.add<float>("x", {static_cast<index>(size / 4)}, std::vector<float>(size / 4));
       return file.serialise();
@@ -169,7 +169,7 @@ std::vector<hostile> large() {
                     "its settings ask for " + std::string(again.empty() ? "1001216" : "12197632")});
     list.push_back({with({{"width", "1"}, {"heads", "1"}, {"layers", std::to_string(size / 200)}}), "tensors of weights, but it holds 1"});
     // All is well but the last weight.
-    auto s = small_settings("cddrec");
+    auto s = small_settings();
     s.width = 64, s.heads = 1, s.max_length = static_cast<index>(size / 256);
     io::tensor_file whole = network_file("cddrec", s, 5);
     list.push_back({model_with<float>("denoiser.norm2.bias", {64}, std::vector<float>(64, std::nanf("")), whole), "not finite"});
@@ -232,7 +232,7 @@ TEST_CASE("what a file must hold before it is believed is what its network has")
     for (const index size : {index{1}, index{3}})
       for (const char* denoiser : {"cross_decoder", "transformer_decoder"})
         for (const bool parts : {false, true}) {
-          auto s = small_settings(kind);
+          auto s = small_settings();
           s.layers = s.decoder_layers = s.discriminator_layers = size, s.steps = 50 * size, s.denoiser = denoiser;
           s.residual = s.feed_forward = parts, s.decoder_feed_forward = 1 + size;
           double tensors = 0, weights = 0;

@@ -13,8 +13,8 @@ inline data::id_map item_names(index items) {
 }
 
 /// The smallest sizes that have every part.
-inline cli::run_settings small_settings(const std::string& kind) {
-  cli::run_settings s = cli::defaults(kind);
+inline cli::run_settings small_settings() {
+  cli::run_settings s = cli::defaults();
   s.width = 4, s.heads = 2, s.max_length = 3, s.steps = 2, s.dropout = 0.1, s.epochs = 1, s.candidates = 4, s.batch_users = 4;
   return s;
 }
@@ -25,7 +25,7 @@ inline io::tensor_file network_file(const std::string& kind, const cli::run_sett
   io::put_weights(file, cli::make_network(kind, s, items));
   return file;
 }
-inline io::tensor_file small_model() { return network_file("cddrec", small_settings("cddrec"), 5); }
+inline io::tensor_file small_model() { return network_file("cddrec", small_settings(), 5); }
 
 inline cli::loaded_model read_model(const std::string& bytes) { return cli::read_model(io::tensor_file::parse(bytes, "FILE"), "FILE"); }
 

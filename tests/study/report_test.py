@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The page that examples/study/report.py makes of a few records: its search, pictures, notes and errors."""
+import shutil
 import unittest
 import xml.dom.minidom
 
-from fixture import record, study_case, trial
+from fixture import record, study_case, trained, trial
 
 
 class report(study_case):
@@ -80,7 +81,8 @@ class report(study_case):
     def test_many_models_are_drawn_without_changes_of_one_seed(self):
         self.study()
         drawn = lambda: (self.folder / "docs/images/study/Beauty-bars.svg").read_text(encoding="utf-8")
-        without = "The pictures are without single changes that have one seed: they have a table of their own."
+        without = "The pictures are without single changes of the same kind of model that have one seed: they have a table of their own. " \
+            "Curves and spectra are those of a model's first seed."
         for k, (model, kind) in enumerate([("cddrec-wide", None), ("encoder", "sasrec"), *((f"own-{k}", "own") for k in range(7))]):
             self.write(f"{k}.json", record(model, 1, 0.01, 0.02, **({"kind": kind} if kind else {})))
         self.assertNotIn(without, self.made())  # twelve
@@ -154,6 +156,14 @@ class report(study_case):
         self.write("other.json", {**good, "seed": 2, "log_crc": "00000002"})
         self.assert_refused(bad, "`log_crc` differs")
 
+    def test_figures_that_no_run_makes(self):
+        self.write("deep.json", "[" * 100_000)
+        self.assert_refused(self.folder / "records/deep.json", "is not JSON")
+        (self.folder / "records/deep.json").unlink()
+        self.write("a.json", trained("cddrec", 1, -0.1, 7, [-0.01, -0.07], [-4, 1, 0.5]))
+        self.write("b.json", trained("vae", 1, -0.2, -7, [-0.01, -0.07], [0, 0.5]))
+        self.assertNotIn("spectra.svg", self.made())
+
     def test_a_page_that_cannot_be_read_or_written(self):
         self.study()
         self.page.mkdir(parents=True)
@@ -164,6 +174,10 @@ class report(study_case):
         self.assertEqual((run.returncode, self.page.read_bytes()), (2, b"\xe9"))
         self.assertIn(f"report.py: {self.page}: cannot be read: ", run.stderr)
         self.page.unlink()
+        (self.page.parent / "images/study/Beauty-bars.svg").mkdir(parents=True)
+        run = self.run_report("--check")
+        self.assertEqual((run.returncode, run.stdout), (2, ""))
+        shutil.rmtree(self.page.parent / "images")
         (self.page.parent / "images").write_text("", encoding="utf-8")  # a file where a folder must be
         run = self.run_report()
         self.assertEqual((run.returncode, run.stdout), (2, ""))

@@ -28,6 +28,13 @@ class cases {
   /// Everything before the target, oldest first.
   std::span<const item> history(index i) const { return (*log_)[at(i).user].first(static_cast<std::size_t>(at(i).length)); }
 
+  /// Those of all cases.
+  std::vector<std::span<const item>> histories() const {
+    std::vector<std::span<const item>> all;
+    for (index i = 0; i < size(); ++i) all.push_back(history(i));
+    return all;
+  }
+
   /// The item to be predicted.
   item target(index i) const { return (*log_)[at(i).user][static_cast<std::size_t>(at(i).length)]; }
 
