@@ -26,7 +26,7 @@ def processor():
     name = re.search(r"model name\s*:\s*(.*)", info)
     flags = set(re.search(r"flags\s*:\s*(.*)", info).group(1).split()) if "flags" in info else set()
     widest = next((w for w in ("avx512f", "avx2", "avx") if w in flags), "sse2")
-    return f"{name.group(1) if name else platform.machine()} ({widest}), {os.cpu_count()} processors"
+    return f"{name.group(1) if name else platform.machine()} ({widest}), {len(usable())} processors"
 
 
 def settings_of_build():
@@ -38,7 +38,8 @@ def compiler():
     path = re.search(r"CMAKE_CXX_COMPILER:\w+=(.*)", cache).group(1)
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     flags = [re.search(rf"{name}:\w+=(.*)", cache).group(1) for name in ("CMAKE_CXX_FLAGS_RELEASE", "CMAKE_CXX_FLAGS")]
-    native = ["-march=native"] if "CDDREC_NATIVE:BOOL=ON" in cache else []
+    wide = ["-mprefer-vector-width=512"] if re.search(r"CDDREC_HAS_VECTOR_WIDTH:\w+=1", cache) else []
+    native = ["-march=native", *wide] if "CDDREC_NATIVE:BOOL=ON" in cache else []
     return f"{version}, {' '.join(filter(None, flags + native))}"
 
 
@@ -48,7 +49,7 @@ def code():
     commit = git("log", "-1", "--format=%h of %cs")
     if commit.returncode != 0:
         return []
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "include", "benchmarks").stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "include", "benchmarks", "examples/cddrec", "cmake", "CMakeLists.txt").stdout.strip()
     return [f"- the code of {commit.stdout.strip()}{', changed' if changed else ''}, measured on {time.strftime('%Y-%m-%d')}"]
 
 

@@ -41,6 +41,8 @@ def arguments():
     given = parser.parse_args()
     if given.filter and given.output == parser.get_default("output"):
         sys.exit("report.py: --filter: the page needs all benchmarks; name another --output")
+    if given.filter and (given.own_log or given.python):
+        sys.exit("report.py: --filter: --own-log and --python are for all benchmarks; leave them out")
     if given.processors and not given.filter:
         sys.exit("report.py: --processors: would take hours for all benchmarks; name some by --filter")
     given.output.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +89,7 @@ def one_pass(given):
 
 
 def large(given):
-    """Those that take gigabytes, once: each in a process of its own, so that no peak of memory is another's."""
+    """Those that take gigabytes, once: each name in a process of its own, whose peak of memory is that of its largest."""
     names = ("^train_step/large/adam_rows", "^info_nce/large", "^rank/large") if not given.filter else ()
     return [entry for name in names for entry in run_benchmarks(given.log, f"--benchmark_filter={name}")]
 
@@ -148,7 +150,7 @@ def peers(given):
         scripts += [("steps", script, ["--log", given.log]) for script in ("best.py", "published.py")]
     for python in given.python or filter(os.path.exists, dict.fromkeys([sys.executable, "/usr/bin/python3"])):
         for kind, script, more in scripts:
-            for threads in (1, os.cpu_count()):
+            for threads in (1, len(usable())):
                 command = [python, ROOT / "benchmarks/peers" / script, "--threads", str(threads), "--repetitions", "3", *more]
                 run = subprocess.run(command, env=unbound(), capture_output=True, text=True)
                 found[kind] += [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]

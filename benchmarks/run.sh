@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the benchmarks, runs all of them and the peers that are installed, and writes docs/performance.md.
-# Usage: benchmarks/run.sh [--log FILE] [--own-log FILE] [--output FILE] [--repetitions N] [--filter REGEX, with an output of its own]
+# Usage: benchmarks/run.sh [--log FILE] [--own-log FILE] [--python PYTHON]… [--output FILE] [--repetitions N]
+#                          [--filter REGEX, with an output of its own]
 # --processors 1,2,4 with a filter: how what is named gets faster with them; see docs/scaling.md.
 # With a log (a line a user), the training step is measured on it, and beside it the same step in PyTorch where Python has that;
 # the library's own settings on the own log, too, if one is given.

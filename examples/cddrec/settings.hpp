@@ -245,8 +245,6 @@ inline void check(const std::string& kind, const run_settings& s) {
       throw input_error("setting contrastive: exact_masked is for the term within a view, which " + kind + " lacks; set exact or fourier");
     if (s.views == 1) throw input_error("setting views: the contrastive term of " + kind + " needs 2; set lambda=0, or views=2");
   }
-  if (s.schedule == "linear" && s.beta_first > s.beta_last && s.steps > 1)
-    throw input_error("setting beta_first must not be above beta_last");
 }
 
 /// Whether a key says what a network is made of: if weights are taken over, it cannot change.

@@ -59,7 +59,7 @@ fi
 shown=--silent
 [ ! -t 2 ] || shown=--progress-bar
 if command -v curl >/dev/null; then
-  fetch() { curl --fail --location $shown --show-error --connect-timeout 20 --retry 2 --continue-at - --output "$2" "$1"; }
+  fetch() { curl --fail --location $shown --show-error --connect-timeout 20 --speed-limit 1 --speed-time 20 --retry 2 --continue-at - --output "$2" "$1"; }
 elif command -v wget >/dev/null; then
   fetch() { wget --no-verbose --timeout=20 --tries=3 --continue --output-document="$2" "$1"; }
 else

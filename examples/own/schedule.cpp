@@ -19,7 +19,7 @@ struct geometric_schedule {
 int main() {
   const core::index steps = 20;
   const diffusion::process<float> own(geometric_schedule{}, steps), linear(diffusion::linear_schedule{.last = 0.5}, steps);
-  std::printf("what is left of the clean vector\nstep  geometric  linear\n");
+  std::printf("the share of the clean vector's power that is left\nstep  geometric  linear\n");
   for (core::index t = 0; t < steps; t += 4) std::printf("%4td  %9.4f  %6.4f\n", t, own.alpha_bar(t), linear.alpha_bar(t));
 
   // The process tabulates beta once and refuses what is no variance.

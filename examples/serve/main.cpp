@@ -76,8 +76,8 @@ int run(int argc, char** argv) {
   if (bound == 0)
     throw error(host + ":" + std::to_string(port) +
                 ": cannot listen there; is the port taken, or is --host not an address of this machine? --port 0 finds a free one");
-  std::cout << "cddrec: a " << model.kind() << " of " << model.items().size() << " items listens on http://" << host << ':' << bound
-            << "  (Ctrl-C stops it)\n"
+  std::cout << "cddrec: a " << model.kind() << " of " << model.items().size() << " items listens on http://"
+            << (host.find(':') == host.npos ? host : '[' + host + ']') << ':' << bound << "  (Ctrl-C stops it)\n"
             << std::flush;
   bool well = true;
   std::thread listener([&] {

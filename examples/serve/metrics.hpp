@@ -31,6 +31,7 @@ class metrics {
   /// The page, with the two figures that are kept elsewhere.
   std::string text(int computing, int waiting) const {
     std::ostringstream out;
+    out.precision(15);  // microseconds of years
     const auto about = [&](const char* name, const char* type, const char* help) {
       out << "# HELP cddrec_" << name << ' ' << help << "\n# TYPE cddrec_" << name << ' ' << type << '\n';
     };

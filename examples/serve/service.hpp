@@ -46,6 +46,8 @@ struct asked {
       all = nlohmann::json::parse(body);
     } catch (const nlohmann::json::parse_error& e) {
       throw refusal(400, "the body is not JSON at byte " + std::to_string(e.byte) + "; send {\"history\": [\"item\", …]}");
+    } catch (const nlohmann::json::exception&) {
+      throw refusal(400, "the body holds a number that is too large; send {\"history\": [\"item\", …]}");
     }
     if (!all.is_object()) throw refusal(400, "the body is not a JSON object; send {\"history\": [\"item\", …]}");
     several = all.contains("histories");
@@ -143,6 +145,8 @@ class server {
       const std::string method = res.get_header_value("Allow");
       say(res, {{"error", res.status == 404   ? "there is no such path; the paths are GET /, /items, /health, /metrics and POST /recommend"
                           : res.status == 405 ? "this path takes " + method + " only"
+                          : res.status == 414 ? "the first line is longer than 8 KiB; send items in the body of POST /recommend"
+                          : res.status == 416 ? "the Range cannot be read; answers are sent whole, leave it out"
                                               : "the request cannot be read as HTTP"}});
     });
     http_.set_post_routing_handler(
@@ -202,9 +206,9 @@ class server {
   httplib::Server::HandlerResponse admit(const httplib::Request& req, httplib::Response& res) const {
     using next = httplib::Server::HandlerResponse;
     const bool reads = req.method == "GET" || req.method == "HEAD", recommends = req.path == "/recommend";
-    if (reads && !recommends) return next::Unhandled;  // their bodies are not read
     const auto length = body_length(req);
     if (!length || *length > 0) res.set_header("Connection", "close");  // if this ends here, what follows is no request
+    if (reads && !recommends) return next::Unhandled;                   // their bodies are not read
     if (req.method != "POST" || !recommends) {
       const char* methods = methods_of(req.path);
       res.status = methods != nullptr ? 405 : 404;

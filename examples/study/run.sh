@@ -16,7 +16,7 @@ leaders='cddrec|cddrec-softmax-alone|encoder|encoder-two-layers|vae|gan|gan-poli
 . "$study/compare_all.sh"
 build_command
 for log in "$@"; do
-  items=$(cut -d ' ' -f 2- "$logs/$log.txt" | tr -s ' ' '\n' | sort -u | wc -l)
+  items=$(sed 's/^[[:blank:]]*[^[:blank:]]*//' "$logs/$log.txt" | tr -s '[:blank:]\r' '\n' | sed '/^$/d' | LC_ALL=C sort -u | wc -l)
   file=$study/large_log.txt
   [ "$items" -ge 5000 ] || file=$study/small_log.txt
   case $log in

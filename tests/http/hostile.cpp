@@ -84,6 +84,9 @@ TEST_CASE("what follows a body that was not read is no request, and what follows
   const std::string length = "Content-Length: " + std::to_string(body.size()) + "\r\n";
   CHECK(answers(told(s, "GET /health HTTP/1.1\r\nContent-Length: 99\r\n\r\n" + next)) == 1);
   CHECK(answers(told(s, "GET /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + next)) == 1);
+  const std::string got = told(s, "GET /health HTTP/1.1\r\nContent-Length: 5\r\n\r\n");
+  CHECK(got.starts_with("HTTP/1.1 200 "));
+  CHECK_THAT(got, ContainsSubstring("Connection: close\r\n"));  // or a client would use it again
   const std::string both = told(s, post(length, body) + next);  // in one piece
   CHECK(answers(both) == 2);
   CHECK(both.find("\"recommendations\"") < both.find("\"status\":\"ok\""));
@@ -106,6 +109,9 @@ TEST_CASE("an answer is given whole and once, however many ranges of it are aske
   CHECK(answer->status == 200);
   CHECK(answer->body.starts_with("{\"status\":\"ok\""));
   CHECK(answer->body.size() < 1000);
+  const std::string other = told(s, "GET /health HTTP/1.1\r\nRange: items=0-1\r\n\r\n");
+  CHECK(other.starts_with("HTTP/1.1 416 "));
+  CHECK_THAT(other, ContainsSubstring("the Range cannot be read; answers are sent whole, leave it out"));
 }
 
 TEST_CASE("broken requests get 400 or nothing, and end their connection") {
@@ -130,7 +136,9 @@ TEST_CASE("broken requests get 400 or nothing, and end their connection") {
   CHECK(half.starts_with("HTTP/1.1 400 "));
   CHECK_THAT(half, ContainsSubstring("the body ended early"));
   // Lines and heads without an end are not kept: they end where a head may at most.
-  CHECK(told(s, "GET /" + std::string(10'000, 'x') + " HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 414 "));
+  const std::string lengthy = told(s, "GET /" + std::string(10'000, 'x') + " HTTP/1.1\r\n\r\n");
+  CHECK(lengthy.starts_with("HTTP/1.1 414 "));
+  CHECK_THAT(lengthy, ContainsSubstring("the first line is longer than 8 KiB"));
   CHECK(told(s, "GET /" + std::string(1 << 20, 'x') + " HTTP/1.1\r\n\r\n").empty());
   std::string many = "GET /health HTTP/1.1\r\n";
   for (int k = 0; k < 20'000; ++k) many += "X-" + std::to_string(k) + ": y\r\n";

@@ -8,11 +8,11 @@ TEST_CASE("the page of metrics adds up what it was told") {
   service::metrics all;
   all.request("/recommend", 200), all.request("/recommend", 200), all.request("/items", 399);
   all.request("/recommend", 400), all.request("/recommend", 503), all.request("other", 404);
-  all.recommended(3, 2, 0.003), all.recommended(1, 5, 0.0025), all.recommended(1, 0, 0.2), all.recommended(1, 0, 7);
+  all.recommended(3, 2, 0.003), all.recommended(1, 5, 0.0025), all.recommended(1, 0, 0.2), all.recommended(1, 0, 1234567.25);
   const std::string page = all.text(2, 7);
   for (const char* part : {"\ncddrec_requests_total{path=\"/recommend\",status=\"200\"} 2\n", "\ncddrec_errors_total 3\n",
                            "\ncddrec_histories_total 6\n", "\ncddrec_unknown_items_total 7\n", "\ncddrec_computing 2\n",
-                           "\ncddrec_waiting 7\n", "\ncddrec_recommend_seconds_sum 7.2055\n", "\ncddrec_recommend_seconds_count 4\n"})
+                           "\ncddrec_waiting 7\n", "\ncddrec_recommend_seconds_sum 1234567.4555\n", "\ncddrec_recommend_seconds_count 4\n"})
     CHECK_THAT(page, ContainsSubstring(part));
   // Each holds those before it.
   std::string buckets;

@@ -45,6 +45,7 @@ TEST_CASE("a request that is not as it should be gets 400 and one clear sentence
   refused(s, "", 400, "not JSON");
   refused(s, R"({"history": ["t1")", 400, "not JSON at byte 18");
   refused(s, "{\"history\": [\"\xff\"]}", 400, "not JSON");
+  refused(s, R"({"history": [], "top": 1e999})", 400, "a number that is too large");
   refused(s, "[1]", 400, "not a JSON object");
   refused(s, "{}", 400, "give \"history\"");
   refused(s, R"({"history": [], "histories": []})", 400, "give \"history\"");

@@ -274,10 +274,9 @@ TEST_CASE("a divergence that is chosen by name is the one that is written down, 
 
 TEST_CASE("settings that do not go together are refused by name") {
   const auto refusal = [](const words& set) { return message_of<input_error>([&] { told("cddrec", set); }); };
-  CHECK(refusal({"beta_first=0.5", "beta_last=0.1"}) == "setting beta_first must not be above beta_last");
+
   CHECK(refusal({"features=7"}) == "setting features must be even, not 7");
-  CHECK_NOTHROW(told("cddrec", {"beta_first=0.5", "beta_last=0.1", "steps=1"}));
-  CHECK_NOTHROW(told("cddrec", {"beta_first=0.5", "beta_last=0.1", "schedule=cosine"}));
+  CHECK_NOTHROW(told("cddrec", {"beta_first=0.5", "beta_last=0.1"}));  // as the library has it: later steps add less
 }
 
 }  // namespace cddrec::test

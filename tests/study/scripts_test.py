@@ -33,7 +33,7 @@ class scripts(unittest.TestCase):
                               ("examples/study/large_log.txt", "markov markov\nbroken cddrec\ngan gan\npaper-code-beauty cddrec\n"),
                               ("examples/study/search.txt", "# trials\ngan.a gan\ngan.b gan width=8\n"),
                               ("logs/Office_Products.txt", "u1 1 2 3\nu2 2 3 4\n"),
-                              ("logs/Beauty.txt", "u1 " + " ".join(map(str, range(5000))) + "\n")):
+                              ("logs/Beauty.txt", "u1\t" + "\t".join(map(str, range(5000))) + "\n")):
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)

@@ -235,7 +235,7 @@ variable<T> squared_distance(const variable<T>& a, const variable<T>& b, std::ty
 }
 
 /// Mean of an [N, 1] column -> [1, 1], weighted by `weights` [N] (empty: all 1), which must outlive the tape. Rows of weight 0 are left
-/// out, NaN too; if there are no others, it is 0.
+/// out, NaN too (whose gradient of 0 may become NaN again in the op that made it); if there are no others, it is 0.
 template <class T>
 variable<T> mean(const variable<T>& x, std::span<const std::type_identity_t<T>> weights = {}) {
   tape<T>& t = x.owner();

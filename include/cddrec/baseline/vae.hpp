@@ -64,7 +64,7 @@ class variational {
   Decoder decoder_;
 };
 
-/// Attentive: transformers on both sides of the latent variables (as ContrastVAE without its contrastive term, Wang et al., 2022).
+/// Attentive: transformers on both sides of the latent variables (in the manner of ContrastVAE's attentive one, Wang et al., 2022).
 template <class T>
 using vae = model::recommender<nn::transformer<T, nn::causal>, variational<nn::transformer<T, nn::causal>>>;
 

@@ -62,7 +62,7 @@ struct spectrum {
 };
 
 /// Singular values of x [N, d] as it is, not centred: a mean that all rows share is collapse, too. O(N d^2 + d^3); values below 1e-8
-/// of the largest are rounding. What is not finite makes all of it NaN.
+/// of the largest are rounding. What is not finite makes the shares NaN.
 template <class T>
 spectrum singular_spectrum(core::in<T> x) {
   spectrum s;

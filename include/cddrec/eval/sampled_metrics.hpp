@@ -33,7 +33,7 @@ inline std::vector<index> other_items(const data::cases& cases, index items) {
 /// them where they are fewer. `ranks` are those of eval::rank, others[u] >= ranks[u] those of other_items. They are no
 /// worse than those of the full ranking, better by how much depends on the model, and can order models differently (Krichene and Rendle,
 /// KDD 2020). Throws input_error for a sample of less than one item, for `ranks` and `others` of different length, and for a rank above
-/// others[u].
+/// others[u] that is not `missed`.
 inline metrics sampled_metrics(std::span<const index> ranks, std::span<const index> others, index sample) {
   if (sample < 1) throw input_error("eval::sampled_metrics: a sample of " + std::to_string(sample) + " items; take 1 or more");
   if (ranks.size() != others.size())

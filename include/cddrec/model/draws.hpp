@@ -73,7 +73,7 @@ struct draws_apart {
 
 /// Mean and standard deviation over the draws of the score of every one of `items`, for every history: [users][items]. A user's
 /// means are the ranker's scores (of cosines, times the length of the mean unit draw): but for rounding they order items as it does.
-/// input_error for an unknown item, numeric_error for a score that is not finite.
+/// input_error for an unknown item or an empty history, numeric_error for a score that is not finite.
 template <class Network>
 std::vector<std::vector<spread_score<typename Network::scalar>>> spread(const ranker<Network>& r, eval::histories users,
                                                                         std::span<const data::item> items, core::execution how = {}) {
@@ -91,8 +91,8 @@ std::vector<std::vector<spread_score<typename Network::scalar>>> spread(const ra
 
 /// k unseen items for every history, none of them `excluded`, taken from the draws' own rankings in turn: the best of draw 0, the best of
 /// draw 1 that is not taken yet, and so on; after the last draw it is draw 0's turn again. In that order, each with its mean score as in
-/// spread(). Where fewer than k items are unseen, all of them. input_error for a negative k or an unknown item, numeric_error for a score
-/// that is not finite: the user in its message is the number of a draw.
+/// spread(). Where fewer than k items are unseen, all of them. input_error for a negative k, an unknown item or an empty history,
+/// numeric_error for a score that is not finite: the user in its message is the number of a draw.
 template <class Network>
 std::vector<std::vector<kernel::scored<typename Network::scalar>>> diversified(const ranker<Network>& r, eval::histories users, index k,
                                                                                core::execution how = {},

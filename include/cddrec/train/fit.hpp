@@ -27,7 +27,7 @@ struct fit_settings {
   index candidates = 256;          // for one whose negatives the batch shares; in_batch takes its targets instead
   double learning_rate = 1e-3;
   double gradient_clip = 0;  // a gradient longer than this, over all parameters, is shortened to it; 0: none is
-  /// So many batches of an epoch may be left out because their loss or gradient is not finite; one more throws numeric_error.
+  /// So many batches of an epoch, but not all, may be left out as loss or gradient is not finite; one more throws numeric_error.
   index skip_bad_steps = 0;
   /// `touched`: with sampled negatives alone a step costs the same for any catalogue, but it is another Adam, see optim::adam_rows.
   optim::adam_rows adam_rows = optim::adam_rows::all;
@@ -44,7 +44,7 @@ struct fit_settings {
 struct epoch_report {
   index epoch = 0;                                    // from 1
   double loss = 0;                                    // mean over the batches that were trained on
-  std::vector<std::pair<std::string, double>> parts;  // likewise; summed over the steps, times the steps' weights but not the part's own
+  std::vector<std::pair<std::string, double>> parts;  // likewise; summed over the steps, times the steps' weights alone
   eval::metrics validation;
   bool best = false;
   index skipped = 0;   // batches that were left out
@@ -88,9 +88,10 @@ struct fit_result {
 
 /// Trains the network in place and leaves it with the weights of its best validation epoch (full ranking, NDCG@10).
 /// `state` continues an earlier sitting: pass what epoch_done or interrupted handed out, and the network with the weights it had then.
-/// Throws input_error for settings out of range, and numeric_error in the batch in which numbers go bad, naming epoch, batch and what it
-/// is: the loss of a diffusion step, or the parameter whose weights or gradient are not finite. No hook sees them. After an exception, a
-/// hook's own too, the network holds the weights of that moment, not the best.
+/// Throws input_error for settings out of range (of `augmentation`, if a part of the objective has a second view), for a network of another
+/// number of items, a state of another network or log, and an objective without a part; and numeric_error in the batch in which numbers go
+/// bad, naming epoch, batch and what it is: the loss of a diffusion step, or the parameter whose weights or gradient are not finite. No
+/// hook sees them. After an exception, a hook's own too, the network holds the weights of that moment, not the best.
 template <class Network, loss::objective Objective>
 fit_result fit(Network& net, const Objective& objective, const data::split& split, const fit_settings& settings,
                const fit_hooks<typename Network::scalar>& hooks = {}, fit_state<typename Network::scalar> state = {}) {

@@ -1,5 +1,5 @@
 // The gradient of one batch: both views are encoded together, then each diffusion step is finished before the next begins.
-// A step's sub-tape leaves its gradients in keys, values, encodings and targets, so memory does not grow with T.
+// A step's sub-tape leaves its gradients in what is made once for all steps (keys, queries, targets …), so memory does not grow with T.
 #pragma once
 
 #include <algorithm>
@@ -76,7 +76,7 @@ struct views {
     const bool in_batch = against.sampler.law() == data::negative_law::in_batch;
     const index draws = in_batch ? std::ssize(targets) : against.candidates;
     for (index k = 0; k < draws; ++k) take(in_batch ? targets[static_cast<std::size_t>(k)] : against.sampler.any(items, draw, k));
-    // The other view's targets are those of the same users again: they may add candidates, but are no further draws.
+    // The other view's targets are some of these again: they are no further draws.
     const index independent = in_batch ? std::ssize(main.targets) : draws;
     for (const data::item v : targets) {
       not_candidates.push_back(!chosen_[static_cast<std::size_t>(v)]);
@@ -108,7 +108,8 @@ inline constexpr std::size_t own_parts = [] {
 
 /// Accumulates the gradient of the objective over the chosen steps into the network's parameters and returns the loss;
 /// `parts` receives the parts' sums over the steps, each times the step's weight (shares and lengths among them too), and behind them the
-/// parts of the network's own loss, if it has one. Throws numeric_error, naming the step, for a loss that is not finite.
+/// parts of the network's own loss, if it has one. Where objective_weight() is 0, the objective is not computed, and its parts are 0.
+/// Throws numeric_error, naming the step, for a loss that is not finite.
 template <class Network, loss::objective Objective>
 double accumulate_gradient(const Network& net, const Objective& objective, const views& batch, std::span<const weighted_step> steps,
                            const core::random& draw, core::arena& memory, core::execution how, std::span<double> parts) {
@@ -198,7 +199,7 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
       throw numeric_error("train: the loss of diffusion step " + std::to_string(chosen.t) +
                           " is not finite; lower the learning rate or the weights of the objective");
     total += weight * static_cast<double>(loss.scalar());
-    for (std::size_t k = 0; k < parts.size(); ++k) parts[k] += weight * value[k];
+    for (std::size_t k = 0; k < parts.size(); ++k) parts[k] += chosen.weight * value[k];
     sub.backward(loss, static_cast<T>(weight));
   }
   if constexpr (own_parts<Network> != 0) {
