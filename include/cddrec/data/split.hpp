@@ -31,6 +31,7 @@ class cases {
   /// Those of all cases.
   std::vector<std::span<const item>> histories() const {
     std::vector<std::span<const item>> all;
+    all.reserve(histories_.size());
     for (index i = 0; i < size(); ++i) all.push_back(history(i));
     return all;
   }
