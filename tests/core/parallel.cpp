@@ -118,4 +118,13 @@ TEST_CASE("a pair that fails stops nobody else, and its exception arrives") {
   }
 }
 
+TEST_CASE("blocks of any size cover what there is") {
+  for (const auto& [count, grain, blocks] : {std::array<index, 3>{0, 4, 0}, {1, 4, 1}, {4, 4, 1}, {5, 4, 2}, {8, 1, 8}})
+    CHECK(core::block_count(count, grain) == blocks);
+  const index most = std::numeric_limits<index>::max();
+  CHECK(core::block_count(5, most) == 1);
+  CHECK(core::block_count(most, most) == 1);
+  CHECK(core::block_count(most, most - 1) == 2);
+}
+
 }  // namespace cddrec::test

@@ -24,6 +24,10 @@ TEST_CASE("row-major Eigen matrices, vectors and tensors are viewed without a co
   CHECK(u.rows() == 6);
   CHECK(u.cols() == 5);
   CHECK(u(4, 2) == t(1, 1, 2));
+  Eigen::Tensor<double, 0, Eigen::RowMajor> sum = t.sum();
+  core::view<double> whole(sum);
+  REQUIRE((whole.rows() == 1 && whole.cols() == 1));
+  CHECK(whole(0, 0) == sum());
 
   // A map at an odd address is as good as any.
   std::vector<float> raw(13);

@@ -195,4 +195,18 @@ TEST_CASE("a log with times that fall, or are not numbers, cannot be divided by 
   CHECK_THROWS_WITH(data::by_time(log), ContainsSubstring("data::by_time: the times of user 0 (from 0) are out of order"));
 }
 
+TEST_CASE("splits are told apart by what is trained on and validated by, and by nothing else") {
+  const std::vector<items> log{{0, 1, 2, 3, 4}, {4, 2, 1, 0}};
+  const auto number = [](const std::vector<items>& histories, item count = 5) {
+    return data::leave_one_out(log_of(histories, count)).fingerprint();
+  };
+  CHECK(number(log) == number(log));
+  CHECK(number(log) == number({{0, 1, 2, 3, 0}, {4, 2, 1, 3}}));  // another item is tested
+  CHECK(number(log) != number({{0, 1, 2, 0, 4}, {4, 2, 1, 0}}));  // another one validates
+  CHECK(number(log) != number({{0, 2, 1, 3, 4}, {4, 2, 1, 0}}));  // another order
+  CHECK(number(log) != number({{4, 2, 1, 0}, {0, 1, 2, 3, 4}}));
+  CHECK(number(log) != number({{0, 1, 2, 3, 4, 4}, {2, 1, 0}}));
+  CHECK(number(log) != number(log, 6));
+}
+
 }  // namespace cddrec::test

@@ -114,6 +114,8 @@ TEST_CASE("ranks are places in the sorted list of unseen items, whatever the blo
   CHECK(eval::rank(s, log.cases()) == expected);
   for (const eval::block_sizes blocks : {eval::block_sizes{1, 1}, {7, 64}, {64, 210}, {33, 1000}})
     for (int threads : {1, 2, 4}) CHECK(eval::rank(s, log.cases(), {threads}, blocks) == expected);
+  const index most = std::numeric_limits<index>::max();
+  CHECK(eval::rank(s, log.cases(), {2}, {most, most}) == expected);
 }
 
 TEST_CASE("recommendations are the front of the sorted list, whatever the blocks and threads") {

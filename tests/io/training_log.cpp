@@ -69,4 +69,14 @@ TEST_CASE("a damaged training log is refused with its line") {
     CHECK_THAT(refused(header + "\n1,2,3\n"), ContainsSubstring("log.csv:1: '" + header + "' does not begin with epoch,loss; "));
 }
 
+TEST_CASE("a part that would be read as another column, or as two, is refused") {
+  for (const std::string name : {"epoch", "loss", "seconds", "ndcg@10", "kl, annealed", "two\nlines", "line\r"}) {
+    auto r = report(1, 2);
+    r.parts.emplace_back(name, 0.5);
+    io::training_log log;
+    CHECK_THAT(message_of<input_error>([&] { log.add(r); }), ContainsSubstring("io::training_log: a part of the loss cannot be called '"));
+    CHECK(log.size() == 0);
+  }
+}
+
 }  // namespace cddrec::test

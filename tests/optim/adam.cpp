@@ -96,7 +96,7 @@ TEST_CASE("Adam takes the same step for any threads, and goes on from its saved 
   CHECK(same_bits(run(1, true), one));
 }
 
-TEST_CASE("betas whose distance to 1 float does not know, and an epsilon of 0, are refused") {
+TEST_CASE("betas whose distance to 1 float does not know, an epsilon of 0 and rates that lead nowhere are refused") {
   auto p = named<float>(2, 3, 1);
   const auto make = [&](optim::adam_settings s) { adam<float>({&p}, s); };
   CHECK_THROWS_WITH(make({.beta2 = 0.99999999}), "optim::adam: beta2 must be in [0, 0.99999], not 0.99999999");
@@ -105,6 +105,8 @@ TEST_CASE("betas whose distance to 1 float does not know, and an epsilon of 0, a
   CHECK_THROWS_WITH(make({.beta2 = std::numeric_limits<double>::quiet_NaN()}), ContainsSubstring("beta2"));
   for (const double epsilon : {0.0, -1e-8, 1e-60, std::numeric_limits<double>::quiet_NaN()})
     CHECK_THROWS_WITH(make({.epsilon = epsilon}), ContainsSubstring("optim::adam: epsilon must be above 0"));
+  for (const double rate : {-0.1, 0.0, std::numeric_limits<double>::infinity(), std::nan("")})
+    CHECK_THROWS_WITH(make({.learning_rate = rate}), "optim::adam: learning_rate must be positive, not " + to_text(rate));
   // The largest: one step is still the learning rate long.
   adam<float> slow({&p}, {.beta1 = 0.99999, .beta2 = 0.99999});
   const core::matrix<float> before = p.value;

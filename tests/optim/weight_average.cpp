@@ -36,4 +36,10 @@ TEST_CASE("the average changes places with the weights and back") {
   CHECK(p.value == 3 * begun);
 }
 
+TEST_CASE("a decay that does not average is refused") {
+  autodiff::parameter<float> p(1, 1, 1.0, core::random(core::seed{5}));
+  for (const double decay : {-3.0, 1.0, std::nan("")})
+    CHECK_THROWS_WITH(optim::weight_average<float>({&p}, decay), "optim::weight_average: decay must be in [0, 1), not " + to_text(decay));
+}
+
 }  // namespace cddrec::test

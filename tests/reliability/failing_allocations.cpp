@@ -131,6 +131,41 @@ TEST_CASE("a token whose number found no memory is not there, and gets the next 
   }
 }
 
+TEST_CASE("a sequence that found no memory leaves nothing to the next one") {
+  if (!heap::watched()) return;
+  const std::vector<data::item> lost{7, 8, 9}, next{4, 5};
+  for (long n = 0, failures = 1; failures > 0; ++n) {
+    failures = 0;
+    data::sequences log;
+    data::batch training, serving;
+    const auto with_failure = [&](auto&& add) {
+      heap::fail_at(n, false);
+      bool failed = false;
+      try {
+        add(lost);
+      } catch (const std::bad_alloc&) {
+        failed = true;
+      }
+      failures += heap::stop_failing();
+      if (failed) add(next);
+      return failed;
+    };
+    if (with_failure([&](const auto& s) { log.push_back(s); })) {
+      REQUIRE(log.size() == 1);
+      CHECK(std::vector<data::item>(log[0].begin(), log[0].end()) == next);
+    }
+    if (with_failure([&](const auto& s) { training.add_training(s, 8); })) {
+      CHECK(training.inputs == std::vector<data::item>{4});
+      CHECK(training.targets == std::vector<data::item>{5});
+      CHECK(training.offsets == std::vector<index>{0, 1});
+    }
+    if (with_failure([&](const auto& s) { serving.add_history(s, 8); })) {
+      CHECK(serving.inputs == next);
+      CHECK(serving.offsets == std::vector<index>{0, 2});
+    }
+  }
+}
+
 TEST_CASE("training and recommending survive failed allocations") {
   if (!heap::watched()) return;
   const auto log = io::parse_sequences("u a b c d e\nv b c d e a\nw c d e a b\nx d e a b c\n", "FILE");

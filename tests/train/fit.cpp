@@ -281,6 +281,25 @@ TEST_CASE("a state of another network is refused, whichever of its lists shows i
   }
 }
 
+TEST_CASE("a state of another log is refused, between epochs too, and the same log may be read again") {
+  auto s = settings(1);
+  network net = fresh();
+  train::fit_state<float> state;
+  train::fit_hooks<float> hooks;
+  hooks.epoch_done = [&](const train::epoch_report&, const train::fit_state<float>& now) { state = now; };
+  train::fit(net, objective(), data::leave_one_out(log().log()), s, hooks);
+  s.epochs = 2;
+  data::interactions other = log().log();
+  std::swap(other.histories.items[0], other.histories.items[1]);
+  REQUIRE(other.histories.items[0] != other.histories.items[1]);
+  CHECK_THROWS_AS(train::fit(net, objective(), data::leave_one_out(other), s, {}, state), input_error);
+  CHECK_THROWS_WITH(train::fit(net, objective(), data::leave_one_out(other), s, {}, state),
+                    ContainsSubstring("the state is of another log"));
+  CHECK_NOTHROW(train::fit(net, objective(), data::leave_one_out(log().log()), s, {}, state));
+  state.log = 0;  // not known
+  CHECK_NOTHROW(train::fit(net, objective(), data::leave_one_out(other), s, {}, state));
+}
+
 TEST_CASE("an objective with negatives is refused where there is no other item") {
   data::interactions single;
   single.items.add("a");

@@ -149,4 +149,12 @@ TEST_CASE("users of the same history get views of their own") {
   CHECK(views.size() > 6);
 }
 
+TEST_CASE("candidates are drawn where nothing is said of their number") {
+  const std::vector<data::item> sequence{1, 2, 3, 4};
+  train::views batch;
+  batch.build(
+      1, [&](index) { return std::span<const data::item>(sequence); }, 8, 9, {.candidates = true}, {}, core::random(core::seed{1}));
+  CHECK(!batch.candidates.empty());
+}
+
 }  // namespace cddrec::test

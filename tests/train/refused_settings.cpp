@@ -1,4 +1,5 @@
 // Settings that would train nothing, or never end, are refused before the first batch.
+#include "cddrec/loss/latent.hpp"
 #include "train/small_training.hpp"
 
 namespace cddrec::test {
@@ -26,8 +27,7 @@ TEST_CASE("patience, minutes and threads out of range are refused, with the valu
   };
   CHECK(message([](auto& s) { s.patience = -1; }) == "train::fit: patience must be 0 (never stops early) or more, not -1");
   for (const double minutes : {-1.0, std::nan("")})
-    CHECK(message([&](auto& s) { s.minutes = minutes; }) ==
-          "train::fit: minutes must be 0 (no limit) or more, not " + to_text(minutes));
+    CHECK(message([&](auto& s) { s.minutes = minutes; }) == "train::fit: minutes must be 0 (no limit) or more, not " + to_text(minutes));
   for (const int threads : {0, -3})
     CHECK(message([&](auto& s) { s.how.threads = threads; }) ==
           "train::fit: how.threads must be 1 or more, not " + std::to_string(threads));
@@ -62,6 +62,16 @@ TEST_CASE("counts of users, steps, negatives and candidates out of range are ref
   CHECK(message([](auto& s) { s.sampled_steps = -1; }) == "train::fit: sampled_steps must be 0 (all) or more, not -1");
   for (const double bad : {-0.1, 1.0, std::nan("")})
     CHECK(message([&](auto& s) { s.ema_decay = bad; }) == "train::fit: ema_decay must be in [0, 1), not " + to_text(bad));
+}
+
+TEST_CASE("a divergence of latent variables is refused where the network has none, unless it weighs nothing") {
+  const auto trained = [](float weight) {
+    network net = fresh();
+    train::fit(net, loss::combine(loss::item_softmax{}, loss::latent_kl{.weight = weight}), data::leave_one_out(log().log()), settings(1));
+  };
+  CHECK_THROWS_AS(trained(0.5f), input_error);
+  CHECK_THROWS_WITH(trained(0.5f), ContainsSubstring("the objective is of latent variables"));
+  CHECK_NOTHROW(trained(0));
 }
 
 }  // namespace cddrec::test

@@ -80,4 +80,10 @@ TEST_CASE("sampled steps weigh as all of them do on average, by either law") {
   }
 }
 
+TEST_CASE("no steps, and less than none of them, are refused") {
+  std::vector<train::weighted_step> steps;
+  CHECK_THROWS_WITH(train::choose_steps(0, 1, {}, steps), "train::choose_steps: steps must be 1 or more, not 0");
+  CHECK_THROWS_WITH(train::choose_steps(4, -1, {}, steps), "train::choose_steps: count must be 0 (all) or more, not -1");
+}
+
 }  // namespace cddrec::test

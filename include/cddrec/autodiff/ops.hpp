@@ -53,6 +53,7 @@ void scatter(const variable<T>& y, std::span<const Id> ids, core::view<T> dtable
 template <class T>
 variable<T> linear(const variable<T>& x, const variable<T>& weight, const variable<T>& bias = {}) {
   using kernel::plain, kernel::transposed, kernel::write;
+  CDDREC_ASSERT(x.cols() == weight.cols());
   tape<T>& t = x.owner();
   auto [y, out] = t.make(x.rows(), weight.rows(), x.needs_grad() || weight.needs_grad() || bias.needs_grad());
   if (const T* panels = t.packed(weight.value()))

@@ -32,7 +32,7 @@ inline int available_threads() {
 }
 
 /// Number of blocks of `grain` that cover `count`.
-inline index block_count(index count, index grain) { return (count + grain - 1) / grain; }
+inline index block_count(index count, index grain) { return count / grain + (count % grain > 0); }
 
 /// Calls body(begin, end) for every block [k * grain, min(count, (k + 1) * grain)), in any order and in parallel.
 /// A body(begin, end, worker) also gets the number of the calling worker, below the smaller of threads and blocks: it may choose scratch

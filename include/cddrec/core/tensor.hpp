@@ -91,15 +91,15 @@ class view {
       throw input_error("core::view: the rows are not contiguous; copy the block once with `core::matrix<float> copy = m;`");
   }
 
-  /// Views a row-major Eigen tensor; leading dimensions flatten to rows.
+  /// Views a row-major Eigen tensor; leading dimensions flatten to rows, and one without dimensions is [1, 1].
   template <detail::eigen_tensor M>
   view(M&& m) {  // NOLINT(google-explicit-constructor)
     using plain = std::remove_cvref_t<M>;
     static_assert(int(plain::Layout) == int(Eigen::RowMajor),
                   "cddrec reads row-major tensors: copy yours once into an Eigen::Tensor<T, N, Eigen::RowMajor>");
     data_ = m.data();
-    cols_ = m.dimensions()[plain::NumDimensions - 1];
-    rows_ = 1;
+    rows_ = cols_ = 1;
+    if constexpr (plain::NumDimensions > 0) cols_ = m.dimensions()[plain::NumDimensions - 1];
     for (std::size_t i = 0; i + 1 < static_cast<std::size_t>(plain::NumDimensions); ++i) rows_ *= m.dimensions()[i];
   }
 
@@ -144,10 +144,15 @@ view(M&&) -> view<std::remove_pointer_t<decltype(std::declval<M&>().data())>>;
 template <class T>
 using in = std::type_identity_t<view<const T>>;
 
+template <class T>
+bool same_shape(in<T> a, in<T> b) {
+  return a.rows() == b.rows() && a.cols() == b.cols();
+}
+
 /// Throws input_error `WHERE: A_NAME is [2, 4] but B_NAME [2, 3]; give both the same shape` unless the shapes of a and b agree.
 template <class T>
 void require_same_shape(std::string_view where, std::string_view a_name, in<T> a, std::string_view b_name, in<T> b) {
-  if (a.rows() == b.rows() && a.cols() == b.cols()) return;
+  if (same_shape<T>(a, b)) return;
   const auto shape = [](in<T> x) { return "[" + to_text(x.rows()) + ", " + to_text(x.cols()) + "]"; };
   throw input_error(std::string(where) + ": " + std::string(a_name) + " is " + shape(a) + " but " + std::string(b_name) + " " + shape(b) +
                     "; give both the same shape");

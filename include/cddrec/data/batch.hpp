@@ -33,20 +33,32 @@ struct batch {
     CDDREC_ASSERT(targets.size() == inputs.size());
     if (sequence.size() < 2)
       throw input_error("data::batch: a training sequence needs an item to predict from and one to predict; leave this one out");
-    add(inputs, sequence.first(sequence.size() - 1), max_length);
-    add(targets, sequence.last(sequence.size() - 1), max_length);
-    offsets.push_back(tokens());
+    all_or_nothing([&] {
+      add(inputs, sequence.first(sequence.size() - 1), max_length);
+      add(targets, sequence.last(sequence.size() - 1), max_length);
+    });
   }
 
   /// Adds the newest `max_length` items of a history to predict from. Throws input_error for an empty one.
   void add_history(std::span<const item> history, index max_length) {
     CDDREC_ASSERT(targets.empty());
     if (history.empty()) throw input_error("data::batch: an empty history gives nothing to predict from; leave it out");
-    add(inputs, history, max_length);
-    offsets.push_back(tokens());
+    all_or_nothing([&] { add(inputs, history, max_length); });
   }
 
  private:
+  // A sequence for which there is no memory leaves nothing to the next one.
+  template <class Fill>
+  void all_or_nothing(Fill&& fill) {
+    const std::size_t had_inputs = inputs.size(), had_targets = targets.size();
+    try {
+      fill();
+      offsets.push_back(tokens());
+    } catch (...) {
+      inputs.resize(had_inputs), targets.resize(had_targets);
+      throw;
+    }
+  }
   static void add(std::vector<item>& to, std::span<const item> from, index max_length) {
     require(max_length >= 1, "data::batch", "max_length", max_length, "1 or more");
     const auto newest = from.last(std::min(from.size(), static_cast<std::size_t>(max_length)));

@@ -28,8 +28,13 @@ struct sequences {
 
   /// Appends one more user; `sequence` lies outside this object.
   void push_back(std::span<const item> sequence) {
-    items.insert(items.end(), sequence.begin(), sequence.end());
-    offsets.push_back(static_cast<index>(items.size()));
+    offsets.push_back(static_cast<index>(items.size() + sequence.size()));
+    try {
+      items.insert(items.end(), sequence.begin(), sequence.end());
+    } catch (...) {  // no memory: the next user would get these items
+      offsets.pop_back();
+      throw;
+    }
   }
 };
 

@@ -66,6 +66,22 @@ class split {
     return log_[p.user].first(static_cast<std::size_t>(p.length));
   }
 
+  /// A number of what is trained on and validated by (FNV-1a): equal splits have the same, others hardly ever.
+  std::uint64_t fingerprint() const {
+    std::uint64_t number = 14695981039346656037u;
+    const auto take = [&](std::int64_t value) { number = (number ^ static_cast<std::uint64_t>(value)) * 1099511628211u; };
+    take(items_);
+    for (const std::vector<prefix>* part : {&training_, &validation_}) {
+      take(std::ssize(*part));
+      for (const prefix& p : *part) {
+        take(p.length);
+        // of a case, the target too, which follows its history
+        for (const item v : log_[p.user].first(static_cast<std::size_t>(p.length) + (part == &validation_))) take(v);
+      }
+    }
+    return number;
+  }
+
   /// Views of the split: valid until it is moved or destroyed.
   cases validation() const& { return {log_, validation_}; }
   cases test() const& { return {log_, test_}; }
@@ -165,8 +181,8 @@ inline split by_time(const interactions& log, double validation_share = 0.1, dou
   for (const auto& [part, name] :
        {std::pair{&result.training_, "train on"}, {&result.validation_, "validate on"}, {&result.test_, "test on"}})
     if (part->empty())
-      throw input_error(std::string("data::by_time: there are no users to ") + name + " when the log is split at times " +
-                        std::to_string(first) + " and " + std::to_string(second) + "; change the shares");
+      throw input_error(std::string("data::by_time: there are no users to ") + name + " when the log is split at times " + to_text(first) +
+                        " and " + to_text(second) + "; change the shares");
   return result;
 }
 

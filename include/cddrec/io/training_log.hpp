@@ -52,12 +52,17 @@ class training_log {
   }
 
   /// Adds an epoch. Where the rows so far have other columns, as those of another version may, the columns become those of both, and what
-  /// a row does not say is NaN.
+  /// a row does not say is NaN. Throws input_error for a part whose name would end its cell or is another column's.
   void add(const train::epoch_report& r) {
     std::vector<std::string> columns{"epoch", "loss"};
     std::vector<double> row{static_cast<double>(r.epoch), r.loss};
     const auto put = [&](std::string_view name, double value) { columns.emplace_back(name), row.push_back(value); };
-    for (const auto& [name, value] : r.parts) put(name, value);
+    for (const auto& [name, value] : r.parts) {
+      if (is_own(name) || name.find_first_of(",\r\n") != name.npos)
+        throw input_error("io::training_log: a part of the loss cannot be called " + io::quoted(name, '\'') +
+                          ", another column's name or one with a comma or a line's end; rename it in the names() of its objective");
+      put(name, value);
+    }
     for (const auto& [name, value] : r.validation.values()) put(name, value);
     put("seconds", r.seconds);
     for (const std::string& name : columns_)
@@ -100,6 +105,11 @@ class training_log {
   }
 
  private:
+  static bool is_own(std::string_view name) {
+    const auto& fields = eval::metrics::fields;
+    return name == "epoch" || name == "loss" || name == "seconds" ||
+           std::any_of(fields.begin(), fields.end(), [&](const auto& field) { return field.first == name; });
+  }
   // Gives every row these columns.
   void rearrange(const std::vector<std::string>& columns) {
     std::vector<std::vector<double>> rows(rows_.size());

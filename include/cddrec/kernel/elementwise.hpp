@@ -24,6 +24,7 @@ void map_flat(core::view<T> y, core::execution how, F&& f) {
 /// out += a x.
 template <class T>
 void add_scaled(std::type_identity_t<T> a, core::in<T> x, core::view<T> out, core::execution how) {
+  CDDREC_ASSERT(out.empty() || x.size() == out.size());
   detail::map_flat<T>(
       out, how, [&](index i, index n) { return core::simd::load_upto(out.data() + i, n) + a * core::simd::load_upto(x.data() + i, n); });
 }
@@ -32,6 +33,7 @@ void add_scaled(std::type_identity_t<T> a, core::in<T> x, core::view<T> out, cor
 template <class T>
 void linear_combination(std::type_identity_t<T> a, core::in<T> x, std::type_identity_t<T> b, core::in<T> y, core::view<T> out,
                         core::execution how) {
+  CDDREC_ASSERT(core::same_shape<T>(x, y) && core::same_shape<T>(x, out));
   detail::map_flat<T>(
       out, how, [&](index i, index n) { return a * core::simd::load_upto(x.data() + i, n) + b * core::simd::load_upto(y.data() + i, n); });
 }
@@ -39,6 +41,7 @@ void linear_combination(std::type_identity_t<T> a, core::in<T> x, std::type_iden
 /// out[i, :] += bias.
 template <class T>
 void add_bias(core::in<T> bias, core::view<T> out, core::execution how) {
+  CDDREC_ASSERT(bias.size() == out.cols());
   core::parallel_for(how, out.rows(), 64, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) core::simd::add_scaled(out.row(i), T(1), bias.data(), out.cols());
   });

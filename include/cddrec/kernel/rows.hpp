@@ -22,8 +22,11 @@ inline constexpr index rows_grain = 64;
 template <class T, class Id>
 void gather_forward(core::in<T> table, std::span<const Id> ids, core::view<T> out, core::execution how) {
   core::parallel_for(how, out.rows(), detail::rows_grain, [&](index begin, index end) {
-    for (index i = begin; i < end; ++i)
-      std::copy_n(table.row(static_cast<index>(ids[static_cast<std::size_t>(i)])), out.cols(), out.row(i));
+    for (index i = begin; i < end; ++i) {
+      const index id = static_cast<index>(ids[static_cast<std::size_t>(i)]);
+      CDDREC_ASSERT(id < table.rows());
+      std::copy_n(table.row(id), out.cols(), out.row(i));
+    }
   });
 }
 
@@ -88,6 +91,7 @@ void normalize_backward(core::in<T> dout, core::in<T> out, core::in<T> reciproca
 /// out[i] = a[i] . b[i]. a, b [N, d]; out [N, 1].
 template <class T>
 void row_dot_forward(core::in<T> a, core::in<T> b, core::view<T> out, core::execution how) {
+  CDDREC_ASSERT(core::same_shape<T>(a, b));
   core::parallel_for(how, a.rows(), detail::rows_grain, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) out(i, 0) = core::simd::dot(a.row(i), b.row(i), a.cols());
   });
@@ -105,6 +109,7 @@ void row_dot_backward(core::in<T> dout, core::in<T> b, core::view<T> da, core::e
 template <class T>
 void squared_distance_forward(core::in<T> a, core::in<T> b, std::type_identity_t<T> scale, core::view<T> out, core::execution how) {
   namespace simd = core::simd;
+  CDDREC_ASSERT(core::same_shape<T>(a, b));
   core::parallel_for(how, a.rows(), detail::rows_grain, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) {
       simd::vec<T> total{};

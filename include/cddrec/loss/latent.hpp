@@ -8,12 +8,12 @@
 namespace cddrec::loss {
 
 /// weight min(1, batches trained / annealed_over) mean KL(q(z | s) || N(0, I)) over the tokens; of both views where there are two.
-/// Its part, kl, is the main view's, without the weight. A network without latent variables has none.
+/// Its part, kl, is the main view's, without the weight.
 struct latent_kl {
   float weight = 1;
   index annealed_over = 0;  // batches; 0: the whole weight from the start
 
-  loss::needs needs() const { return {}; }
+  loss::needs needs() const { return {.latent = weight > 0}; }
   std::vector<std::string> names() const {
     detail::require_weight("latent_kl", weight);
     require(annealed_over >= 0, "loss::latent_kl", "annealed_over", annealed_over, "0 (not annealed) or more");

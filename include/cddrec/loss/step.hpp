@@ -62,10 +62,11 @@ struct needs {
   bool samples = false;  // x_hat and x_t
   bool items = false;
   bool candidates = false;
+  bool latent = false;  // a network with latent variables
 
   friend needs operator|(needs a, needs b) {
-    return {a.augmented || b.augmented, a.negatives || b.negatives, a.samples || b.samples, a.items || b.items,
-            a.candidates || b.candidates};
+    return {a.augmented || b.augmented, a.negatives || b.negatives,   a.samples || b.samples,
+            a.items || b.items,         a.candidates || b.candidates, a.latent || b.latent};
   }
 };
 

@@ -12,12 +12,13 @@ using autodiff::variable;
 using core::index;
 
 namespace detail {
-/// Settings that networks with attention have, as they are given; input_error in the name of `where` for one that is out of range.
+/// Settings that networks with attention have, as they are given; input_error in the name of `where` for one that is out of range, heads
+/// among them unless nothing has any.
 template <class Settings>
-const Settings& checked(const char* where, const Settings& s) {
+const Settings& checked(const char* where, const Settings& s, bool with_heads = true) {
   require(s.width >= 1, where, "width", s.width, "1 or more");
   require(s.layers >= 1, where, "layers", s.layers, "1 or more");
-  nn::require_heads(where, s.heads, s.width);
+  if (with_heads) nn::require_heads(where, s.heads, s.width);
   require(s.dropout >= 0 && s.dropout < 1, where, "dropout", s.dropout, "in [0, 1)");
   require(s.attention_dropout >= 0 && s.attention_dropout < 1, where, "attention_dropout", s.attention_dropout, "in [0, 1)");
   if constexpr (requires { s.steps; }) require(s.steps >= 1, where, "steps", s.steps, "1 or more");

@@ -32,11 +32,16 @@ struct recommender_settings {
 };
 
 namespace detail {
+template <class Settings>
+concept has_heads = requires(Settings s) {
+  s.heads;
+};
+
 /// Settings of a part, with those fields that it shares with the whole; a part has only what it needs.
 template <class Settings>
 Settings shared(Settings own, const recommender_settings& s) {
   if constexpr (requires { own.width; }) own.width = s.width;
-  if constexpr (requires { own.heads; }) own.heads = s.heads;
+  if constexpr (has_heads<Settings>) own.heads = s.heads;
   if constexpr (requires { own.dropout; }) own.dropout = s.dropout;
   if constexpr (requires { own.attention_dropout; }) own.attention_dropout = s.attention_dropout;
   return own;
@@ -140,7 +145,7 @@ class recommender {
     const char* const where = "model::recommender";
     require(s.items >= 1, where, "items", s.items, "1 or more");
     require(s.max_length >= 1, where, "max_length", s.max_length, "1 or more");
-    return detail::checked(where, s);
+    return detail::checked(where, s, detail::has_heads<typename Encoder::settings> || detail::has_heads<typename Denoiser::settings>);
   }
 
   template <class Self, class F>

@@ -54,10 +54,13 @@ template <class T>
 class adam {
  public:
   /// The parameters must stay where they are. input_error for a beta that is not in [0, .99999], as 1 - beta is taken in T and float has
-  /// too few values below 1, and for an epsilon that is not above 0 in T: where a gradient has always been 0, 0 would be divided by 0.
+  /// too few values below 1, for a learning rate that is not positive and finite, and for an epsilon that is not above 0 in T: where a
+  /// gradient has always been 0, 0 would be divided by 0.
   adam(std::vector<parameter<T>*> parameters, adam_settings settings) : settings(settings), parameters_(std::move(parameters)) {
     for (const auto& [name, beta] : {std::pair("beta1", settings.beta1), std::pair("beta2", settings.beta2)})
       require(beta >= 0 && beta <= 0.99999, "optim::adam", name, beta, "in [0, 0.99999]");
+    require(settings.learning_rate > 0 && std::isfinite(settings.learning_rate), "optim::adam", "learning_rate", settings.learning_rate,
+            "positive");
     require(static_cast<T>(settings.epsilon) > 0, "optim::adam", "epsilon", settings.epsilon, "above 0");
     for (const parameter<T>* p : parameters_) {
       first_.push_back(core::matrix<T>::Zero(p->value.rows(), p->value.cols()));

@@ -16,8 +16,9 @@ namespace cddrec::optim {
 template <class T>
 class weight_average {
  public:
-  /// Begins with the parameters' present values. The parameters must stay where they are.
+  /// Begins with the parameters' present values. The parameters must stay where they are. input_error for a decay outside [0, 1).
   weight_average(std::vector<autodiff::parameter<T>*> parameters, double decay) : parameters_(std::move(parameters)), decay_(decay) {
+    require(decay >= 0 && decay < 1, "optim::weight_average", "decay", decay, "in [0, 1)");
     for (const auto* p : parameters_) average_.push_back(p->value);
   }
 

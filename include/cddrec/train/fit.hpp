@@ -63,6 +63,7 @@ struct fit_state {
   std::vector<double> curve;                    // validation NDCG@10 of every epoch
   std::vector<std::vector<double>> own_curves;  // likewise, of every part of the network's own loss
   double seconds = 0;
+  std::uint64_t log = 0;  // split::fingerprint(); 0 where it is not known
   index adam_steps = 0;
   std::vector<core::matrix<T>> first_moments, second_moments;  // in the order of visit(); empty at the start
   std::vector<core::matrix<T>> best;                           // the weights of the best epoch, likewise
@@ -134,6 +135,11 @@ fit_result fit(Network& net, const Objective& objective, const data::split& spli
   require_shapes("second moments", state.second_moments, moments);
   require_shapes("best weights", state.best, !state.best.empty());
   require_shapes("trained weights", state.trained, !state.trained.empty());
+  const std::uint64_t log = split.fingerprint();
+  if (state.log != 0 && state.log != log)
+    throw input_error(
+        "train::fit: the state is of another log, or of one that was divided otherwise; give the split that it was taken from");
+  state.log = log;
   optim::adam<T> adam(parameters, {.learning_rate = settings.learning_rate, .rows = settings.adam_rows});
   if (!state.first_moments.empty()) {
     adam.first_moments().swap(state.first_moments);

@@ -20,7 +20,7 @@ namespace cddrec::train {
 struct negatives {
   data::negative_sampler sampler = {};
   index per_target = 1;
-  index candidates = 0;  // shared by the batch, at most; those drawn twice count once. in_batch takes all targets instead
+  index candidates = 256;  // shared by the batch, at most; those drawn twice count once. in_batch takes all targets instead
 };
 
 /// The two views of a batch of users, packed back to back: first the sequences, then their augmentations.
@@ -109,7 +109,8 @@ inline constexpr std::size_t own_parts = [] {
 /// Accumulates the gradient of the objective over the chosen steps into the network's parameters and returns the loss;
 /// `parts` receives the parts' sums over the steps, each times the step's weight (shares and lengths among them too), and behind them the
 /// parts of the network's own loss, if it has one. Where objective_weight() is 0, the objective is not computed, and its parts are 0.
-/// Throws numeric_error, naming the step, for a loss that is not finite.
+/// Throws numeric_error, naming the step, for a loss that is not finite, and input_error for an objective of latent variables where there
+/// are none.
 template <class Network, loss::objective Objective>
 double accumulate_gradient(const Network& net, const Objective& objective, const views& batch, std::span<const weighted_step> steps,
                            const core::random& draw, core::arena& memory, core::execution how, std::span<double> parts) {
@@ -129,6 +130,10 @@ double accumulate_gradient(const Network& net, const Objective& objective, const
   const variable<T> encoded = net.encode(t, batch.inputs, layout, draw.child(0));
   const auto context = net.prepare(encoded, layout, draw.child(2));
   const auto latent = net.latent_of(context);
+  if (what.latent && N > 0 && latent.mean.rows() == 0)
+    throw input_error(
+        "train: the objective is of latent variables, as loss::latent_kl is, and the network has none; train one that has, as "
+        "baseline::vae, or leave that part out");
   const variable<T> x0 = net.embed(t, batch.targets);
   const index kinds = std::ssize(batch.negatives);
   const std::span<variable<T>> negatives = t.memory().template array<variable<T>>(2 * kinds);  // of the one view, of the other

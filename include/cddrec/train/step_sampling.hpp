@@ -24,8 +24,11 @@ enum class step_weight { reciprocal, equal };
 
 /// `count` = 0: every step t < steps with its weight w_t. Otherwise `count` draws with p_t = w_t / sum w, or 1 / T, merged into
 /// multiplicities n_t, each with weight n_t w_t / (count p_t): the expectation is the full sum. `out` is replaced, steps rise.
+/// input_error for less than one step or a count below 0.
 inline void choose_steps(index steps, index count, const core::random& draw, std::vector<weighted_step>& out,
                          step_law law = step_law::by_weight, step_weight weights = step_weight::reciprocal) {
+  require(steps >= 1, "train::choose_steps", "steps", steps, "1 or more");
+  require(count >= 0, "train::choose_steps", "count", count, "0 (all) or more");
   out.clear();
   const auto weight = [&](index t) { return weights == step_weight::equal ? 1.0 : 1.0 / static_cast<double>(t + 1); };
   if (count == 0) {
